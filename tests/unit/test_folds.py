@@ -1,0 +1,48 @@
+"""Folds: balanced, known from names, and nobody moves when patients are appended."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lunggtv.errors import CohortError
+from lunggtv.folds import deal_folds, natural_key
+
+
+def test_natural_order():
+    assert sorted(["10", "2", "1", "b2", "B10", "a"], key=natural_key) == ["1", "2", "10", "a", "b2", "B10"]
+
+
+@given(st.integers(1, 60), st.integers(2, 10), st.integers(0, 1000))
+def test_folds_are_balanced_to_within_one(patients, count, seed):
+    dealt = deal_folds([str(i) for i in range(patients)], count, seed)
+    sizes = Counter(dealt.values())
+    assert len(dealt) == patients
+    assert max(sizes.values()) - min(sizes[fold] for fold in range(count)) <= 1
+
+
+@given(st.integers(1, 40), st.integers(1, 20), st.integers(2, 10))
+def test_appending_patients_moves_nobody(before, more, count):
+    short = deal_folds([str(i) for i in range(before)], count, 1)
+    long = deal_folds([str(i) for i in range(before + more)], count, 1)
+    assert all(long[patient] == fold for patient, fold in short.items())
+
+
+@given(st.permutations([str(i) for i in range(12)]))
+def test_the_order_of_the_listing_does_not_count(patients):
+    assert deal_folds(patients, 5, 7) == deal_folds(sorted(patients), 5, 7)
+
+
+def test_the_seed_deals_differently():
+    patients = [str(i) for i in range(50)]
+    assert deal_folds(patients, 5, 1) != deal_folds(patients, 5, 2)
+
+
+def test_pinned_patients_stay_where_the_user_put_them():
+    dealt = deal_folds(["1", "2", "3", "4"], 2, 1, {"2": 1, "4": 1})
+    assert dealt["2"] == dealt["4"] == 1
+    assert sorted([dealt["1"], dealt["3"]]) == [0, 1]
+    with pytest.raises(CohortError, match="not found: 9"):
+        deal_folds(["1"], 2, 1, {"9": 0})
+    with pytest.raises(CohortError, match=r"outside 0\.\.1"):
+        deal_folds(["1"], 2, 1, {"1": 2})

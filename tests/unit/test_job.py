@@ -1,0 +1,33 @@
+"""A job's words go to its log; a user's error is one message, anything else a traceback."""
+
+import logging
+
+import pytest
+from lunggtv.errors import RejectedPatient
+from lunggtv.job import logged_job
+
+
+def test_a_domain_error_is_one_message_without_traceback(tmp_path, capsys):
+    log = tmp_path / "logs" / "job.log"
+    with pytest.raises(SystemExit) as caught, logged_job(log):
+        logging.warning("patient 7: 2.0 ml lost")
+        raise RejectedPatient("patient 7: label.nii.gz is empty; add the label")
+    assert caught.value.code == 1
+    text = log.read_text()
+    assert "2.0 ml lost" in text and "label.nii.gz is empty" in text and "Traceback" not in text
+    assert capsys.readouterr().err == "error: patient 7: label.nii.gz is empty; add the label\n"
+
+
+def test_an_unexpected_error_keeps_its_traceback(tmp_path):
+    log = tmp_path / "job.log"
+    with pytest.raises(SystemExit), logged_job(log):
+        raise KeyError("surprise")
+    assert "Traceback" in log.read_text() and "surprise" in log.read_text()
+
+
+def test_a_later_job_does_not_write_into_an_earlier_log(tmp_path):
+    with logged_job(tmp_path / "a.log"):
+        pass
+    with logged_job(tmp_path / "b.log"):
+        logging.info("hello")
+    assert "hello" not in (tmp_path / "a.log").read_text()

@@ -1,0 +1,82 @@
+"""The code fingerprint: what a stage imports, and nothing that does not change a result."""
+
+import pytest
+from lunggtv.provenance import _read_source, code_fingerprint, library_version
+
+
+@pytest.fixture
+def package(tmp_path):
+    folder = tmp_path / "lunggtv" / "room"
+    folder.mkdir(parents=True)
+    (tmp_path / "lunggtv" / "__init__.py").write_text('"""Package."""\n')
+    (folder / "__init__.py").write_text("")
+    (folder / "run.py").write_text("from lunggtv.room import deep\n\ndef run():\n    return deep.VALUE\n")
+    (folder / "deep.py").write_text("import numpy as np\nVALUE = np.float32(1)\n")
+    (folder / "other.py").write_text("VALUE = 2\n")
+    (tmp_path / "adapter.py").write_text("from lunggtv.room.run import run\nrun()\n")
+    return tmp_path
+
+
+def fingerprint(package):
+    _read_source.cache_clear()
+    return code_fingerprint(package / "adapter.py", package)
+
+
+def test_it_names_script_modules_and_shaping_libraries(package):
+    found = fingerprint(package)
+    assert list(found) == sorted(found)
+    assert set(found) == {
+        "adapter.py", "lunggtv", "lunggtv.room", "lunggtv.room.run", "lunggtv.room.deep", "numpy",
+    }  # fmt: skip
+    assert found["numpy"] == library_version("numpy")
+
+
+def test_an_edit_changes_only_the_edited_module(package):
+    before = fingerprint(package)
+    (package / "lunggtv/room/deep.py").write_text("import numpy as np\nVALUE = np.float32(3)\n")
+    after = fingerprint(package)
+    assert {name for name in before if before[name] != after[name]} == {"lunggtv.room.deep"}
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        "import numpy as np\n\n\nVALUE = np.float32(1)  # a comment\n",
+        '"""A docstring."""\nimport numpy as np\nVALUE = np.float32(\n    1\n)\n',
+    ],
+)
+def test_comments_docstrings_and_layout_do_not_count(package, same):
+    before = fingerprint(package)
+    (package / "lunggtv/room/deep.py").write_text(same)
+    assert fingerprint(package) == before
+
+
+def test_a_docstring_of_a_function_does_not_count_but_a_text_it_returns_does(package):
+    path = package / "lunggtv/room/other.py"
+    digests = set()
+    for body in ('    """Doc."""\n    return "a"\n', '    return "a"\n', '    return "b"\n'):
+        path.write_text(f"def f():\n{body}")
+        _read_source.cache_clear()
+        digests.add(_read_source(path)[0])
+    assert len(digests) == 2
+
+
+def test_a_module_that_nobody_imports_does_not_count(package):
+    before = fingerprint(package)
+    (package / "lunggtv/room/other.py").write_text("VALUE = 3\n")
+    assert fingerprint(package) == before
+
+
+def test_imports_inside_functions_count(package):
+    (package / "lunggtv/room/run.py").write_text("def run():\n    from lunggtv.room.other import VALUE\n")
+    assert "lunggtv.room.other" in fingerprint(package)
+
+
+def test_relative_imports_are_refused(package):
+    (package / "lunggtv/room/run.py").write_text("from . import deep\n")
+    with pytest.raises(ValueError, match="relative imports"):
+        fingerprint(package)
+
+
+def test_local_version_parts_do_not_count():
+    assert "+" not in library_version("torch")

@@ -1,0 +1,38 @@
+"""Files are whole or absent."""
+
+import json
+
+import pytest
+from lunggtv.storage import read_tsv, whole_file, write_json, write_tsv
+
+
+def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "model.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(RuntimeError), whole_file(path) as partial:
+        partial.write_text("half")
+        raise RuntimeError("power cut")
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["model.json"]
+
+
+def test_the_temporary_name_keeps_the_suffixes(tmp_path):
+    with whole_file(tmp_path / "gtv.nii.gz") as partial:
+        assert partial.name.endswith(".nii.gz")
+        partial.write_bytes(b"x")
+
+
+def test_json_is_sorted_and_never_nan(tmp_path):
+    write_json(tmp_path / "a.json", {"b": 1, "a": None})
+    assert (tmp_path / "a.json").read_text() == '{\n  "a": null,\n  "b": 1\n}\n'
+    with pytest.raises(ValueError):
+        write_json(tmp_path / "b.json", {"dice": float("nan")})
+    assert not (tmp_path / "b.json").exists()
+
+
+def test_a_table_survives_cells_with_line_breaks(tmp_path):
+    write_tsv(tmp_path / "t.tsv", ("patient", "why"), [("Müller 1", "bad\nfile\tnamed x"), ("2", None)])
+    assert read_tsv(tmp_path / "t.tsv") == [
+        {"patient": "Müller 1", "why": "bad file named x"},
+        {"patient": "2", "why": ""},
+    ]

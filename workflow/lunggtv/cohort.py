@@ -1,0 +1,123 @@
+"""Who takes part: patients found or planned, exclusions, folds. Known at parse time, from names alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lunggtv.errors import CohortError
+from lunggtv.folds import deal_folds, natural_key
+from lunggtv.ingest.discover import PatientFiles, find_patients
+from lunggtv.phantom.plan import PhantomSettings, plan_cohort, planned_files
+from lunggtv.storage import read_tsv
+
+PHANTOM_ROOT = Path("phantom")
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The patients of one analysis. ``patients`` leaves out the excluded; ``folds`` too."""
+
+    patients: dict[str, PatientFiles]
+    excluded: dict[str, str]
+    folds: dict[str, int]
+    phantom_files: tuple[str, ...]
+
+    @property
+    def labelled(self) -> list[str]:
+        """Labelled patients in natural order."""
+        return [name for name, files in self.patients.items() if files.labelled]
+
+    @property
+    def unlabelled(self) -> list[str]:
+        """Patients that only get a draft, in natural order."""
+        return [name for name, files in self.patients.items() if not files.labelled]
+
+    @property
+    def dicom(self) -> list[str]:
+        """Patients whose CT is a DICOM series."""
+        return [name for name, files in self.patients.items() if files.image is None]
+
+    @property
+    def trained_folds(self) -> list[int]:
+        """Folds that hold out somebody and have somebody to train on."""
+        return [fold for fold in sorted(set(self.folds.values())) if self.training_patients(fold)]
+
+    def training_patients(self, fold: int) -> list[str]:
+        """Labelled patients that the model of ``fold`` learns from."""
+        return [patient for patient, own in self.folds.items() if own != fold]
+
+    def held_out_patients(self, fold: int) -> list[str]:
+        """Labelled patients that the model of ``fold`` never sees."""
+        return [patient for patient, own in self.folds.items() if own == fold]
+
+
+def find_cohort(config: Mapping[str, Any]) -> Cohort:
+    """The cohort that the settings describe.
+
+    Raises:
+        CohortError: no patients, an id twice, an exclusion or pin of somebody who is not there.
+    """
+    data, folds = config["data"], config["folds"]
+    phantom = PhantomSettings.from_config(config["phantom"])
+    plans = plan_cohort(phantom)
+    if plans:
+        found = [_planned_patient(plan) for plan in plans]
+    else:
+        found = [
+            files
+            for root, labelled in ((data["labelled"], True), (data["unlabelled"], False))
+            if root is not None
+            for files in find_patients(
+                root, labelled, data["image"], data["label"], follow_links=data["follow_links"]
+            )
+        ]
+    patients = _by_id(found)
+    excluded = {str(patient): reason for patient, reason in data["exclude"].items()}
+    unknown = sorted(set(excluded) - set(patients), key=natural_key)
+    if unknown:
+        raise CohortError(f"data.exclude names patients that were not found: {', '.join(unknown)}.")
+    labelled = [patient for patient, files in patients.items() if files.labelled]
+    pinned = read_pinned(folds["pinned"]) if folds["pinned"] else {}
+    dealt = deal_folds(labelled, folds["count"], folds["seed"], pinned)
+    return Cohort(
+        {patient: files for patient, files in patients.items() if patient not in excluded},
+        dict(sorted(excluded.items())),
+        {patient: fold for patient, fold in dealt.items() if patient not in excluded},
+        tuple(str(PHANTOM_ROOT / file) for plan in plans for file in planned_files(plan)),
+    )
+
+
+def read_pinned(path: str) -> dict[str, int]:
+    """Folds fixed by the user: a table with the columns patient and fold.
+
+    Raises:
+        CohortError: the table is missing or unreadable, or a fold is not a whole number.
+    """
+    try:
+        return {row["patient"]: int(row["fold"]) for row in read_tsv(path)}
+    except (OSError, KeyError, ValueError) as error:
+        raise CohortError(
+            f"folds.pinned: {path} must be a tab-separated table with the columns patient and fold ({error})."
+        ) from error
+
+
+def _planned_patient(plan: Any) -> PatientFiles:
+    files = tuple(PHANTOM_ROOT / file for file in planned_files(plan))
+    named = {file.name: file for file in files}
+    image = named.get("data.nii.gz")
+    label = named.get("label.nii.gz")
+    folder = PHANTOM_ROOT / ("labelled" if plan.labelled else "unlabelled") / plan.patient
+    return PatientFiles(plan.patient, plan.labelled, folder, files, image, label)
+
+
+def _by_id(found: list[PatientFiles]) -> dict[str, PatientFiles]:
+    patients: dict[str, PatientFiles] = {}
+    for files in sorted(found, key=lambda f: (not f.labelled, natural_key(f.patient))):
+        twin = patients.setdefault(files.patient, files)
+        if twin is not files:
+            raise CohortError(
+                f"Patient {files.patient} is there twice: {twin.folder} and {files.folder}. Rename one "
+                "folder, or remove it if it is the same scan."
+            )
+    return patients

@@ -1,0 +1,73 @@
+"""Settings: checked strictly before anything runs, and handed to a stage as plain, sorted values."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from lunggtv.errors import ConfigError
+
+
+def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
+    """Raise ConfigError naming every wrong key, what is allowed there, and the nearest right key."""
+    schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
+    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path)))
+    if errors:
+        lines = [line for error in errors for line in _explain(error)]
+        raise ConfigError("The configuration has errors:\n" + "\n".join(f"  {line}" for line in lines))
+
+
+def plain(value: Any) -> Any:
+    """Plain types with dictionaries sorted by key, at every level: equal settings then print equal."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(value[key]) for key in sorted(value, key=str)}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+def _explain(error: ValidationError) -> list[str]:
+    place = ".".join(str(part) for part in error.absolute_path)
+    if error.validator == "additionalProperties" and error.validator_value is False:
+        known = sorted(error.schema["properties"])
+        unknown = sorted(set(error.instance) - set(known))
+        return [_unknown_key(place, key, known) for key in unknown]
+    if error.validator == "required":
+        missing = sorted(set(error.validator_value) - set(error.instance))
+        return [f"{_join(place, key)}: is missing" for key in missing]
+    return [f"{place or 'the whole file'}: is {error.instance!r}; {_allowed(error)}"]
+
+
+def _unknown_key(place: str, key: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
+    hint = f"did you mean {_join(place, near[0])}?" if near else f"allowed here: {', '.join(known)}"
+    return f"{_join(place, key)}: no such key; {hint}"
+
+
+def _allowed(error: ValidationError) -> str:
+    """What the schema allows where a value failed, in words."""
+    schema = error.schema
+    if error.validator == "enum":
+        return f"allowed: {', '.join(map(str, error.validator_value))}"
+    words = []
+    if "type" in schema:
+        types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        words.append(" or ".join(types))
+    bounds = {
+        "minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most",
+        "exclusiveMaximum": "below", "minItems": "with at least this many values:",
+        "maxItems": "with at most this many values:", "minLength": "with at least this many characters:",
+        "pattern": "matching",
+    }  # fmt: skip
+    words += [f"{word} {schema[key]}" for key, word in bounds.items() if key in schema]
+    if schema.get("uniqueItems"):
+        words.append("without repetition")
+    return f"allowed: {' '.join(words)}" if words else error.message
+
+
+def _join(place: str, key: str) -> str:
+    return f"{place}.{key}" if place else str(key)

@@ -1,0 +1,235 @@
+"""What every synthetic patient will be, drawn from the seed alone; read at parse time, so without numpy."""
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+DEMO = "demo"
+FULL = "full"
+
+SOLITARY = "solitary"
+PLEURAL = "pleural"
+HILAR = "hilar"
+MEDIASTINAL = "mediastinal"
+SITES = (SOLITARY, PLEURAL, HILAR, MEDIASTINAL)
+
+SPICULATED = "spiculated"
+CAVITY = "cavity"
+NODE = "node"
+ATELECTASIS = "atelectasis"
+SUPRACLAVICULAR = "supraclavicular"
+FEATURES = (SPICULATED, CAVITY, NODE, ATELECTASIS, SUPRACLAVICULAR)
+
+VARIANTS = (
+    "arms_down",
+    "closed_airway",
+    "collapsed_lung",
+    "consolidation",
+    "contrast",
+    "effusion",
+    "joined_lungs",
+    "lungless",
+    "missing_lung",
+    "no_apices",
+    "no_bases",
+    "sharp_kernel",
+)
+
+LPS = "lps"
+FLIP_XY = "flip_xy"
+FLIP_Y = "flip_y"
+OBLIQUE = "oblique"
+
+# One dozen patients hold every orientation, site and feature; nine of twelve are stored plainly.
+ORIENTATIONS = (LPS, LPS, FLIP_XY, LPS, LPS, OBLIQUE, LPS, FLIP_Y, LPS, LPS, LPS, LPS)
+FEATURE_CYCLE: tuple[tuple[str, ...], ...] = (
+    (SPICULATED,), (), (ATELECTASIS,), (NODE,), (CAVITY,), (),
+    (NODE,), (), (SPICULATED,), (ATELECTASIS,), (), (NODE,),
+)  # fmt: skip
+# Every seventh full-size patient carries a node above the lungs, where a lung box cannot see it.
+SUPRACLAVICULAR_EVERY = 7
+PADDINGS_HU = (-1024, -2000, -3024)
+# Height of the right lung below the left in most people, and as in the cases 7, 12, 18 and 43 of 50.
+RAISED_MM = (15.0, 15.0, 10.0, 62.0, 15.0, 20.0, 15.0, 10.0, 15.0, 95.0, 20.0, 15.0)
+
+TUMOUR_ML = {DEMO: (4.0, 150.0), FULL: (1.0, 200.0)}
+# Growths at the hilum and in the mediastinum are found when they are larger.
+SMALLEST_CENTRAL_ML = 8.0
+
+# The public grids: 512 pixels over 500 to 700 mm; 5 mm slices, 3 mm in patient 36 of every 50.
+FULL_PIXELS = 512
+FULL_FIELDS_MM = (500.0, 520.0, 550.0, 580.0, 600.0, 600.0, 620.0, 650.0, 680.0, 700.0)
+FULL_SLICES = (80, 127)
+THIN_PATIENT, THIN_CYCLE = 36, 50
+
+
+@dataclass(frozen=True)
+class PhantomSettings:
+    """How many synthetic patients, of which size; ``dicom`` of the labelled are written as DICOM."""
+
+    labelled: int
+    unlabelled: int
+    dicom: int = 0
+    size: str = DEMO
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.size not in (DEMO, FULL):
+            raise ValueError(f"size is {DEMO} or {FULL}, not {self.size!r}")
+        if min(self.labelled, self.unlabelled, self.dicom) < 0:
+            raise ValueError("a number of patients is 0 or more")
+        if self.dicom > self.labelled:
+            raise ValueError(f"{self.dicom} DICOM patients of {self.labelled} labelled ones")
+
+    @staticmethod
+    def from_config(section: Mapping[str, Any]) -> "PhantomSettings":
+        """The settings of the config section ``phantom``; an unknown key raises TypeError."""
+        return PhantomSettings(**section)
+
+
+@dataclass(frozen=True)
+class PhantomPlan:
+    """One synthetic patient. Triples are (z, y, x).
+
+    ``below_mm`` is the distance from the first slice up to the lowest point of the lungs; ``lungs_mm`` their
+    extent; ``right_raised_mm`` how much higher the right lung ends than the left. ``variants`` are failures
+    and peculiarities that a test plants with ``dataclasses.replace``; see ``VARIANTS``.
+    """
+
+    patient: str
+    labelled: bool
+    dicom: bool
+    seed: int
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    below_mm: float
+    lungs_mm: tuple[float, float, float]
+    right_raised_mm: float
+    site: str
+    features: tuple[str, ...]
+    tumour_ml: float
+    orientation: str
+    padding_hu: int
+    noise_hu: float
+    variants: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        unknown = set(self.features) - set(FEATURES) | set(self.variants) - set(VARIANTS)
+        if unknown or self.site not in SITES:
+            raise ValueError(f"unknown in a plan: {sorted(unknown) or self.site}")
+
+
+def plan_cohort(settings: PhantomSettings) -> tuple[PhantomPlan, ...]:
+    """All patients, labelled '1', '2', ... and then unlabelled 'new1', 'new2', ...
+
+    Each patient depends on the seed, the size and its own id only, so that a longer cohort repeats a shorter
+    one. The first ``dicom`` labelled patients are the DICOM ones, for the same reason.
+    """
+    labelled = [
+        _plan_patient(settings, str(number), number, labelled=True, dicom=number <= settings.dicom)
+        for number in range(1, settings.labelled + 1)
+    ]
+    unlabelled = [
+        _plan_patient(settings, f"new{number}", number + 4, labelled=False, dicom=False)
+        for number in range(1, settings.unlabelled + 1)
+    ]
+    return (*labelled, *unlabelled)
+
+
+def planned_files(plan: PhantomPlan, root: str) -> list[str]:
+    """Paths of the files that writing ``plan`` below ``root`` makes, known without making anything."""
+    return [f"{root}/{folder_of(plan)}/{name}" for name in _file_names(plan)]
+
+
+def folder_of(plan: PhantomPlan) -> str:
+    """The patient's folder below the cohort's root."""
+    return f"{'labelled' if plan.labelled else 'unlabelled'}/{plan.patient}"
+
+
+def with_spacing(plan: PhantomPlan, spacing_mm: tuple[float, float, float]) -> PhantomPlan:
+    """The same patient on a grid of another spacing that covers the same space to within a voxel."""
+    extents_mm = [n * step for n, step in zip(plan.shape, plan.spacing_mm, strict=True)]
+    shape = tuple(max(1, round(mm / step)) for mm, step in zip(extents_mm, spacing_mm, strict=True))
+    return replace(plan, shape=shape, spacing_mm=tuple(spacing_mm))
+
+
+def _file_names(plan: PhantomPlan) -> Iterator[str]:
+    if plan.dicom:
+        yield from (f"ct/CT{number:04d}.dcm" for number in range(1, plan.shape[0] + 1))
+        yield "rtstruct.dcm"
+    else:
+        yield "data.nii.gz"
+        if plan.labelled:
+            yield "label.nii.gz"
+
+
+def _plan_patient(
+    settings: PhantomSettings, patient: str, number: int, labelled: bool, dicom: bool
+) -> PhantomPlan:
+    draw = random.Random(f"{settings.seed}/{settings.size}/{patient}")
+    seed = draw.getrandbits(63)
+    place = (number - 1) % 12
+    site = SITES[(number - 1 + (number - 1) // 12) % len(SITES)]
+    features = FEATURE_CYCLE[place]
+    raised_mm = RAISED_MM[place] + draw.uniform(-4.0, 4.0)
+    grid = _demo_grid(draw) if settings.size == DEMO else _full_grid(draw, number)
+    if settings.size == FULL and number % SUPRACLAVICULAR_EVERY == 0:
+        features = (*features, SUPRACLAVICULAR)
+    return PhantomPlan(
+        patient=patient,
+        labelled=labelled,
+        dicom=dicom,
+        seed=seed,
+        **grid,
+        right_raised_mm=raised_mm,
+        site=site,
+        features=features,
+        tumour_ml=_tumour_ml(draw, settings.size, site),
+        orientation=LPS if dicom else ORIENTATIONS[place],
+        padding_hu=PADDINGS_HU[(number - 1) % len(PADDINGS_HU)],
+        noise_hu=round(draw.uniform(8.0, 22.0), 1),
+    )
+
+
+def _tumour_ml(draw: random.Random, size: str, site: str) -> float:
+    """Log-uniform within the size's range."""
+    low, high = TUMOUR_ML[size]
+    low = max(low, SMALLEST_CENTRAL_ML) if site in (HILAR, MEDIASTINAL) else low
+    return round(low * (high / low) ** draw.random(), 2)
+
+
+def _demo_grid(draw: random.Random) -> dict[str, Any]:
+    """A whole, slight chest on coarse voxels: real millimetres and litres, a hundredth of the voxels."""
+    in_plane_mm = round(draw.uniform(3.1, 3.3), 2)
+    slice_mm = draw.choice((6.0, 6.25, 6.5))
+    lungs_mm = (draw.uniform(190.0, 205.0), draw.uniform(155.0, 175.0), draw.uniform(225.0, 245.0))
+    below_mm = draw.uniform(24.0, 34.0)
+    return {
+        "shape": (44, 112, 112),
+        "spacing_mm": (slice_mm, in_plane_mm, in_plane_mm),
+        "below_mm": round(below_mm, 1),
+        "lungs_mm": tuple(round(mm, 1) for mm in lungs_mm),
+    }
+
+
+def _full_grid(draw: random.Random, number: int) -> dict[str, Any]:
+    """A grid and lungs as the public headers of the challenge have them (task notes, section 3)."""
+    slice_mm = 3.0 if number % THIN_CYCLE == THIN_PATIENT else 5.0
+    in_plane_mm = round(draw.choice(FULL_FIELDS_MM) / FULL_PIXELS, 6)
+    lungs_mm = (
+        draw.triangular(185.0, 300.0, 230.0),
+        draw.triangular(145.0, 225.0, 172.0),
+        draw.triangular(215.0, 283.0, 250.0),
+    )
+    below_mm = 5.0 * draw.triangular(11.0, 29.0, 21.0)
+    above_mm = 5.0 * draw.triangular(17.0, 38.0, 26.0)
+    if slice_mm == 3.0:
+        below_mm, above_mm = 48.0, 3.0 * FULL_SLICES[1] - lungs_mm[0] - 48.0
+    slices = round((below_mm + lungs_mm[0] + above_mm) / slice_mm)
+    return {
+        "shape": (min(max(slices, FULL_SLICES[0]), FULL_SLICES[1]), FULL_PIXELS, FULL_PIXELS),
+        "spacing_mm": (slice_mm, in_plane_mm, in_plane_mm),
+        "below_mm": round(below_mm, 1),
+        "lungs_mm": tuple(round(mm, 1) for mm in lungs_mm),
+    }

@@ -1,0 +1,131 @@
+"""A patient's volume on disk: one HDF5 file, int16 HU, uint8 masks, self-describing.
+
+Layout: datasets ``ct`` (int16 HU), and where they exist ``label`` and ``lungs`` (uint8, 0 and 1), all
+``(z, y, x)``; attributes ``schema``, ``kind`` (``ingest`` or ``cache``), ``patient``, ``spacing_mm``,
+``origin_mm``, ``direction`` and ``metadata`` (JSON text: digests, the way back, what the stage recorded).
+Same content, same bytes: no times, fixed library version, Fletcher-32 on every chunk.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from lunggtv.errors import DamagedFile, RejectedPatient
+from lunggtv.geometry import Grid
+from lunggtv.storage import whole_file
+
+SCHEMA = 1
+CHUNK = (16, 64, 64)  # 128 KiB of int16: whole-case and patch reads both stay near the disk's speed
+MASKS = ("label", "lungs")
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A CT and its masks on one grid. ``metadata`` holds plain JSON types only."""
+
+    patient: str
+    ct: np.ndarray
+    grid: Grid
+    label: np.ndarray | None = None
+    lungs: np.ndarray | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def write_volume(path: str | Path, kind: str, volume: Volume) -> None:
+    """Write a volume, whole or not at all. Raises ValueError on a wrong type or shape."""
+    _check(volume.ct, "int16", volume.grid, "ct")
+    with whole_file(path) as partial, _new_file(partial) as file:
+        _write_attributes(file, kind, volume.patient, volume.metadata)
+        file.attrs["spacing_mm"] = volume.grid.spacing_mm
+        file.attrs["origin_mm"] = volume.grid.origin_mm
+        file.attrs["direction"] = volume.grid.direction
+        _write_array(file, "ct", volume.ct)
+        file["ct"].attrs["units"] = "HU"
+        for name in MASKS:
+            mask = getattr(volume, name)
+            if mask is not None:
+                _check(mask, "uint8", volume.grid, name)
+                _write_array(file, name, mask)
+
+
+def write_rejected(path: str | Path, patient: str, message: str) -> None:
+    """Write the place-holder of a rejected patient; reading it raises RejectedPatient(message)."""
+    with whole_file(path) as partial, _new_file(partial) as file:
+        _write_attributes(file, "rejected", patient, {"message": message})
+
+
+def read_volume(path: str | Path, kind: str) -> Volume:
+    """Read a whole volume.
+
+    Raises:
+        RejectedPatient: ingest refused this patient; the message is ingest's.
+        DamagedFile: truncated, a checksum fails, another schema or kind, or not a file of ours.
+    """
+    path = Path(path)
+    try:
+        with h5py.File(path, "r") as file:
+            metadata = _read_metadata(path, file, kind)
+            arrays = {name: file[name][()] for name in ("ct", *MASKS) if name in file}
+            grid = Grid(
+                arrays["ct"].shape,
+                tuple(float(v) for v in file.attrs["spacing_mm"]),
+                tuple(float(v) for v in file.attrs["origin_mm"]),
+                tuple(float(v) for v in file.attrs["direction"]),
+            )
+            patient = str(file.attrs["patient"])
+    except (OSError, KeyError, ValueError) as error:
+        raise DamagedFile(_damaged(path, f"cannot be read ({error})")) from error
+    return Volume(patient, arrays["ct"], grid, arrays.get("label"), arrays.get("lungs"), metadata)
+
+
+def read_metadata(path: str | Path, kind: str) -> dict[str, Any]:
+    """Read only the metadata of a volume; errors as ``read_volume``."""
+    path = Path(path)
+    try:
+        with h5py.File(path, "r") as file:
+            return _read_metadata(path, file, kind)
+    except (OSError, KeyError, ValueError) as error:
+        raise DamagedFile(_damaged(path, f"cannot be read ({error})")) from error
+
+
+def _new_file(path: Path) -> h5py.File:
+    return h5py.File(path, "w", libver=("v110", "v110"), track_order=False)
+
+
+def _write_attributes(file: h5py.File, kind: str, patient: str, metadata: dict[str, Any]) -> None:
+    file.attrs["schema"] = SCHEMA
+    file.attrs["kind"] = kind
+    file.attrs["patient"] = patient
+    file.attrs["metadata"] = json.dumps(metadata, sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+
+def _write_array(file: h5py.File, name: str, array: np.ndarray) -> None:
+    chunks = tuple(min(size, limit) for size, limit in zip(array.shape, CHUNK, strict=True))
+    file.create_dataset(
+        name, data=array, chunks=chunks, compression="gzip", compression_opts=1, shuffle=True,
+        fletcher32=True, track_times=False,
+    )  # fmt: skip
+
+
+def _read_metadata(path: Path, file: h5py.File, kind: str) -> dict[str, Any]:
+    if "schema" not in file.attrs or int(file.attrs["schema"]) != SCHEMA:
+        raise DamagedFile(_damaged(path, f"is not of schema {SCHEMA}"))
+    metadata = json.loads(file.attrs["metadata"])
+    if file.attrs["kind"] == "rejected":
+        raise RejectedPatient(metadata["message"])
+    if file.attrs["kind"] != kind:
+        raise DamagedFile(_damaged(path, f"is a volume of stage {file.attrs['kind']}, not {kind}"))
+    return metadata
+
+
+def _check(array: np.ndarray, dtype: str, grid: Grid, name: str) -> None:
+    if array.dtype != np.dtype(dtype) or array.shape != grid.shape:
+        raise ValueError(f"{name} is {array.dtype} {array.shape}; needed is {dtype} {grid.shape}")
+
+
+def _damaged(path: Path, what: str) -> str:
+    return f"{path}: {what}. Delete the file and run snakemake again; it is rebuilt from its source."

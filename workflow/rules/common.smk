@@ -1,0 +1,37 @@
+# Shared by all rules: the checked settings, the cohort, and what goes into a rule's params.
+
+import re
+
+from lunggtv.cohort import PHANTOM_ROOT, find_cohort
+from lunggtv.config import check_config, plain
+from lunggtv.errors import LungGtvError
+from lunggtv.provenance import code_fingerprint
+from snakemake.exceptions import WorkflowError
+
+WORKFLOW = Path(workflow.basedir) / "workflow"
+
+try:
+    check_config(config, WORKFLOW / "schemas" / "config.schema.yaml")
+    COHORT = find_cohort(config)
+except LungGtvError as error:
+    raise WorkflowError(str(error)) from None
+
+PATIENTS = list(COHORT.patients)
+
+
+wildcard_constraints:
+    patient="|".join(map(re.escape, PATIENTS)) or "[^/]+",
+    fold=r"\d+",
+
+
+def section(stage):
+    """The settings a stage reads, as plain values in a fixed order."""
+    return plain(config[stage])
+
+
+def code_of(*scripts):
+    """Fingerprint of the code behind a rule: its script and all of the package that it imports."""
+    found = {}
+    for script in scripts:
+        found |= code_fingerprint(WORKFLOW / "scripts" / f"{script}.py", WORKFLOW)
+    return dict(sorted(found.items()))

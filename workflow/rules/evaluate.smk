@@ -1,0 +1,72 @@
+# Drafts against the original label, in mm and ml; then the cohort.
+
+SCORED = [patient for patient in COHORT.labelled if COHORT.folds[patient] in COHORT.trained_folds]
+EVALUATE_RESULTS = [
+    *expand("results/evaluate/{patient}.json", patient=SCORED),
+    *(["results/evaluate/summary.json"] if SCORED else []),
+]
+
+
+rule evaluate:
+    localrule: True
+    input:
+        INGEST_RESULTS,
+        CACHE_RESULTS,
+        TRAIN_RESULTS,
+        INFER_RESULTS,
+        EVALUATE_RESULTS,
+
+
+rule evaluate_patient:
+    input:
+        volume="results/ingest/{patient}/volume.h5",
+        prediction="results/infer/{patient}/gtv.nii.gz",
+    output:
+        scores="results/evaluate/{patient}.json",
+        picture=report(
+            "results/evaluate/{patient}.png",
+            caption="../report/patient.rst",
+            category="4 Patients",
+            labels={"patient": "{patient}"},
+        ),
+    params:
+        config=section("evaluate"),
+        fold=lambda wildcards: {"fold": COHORT.folds[wildcards.patient]},
+        code=code_of("evaluate_patient"),
+    log:
+        "logs/evaluate_patient/{patient}.log",
+    benchmark:
+        "benchmarks/evaluate_patient/{patient}.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    conda:
+        "../../envs/lunggtv.yaml"
+    script:
+        "../scripts/evaluate_patient.py"
+
+
+rule summarise_metrics:
+    input:
+        expand("results/evaluate/{patient}.json", patient=SCORED),
+    output:
+        metrics=report(
+            "results/evaluate/metrics.tsv",
+            caption="../report/metrics.rst",
+            category="6 Statistics",
+        ),
+        summary="results/evaluate/summary.json",
+        figures=report(
+            "results/evaluate/dice_by_volume.svg",
+            caption="../report/metrics.rst",
+            category="6 Statistics",
+        ),
+    params:
+        config=section("evaluate"),
+        code=code_of("summarise_metrics"),
+    log:
+        "logs/summarise_metrics.log",
+    conda:
+        "../../envs/lunggtv.yaml"
+    script:
+        "../scripts/summarise_metrics.py"

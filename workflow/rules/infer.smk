@@ -1,0 +1,100 @@
+# Models to drafts: a GTV mask on every patient's own CT grid.
+
+DRAFTED = PATIENTS if COHORT.trained_folds else []
+INFER_RESULTS = [
+    *expand("results/infer/{patient}/gtv.nii.gz", patient=DRAFTED),
+    *expand("results/infer/{patient}/gtv.dcm", patient=[p for p in DRAFTED if p in COHORT.dicom]),
+    *(["results/infer/review.tsv"] if DRAFTED else []),
+]
+
+
+def models_for(wildcards):
+    """The fold that never saw a labelled patient; all folds for an unlabelled one."""
+    fold = COHORT.folds.get(wildcards.patient)
+    return COHORT.trained_folds if fold is None else [fold]
+
+
+def weights_for(wildcards):
+    """Weights of the models that draft a patient."""
+    return expand("results/train/fold{fold}/weights.safetensors", fold=models_for(wildcards))
+
+
+def cards_for(wildcards):
+    """model.json of the models that draft a patient, in the order of the weights."""
+    return expand("results/train/fold{fold}/model.json", fold=models_for(wildcards))
+
+
+rule infer:
+    localrule: True
+    input:
+        INGEST_RESULTS,
+        CACHE_RESULTS,
+        TRAIN_RESULTS,
+        INFER_RESULTS,
+
+
+rule infer_patient:
+    input:
+        volume="results/cache/{patient}/volume.h5",
+        weights=weights_for,
+        models=cards_for,
+    output:
+        mask="results/infer/{patient}/gtv.nii.gz",
+        record="results/infer/{patient}/infer.json",
+    params:
+        config=section("infer"),
+        code=code_of("infer_patient"),
+    log:
+        "logs/infer_patient/{patient}.log",
+    benchmark:
+        "benchmarks/infer_patient/{patient}.tsv"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=6000,
+        runtime=30,
+    conda:
+        "../../envs/lunggtv.yaml"
+    script:
+        "../scripts/infer_patient.py"
+
+
+rule write_rtstruct:
+    input:
+        raw_files,
+        volume="results/cache/{patient}/volume.h5",
+        mask="results/infer/{patient}/gtv.nii.gz",
+        record="results/infer/{patient}/infer.json",
+    output:
+        "results/infer/{patient}/gtv.dcm",
+    params:
+        config=section("infer"),
+        code=code_of("write_rtstruct"),
+    log:
+        "logs/write_rtstruct/{patient}.log",
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    conda:
+        "../../envs/lunggtv.yaml"
+    script:
+        "../scripts/write_rtstruct.py"
+
+
+rule collect_reviews:
+    input:
+        expand("results/infer/{patient}/infer.json", patient=DRAFTED),
+    output:
+        report(
+            "results/infer/review.tsv",
+            caption="../report/review.rst",
+            category="5 Review queue",
+        ),
+    params:
+        code=code_of("collect_reviews"),
+    log:
+        "logs/collect_reviews.log",
+    conda:
+        "../../envs/lunggtv.yaml"
+    script:
+        "../scripts/collect_reviews.py"

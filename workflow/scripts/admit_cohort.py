@@ -1,0 +1,7 @@
+"""Stop with one message for every rejected patient, or list the admitted ones."""
+
+from lunggtv.ingest.cohort import admit_cohort
+from lunggtv.job import logged_job
+
+with logged_job(snakemake.log[0]):
+    admit_cohort(snakemake.input[0], snakemake.output[0])

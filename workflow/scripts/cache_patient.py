@@ -1,0 +1,14 @@
+"""Crop one patient to the lungs' box and resample it into a cache."""
+
+from lunggtv.cache.run import cache_patient
+from lunggtv.cache.settings import CacheSettings
+from lunggtv.job import logged_job
+
+with logged_job(snakemake.log[0]):
+    cache_patient(
+        snakemake.input[0],
+        CacheSettings.from_config(snakemake.params.config),
+        snakemake.output.volume,
+        snakemake.output.crop,
+        snakemake.output.picture,
+    )

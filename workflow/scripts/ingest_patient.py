@@ -1,0 +1,26 @@
+"""Read one raw patient folder into a volume and a verdict."""
+
+from pathlib import Path
+
+from lunggtv.ingest.discover import PatientFiles
+from lunggtv.ingest.run import ingest_patient
+from lunggtv.ingest.settings import IngestSettings
+from lunggtv.job import logged_job
+
+with logged_job(snakemake.log[0]):
+    config = dict(snakemake.params.config)
+    source = config.pop("source")
+    ingest_patient(
+        PatientFiles(
+            patient=snakemake.wildcards.patient,
+            labelled=source["labelled"],
+            folder=Path(source["folder"]),
+            files=tuple(map(Path, snakemake.input)),
+            image=Path(source["image"]) if source["image"] else None,
+            label=Path(source["label"]) if source["label"] else None,
+            problem=source["problem"],
+        ),
+        IngestSettings.from_config(config),
+        snakemake.output.volume,
+        snakemake.output.verdict,
+    )

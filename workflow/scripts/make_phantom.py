@@ -1,0 +1,12 @@
+"""Make the synthetic cohort that the settings ask for."""
+
+from lunggtv.job import logged_job
+from lunggtv.phantom.cohort import make_cohort
+from lunggtv.phantom.plan import PhantomSettings
+
+with logged_job(snakemake.log[0]):
+    make_cohort(
+        PhantomSettings.from_config(snakemake.params.config),
+        snakemake.params.root,
+        workers=snakemake.threads,
+    )

@@ -1,0 +1,20 @@
+"""Train the model of one fold on the caches of the others."""
+
+from pathlib import Path
+
+from lunggtv.job import logged_job
+from lunggtv.train.run import train_fold
+from lunggtv.train.settings import TrainSettings
+
+with logged_job(snakemake.log[0]):
+    train_fold(
+        fold=int(snakemake.wildcards.fold),
+        caches={Path(cache).parent.name: cache for cache in snakemake.input.caches},
+        settings=TrainSettings.from_config(snakemake.params.config),
+        config=snakemake.params.config,
+        code=snakemake.params.code,
+        outputs=dict(snakemake.output.items()),
+        state_folder=f"train_state/fold{snakemake.wildcards.fold}",
+        device="cuda" if snakemake.resources.gpu else "cpu",
+        threads=snakemake.threads,
+    )
