@@ -29,14 +29,15 @@ include: "workflow/rules/cache.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/infer.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:
     default_target: True
     localrule: True
     input:
-        INGEST_RESULTS,
-        CACHE_RESULTS,
+        # Ends only: a volume that everybody has already read need not be there.
+        COHORT_TABLES,
         TRAIN_RESULTS,
         INFER_RESULTS,
         EVALUATE_RESULTS,

@@ -7,11 +7,12 @@ from typing import Any
 
 from lunggtv.errors import CohortError
 from lunggtv.folds import deal_folds, natural_key
-from lunggtv.ingest.discover import PatientFiles, find_patients
-from lunggtv.phantom.plan import PhantomSettings, plan_cohort, planned_files
+from lunggtv.ingest.discover import find_patients
+from lunggtv.ingest.patient import PatientFiles
+from lunggtv.phantom.plan import PhantomPlan, PhantomSettings, folder_of, plan_cohort, planned_files
 from lunggtv.storage import read_tsv
 
-PHANTOM_ROOT = Path("phantom")
+PHANTOM_ROOT = "phantom"
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def find_cohort(config: Mapping[str, Any]) -> Cohort:
         {patient: files for patient, files in patients.items() if patient not in excluded},
         dict(sorted(excluded.items())),
         {patient: fold for patient, fold in dealt.items() if patient not in excluded},
-        tuple(str(PHANTOM_ROOT / file) for plan in plans for file in planned_files(plan)),
+        tuple(file for plan in plans for file in planned_files(plan, PHANTOM_ROOT)),
     )
 
 
@@ -102,12 +103,11 @@ def read_pinned(path: str) -> dict[str, int]:
         ) from error
 
 
-def _planned_patient(plan: Any) -> PatientFiles:
-    files = tuple(PHANTOM_ROOT / file for file in planned_files(plan))
+def _planned_patient(plan: PhantomPlan) -> PatientFiles:
+    files = tuple(map(Path, planned_files(plan, PHANTOM_ROOT)))
     named = {file.name: file for file in files}
-    image = named.get("data.nii.gz")
-    label = named.get("label.nii.gz")
-    folder = PHANTOM_ROOT / ("labelled" if plan.labelled else "unlabelled") / plan.patient
+    folder = Path(PHANTOM_ROOT, folder_of(plan))
+    image, label = named.get("data.nii.gz"), named.get("label.nii.gz")
     return PatientFiles(plan.patient, plan.labelled, folder, files, image, label)
 
 

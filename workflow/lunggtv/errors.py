@@ -19,3 +19,7 @@ class RejectedPatient(LungGtvError):
 
 class DamagedFile(LungGtvError):
     """A file of ours is truncated, corrupted, of another schema, or not ours at all."""
+
+
+class UnusableMask(LungGtvError):
+    """A mask cannot be scored: missing, unreadable, on another grid, or with other values than 0 and 1."""

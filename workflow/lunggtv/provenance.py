@@ -15,6 +15,7 @@ import numpy as np
 PACKAGE = "lunggtv"
 # Libraries whose version can change the bytes of an output: import name -> distribution name.
 SHAPING_LIBRARIES = {
+    "PIL": "pillow",
     "SimpleITK": "SimpleITK",
     "h5py": "h5py",
     "matplotlib": "matplotlib",

@@ -6,6 +6,14 @@ CACHE_RESULTS = [
 ]
 
 
+def user_lungs(wildcards):
+    """The user's own lung mask of a patient, if the settings name one; it lies beside the image."""
+    pattern = config["cache"]["lungs"]
+    labelled = COHORT.patients[wildcards.patient].labelled
+    root = config["data"]["labelled" if labelled else "unlabelled"]
+    return [Path(root) / pattern.replace("{patient}", wildcards.patient)] if pattern else []
+
+
 rule cache:
     localrule: True
     input:
@@ -15,7 +23,8 @@ rule cache:
 
 rule cache_patient:
     input:
-        "results/ingest/{patient}/volume.h5",
+        volume="results/ingest/{patient}/volume.h5",
+        lungs=user_lungs,
     output:
         volume="results/cache/{patient}/volume.h5",
         crop="results/cache/{patient}/crop.json",

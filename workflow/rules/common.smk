@@ -17,6 +17,11 @@ except LungGtvError as error:
     raise WorkflowError(str(error)) from None
 
 PATIENTS = list(COHORT.patients)
+COHORT_TABLES = [
+    "results/ingest/verdicts.tsv",
+    "results/ingest/admitted.txt",
+    "results/cache/crops.tsv",
+]
 
 
 wildcard_constraints:
@@ -24,9 +29,9 @@ wildcard_constraints:
     fold=r"\d+",
 
 
-def section(stage):
-    """The settings a stage reads, as plain values in a fixed order."""
-    return plain(config[stage])
+def section(stage, *keys):
+    """The settings that a rule reads, all of a stage's or some, as plain values in a fixed order."""
+    return plain({key: config[stage][key] for key in keys or config[stage]})
 
 
 def code_of(*scripts):

@@ -10,8 +10,7 @@ EVALUATE_RESULTS = [
 rule evaluate:
     localrule: True
     input:
-        INGEST_RESULTS,
-        CACHE_RESULTS,
+        COHORT_TABLES,
         TRAIN_RESULTS,
         INFER_RESULTS,
         EVALUATE_RESULTS,
@@ -30,7 +29,7 @@ rule evaluate_patient:
             labels={"patient": "{patient}"},
         ),
     params:
-        config=section("evaluate"),
+        config=section("evaluate", "tolerances_mm", "lesion_overlap"),
         fold=lambda wildcards: {"fold": COHORT.folds[wildcards.patient]},
         code=code_of("evaluate_patient"),
     log:
@@ -48,21 +47,36 @@ rule evaluate_patient:
 
 rule summarise_metrics:
     input:
-        expand("results/evaluate/{patient}.json", patient=SCORED),
+        scores=expand("results/evaluate/{patient}.json", patient=SCORED),
+        drafts=expand("results/infer/{patient}/infer.json", patient=SCORED),
     output:
         metrics=report(
             "results/evaluate/metrics.tsv",
             caption="../report/metrics.rst",
             category="6 Statistics",
+            labels={"what": "metrics of every patient"},
         ),
         summary="results/evaluate/summary.json",
-        figures=report(
+        volume=report(
             "results/evaluate/dice_by_volume.svg",
-            caption="../report/metrics.rst",
+            caption="../report/dice_by_volume.rst",
             category="6 Statistics",
+            labels={"what": "Dice by volume"},
+        ),
+        distributions=report(
+            "results/evaluate/distributions.svg",
+            caption="../report/distributions.rst",
+            category="6 Statistics",
+            labels={"what": "distributions"},
+        ),
+        calibration=report(
+            "results/evaluate/calibration.svg",
+            caption="../report/calibration.rst",
+            category="6 Statistics",
+            labels={"what": "calibration"},
         ),
     params:
-        config=section("evaluate"),
+        config=section("evaluate", "volume_edges_ml", "resamples", "seed"),
         code=code_of("summarise_metrics"),
     log:
         "logs/summarise_metrics.log",

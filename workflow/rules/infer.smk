@@ -27,8 +27,7 @@ def cards_for(wildcards):
 rule infer:
     localrule: True
     input:
-        INGEST_RESULTS,
-        CACHE_RESULTS,
+        COHORT_TABLES,
         TRAIN_RESULTS,
         INFER_RESULTS,
 

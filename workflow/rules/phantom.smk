@@ -7,7 +7,7 @@ if COHORT.phantom_files:
             COHORT.phantom_files,
         params:
             config=section("phantom"),
-            root=str(PHANTOM_ROOT),
+            root=PHANTOM_ROOT,
             code=code_of("make_phantom"),
         log:
             "logs/make_phantom.log",

@@ -13,17 +13,20 @@ def training_caches(wildcards):
     return expand("results/cache/{patient}/volume.h5", patient=patients)
 
 
-def held_out_caches(wildcards):
-    """Caches of the patients that a fold never sees."""
-    patients = COHORT.held_out_patients(int(wildcards.fold))
-    return expand("results/cache/{patient}/volume.h5", patient=patients)
+def held_out(stage):
+    """Volumes of the patients that a fold never sees, as a stage left them."""
+
+    def volumes(wildcards):
+        patients = COHORT.held_out_patients(int(wildcards.fold))
+        return expand(f"results/{stage}/{{patient}}/volume.h5", patient=patients)
+
+    return volumes
 
 
 rule train:
     localrule: True
     input:
-        INGEST_RESULTS,
-        CACHE_RESULTS,
+        COHORT_TABLES,
         TRAIN_RESULTS,
 
 
@@ -43,8 +46,9 @@ rule deal_folds:
 
 rule train_fold:
     input:
-        # The gate must be passed, but a new verdict about somebody else trains nothing again.
+        # The gate must be passed and the folds be known, but news about somebody else trains nothing again.
         ancient("results/ingest/admitted.txt"),
+        folds=ancient("results/folds.tsv"),
         caches=training_caches,
     output:
         weights="results/train/fold{fold}/weights.safetensors",
@@ -53,6 +57,7 @@ rule train_fold:
         snapshots="results/train/fold{fold}/snapshots.safetensors",
     params:
         config=section("train"),
+        state="train_state",
         code=code_of("train_fold"),
     log:
         "logs/train_fold/{fold}.log",
@@ -71,19 +76,29 @@ rule train_fold:
 
 rule validate_fold:
     input:
+        weights="results/train/fold{fold}/weights.safetensors",
         model="results/train/fold{fold}/model.json",
         history="results/train/fold{fold}/history.tsv",
         snapshots="results/train/fold{fold}/snapshots.safetensors",
-        caches=held_out_caches,
+        caches=training_caches,
+        held_out_caches=held_out("cache"),
+        held_out_volumes=held_out("ingest"),
     output:
         validation="results/train/fold{fold}/validation.tsv",
         curves=report(
             "results/train/fold{fold}/curves.svg",
             caption="../report/curves.rst",
             category="3 Training",
-            labels={"fold": "{fold}"},
+            labels={"fold": "{fold}", "figure": "curves"},
+        ),
+        augmentation=report(
+            "results/train/fold{fold}/augmentation.png",
+            caption="../report/augmentation.rst",
+            category="3 Training",
+            labels={"fold": "{fold}", "figure": "augmented patches"},
         ),
     params:
+        config=section("train"),
         code=code_of("validate_fold"),
     log:
         "logs/validate_fold/{fold}.log",

@@ -6,9 +6,10 @@ from lunggtv.job import logged_job
 
 with logged_job(snakemake.log[0]):
     cache_patient(
-        snakemake.input[0],
+        snakemake.input.volume,
         CacheSettings.from_config(snakemake.params.config),
         snakemake.output.volume,
         snakemake.output.crop,
         snakemake.output.picture,
+        snakemake.input.lungs or None,
     )

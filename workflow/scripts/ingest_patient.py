@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lunggtv.ingest.discover import PatientFiles
+from lunggtv.ingest.patient import PatientFiles
 from lunggtv.ingest.run import ingest_patient
 from lunggtv.ingest.settings import IngestSettings
 from lunggtv.job import logged_job

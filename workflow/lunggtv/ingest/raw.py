@@ -1,12 +1,15 @@
 """What a reader of raw files hands to the checks: arrays as stored, and what it noticed on the way."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from lunggtv.geometry import Grid
+from lunggtv.ingest.patient import PatientFiles
 
+__all__ = ["NOTED", "REJECTED", "WARNED", "PatientFiles", "RawScan", "Reason", "Refused"]
+
+NOTED = "noted"  # told in the verdict, but no reason for doubt: the patient stays accepted
 WARNED = "warned"
 REJECTED = "rejected"
 
@@ -26,21 +29,6 @@ class Refused(Exception):
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
         self.reason = Reason(code, text, REJECTED)
-
-
-@dataclass(frozen=True)
-class PatientFiles:
-    """The raw files of one patient, found at parse time. ``image`` is None for a DICOM folder.
-
-    ``files`` are all inputs of the patient's ingest, sorted; for DICOM everything below the folder.
-    """
-
-    patient: str
-    labelled: bool
-    folder: Path
-    files: tuple[Path, ...]
-    image: Path | None = None
-    label: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,7 @@ class ConvNormRelu(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: Shape, stride: Shape = (1, 1, 1)) -> None:
         super().__init__()
         self.conv = _convolution(inputs, outputs, kernel, stride)
-        self.norm = InstanceNorm(outputs)
+        self.norm = _norm(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.leaky_relu(self.norm(self.conv(x)), SLOPE)
@@ -178,31 +178,25 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.first = ConvNormRelu(inputs, outputs, kernel, stride)
         self.conv = _convolution(outputs, outputs, kernel)
-        self.norm = InstanceNorm(outputs)
+        self.norm = _norm(outputs)
         self.stride = stride
         self.project = nn.Conv3d(inputs, outputs, 1, bias=False) if inputs != outputs else None
-        self.project_norm = InstanceNorm(outputs) if inputs != outputs else None
+        self.project_norm = _norm(outputs) if inputs != outputs else None
 
     def forward(self, x: Tensor) -> Tensor:
-        shortcut = functional.avg_pool3d(x, self.stride) if max(self.stride) > 1 else x
+        shortcut = block_mean(x, self.stride)
         if self.project is not None:
             shortcut = self.project_norm(self.project(shortcut))
         return functional.leaky_relu(self.norm(self.conv(self.first(x))) + shortcut, SLOPE)
 
 
-class InstanceNorm(nn.Module):
-    """Instance norm with scale and shift. On CPU through group norm, the same numbers several times faster
-    in channels-last memory; on CUDA through the native kernel."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.device.type == "cpu":
-            return functional.group_norm(x, x.shape[1], self.weight, self.bias)
-        return functional.instance_norm(x, weight=self.weight, bias=self.bias)
+def block_mean(x: Tensor, stride: Shape) -> Tensor:
+    """Mean of (B, C, Z, Y, X) over blocks of ``stride`` voxels, which must divide it. What average pooling
+    gives, with a backward that is deterministic on CUDA, which ``avg_pool3d`` does not have."""
+    if max(stride) == 1:
+        return x
+    split = [part for n, step in zip(x.shape[2:], stride, strict=True) for part in (n // step, step)]
+    return x.reshape(*x.shape[:2], *split).mean(dim=(3, 5, 7))
 
 
 def parameter_count(network: nn.Module) -> int:
@@ -210,9 +204,8 @@ def parameter_count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def memory_format(device: torch.device) -> torch.memory_format:
-    """Channels-last is about twice as fast on CPUs and slower on CUDA beside instance norm (pytorch#59168)."""
-    return torch.channels_last_3d if device.type == "cpu" else torch.contiguous_format
+def _norm(channels: int) -> nn.InstanceNorm3d:
+    return nn.InstanceNorm3d(channels, affine=True)
 
 
 def _convolution(inputs: int, outputs: int, kernel: Shape, stride: Shape = (1, 1, 1)) -> nn.Conv3d:

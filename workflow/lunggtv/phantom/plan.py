@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lunggtv.errors import ConfigError
+
 DEMO = "demo"
 FULL = "full"
 
@@ -76,11 +78,13 @@ class PhantomSettings:
 
     def __post_init__(self) -> None:
         if self.size not in (DEMO, FULL):
-            raise ValueError(f"size is {DEMO} or {FULL}, not {self.size!r}")
+            raise ConfigError(f"phantom.size: is {self.size!r}; allowed: {DEMO}, {FULL}")
         if min(self.labelled, self.unlabelled, self.dicom) < 0:
-            raise ValueError("a number of patients is 0 or more")
+            raise ConfigError("phantom: a number of patients is 0 or more")
         if self.dicom > self.labelled:
-            raise ValueError(f"{self.dicom} DICOM patients of {self.labelled} labelled ones")
+            raise ConfigError(
+                f"phantom.dicom: is {self.dicom}, more than the {self.labelled} patients of phantom.labelled"
+            )
 
     @staticmethod
     def from_config(section: Mapping[str, Any]) -> "PhantomSettings":
@@ -203,8 +207,8 @@ def _demo_grid(draw: random.Random) -> dict[str, Any]:
     """A whole, slight chest on coarse voxels: real millimetres and litres, a hundredth of the voxels."""
     in_plane_mm = round(draw.uniform(3.1, 3.3), 2)
     slice_mm = draw.choice((6.0, 6.25, 6.5))
-    lungs_mm = (draw.uniform(190.0, 205.0), draw.uniform(155.0, 175.0), draw.uniform(225.0, 245.0))
-    below_mm = draw.uniform(24.0, 34.0)
+    lungs_mm = (draw.uniform(195.0, 210.0), draw.uniform(165.0, 180.0), draw.uniform(228.0, 246.0))
+    below_mm = draw.uniform(24.0, 32.0)
     return {
         "shape": (44, 112, 112),
         "spacing_mm": (slice_mm, in_plane_mm, in_plane_mm),

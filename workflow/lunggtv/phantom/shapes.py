@@ -5,6 +5,8 @@ import numpy as np
 from lunggtv.phantom.canvas import Box, Canvas, Distance
 
 Point = tuple[float, float, float]
+# Start, end, radius at the start and at the end of a round stick.
+Stick = tuple[Point, Point, float, float]
 
 
 def ellipsoid(centre: Point, radii: Point, tilt: np.ndarray | None = None) -> Distance:
@@ -39,15 +41,11 @@ def capsule(start: Point, end: Point, radius_start: float, radius_end: float) ->
     return distance
 
 
-def paint_capsule(
-    canvas: Canvas, start: Point, end: Point, radius_start: float, radius_end: float, hu: float
-) -> None:
+def paint_capsule(canvas: Canvas, stick: Stick, hu: float) -> None:
     """Paint a capsule within the smallest box that holds it."""
-    canvas.paint(
-        box_around(canvas, (start, end), max(radius_start, radius_end) + 1.0),
-        capsule(start, end, radius_start, radius_end),
-        hu,
-    )
+    start, end, radius_start, radius_end = stick
+    box = box_around(canvas, (start, end), max(radius_start, radius_end) + 1.0)
+    canvas.paint(box, capsule(*stick), hu)
 
 
 def paint_ellipsoid(

@@ -1,0 +1,259 @@
+"""Overlap, contour, position, empty masks and the whole record: by hand, by brute force, and against MONAI."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from monai.metrics import DiceMetric, SurfaceDiceMetric
+
+from lunggtv.evaluate.contact import contact_share
+from lunggtv.evaluate.contour import added_path, contour_pixels, pixel_mm
+from lunggtv.evaluate.metrics import centroid_mm, diagonal_mm, end_errors_slices, overlap_of
+from lunggtv.evaluate.score import score_masks
+from lunggtv.evaluate.settings import EvaluateSettings
+
+SETTINGS = EvaluateSettings(tolerances_mm=(1.0, 2.0, 3.0, 5.0), lesion_overlap=0.1)
+SPACING_MM = (5.0, 2.0, 1.0)
+SHAPE = (8, 9, 10)
+
+masks_of = st.tuples(st.integers(1, 5), st.integers(1, 6), st.integers(1, 6)).flatmap(
+    lambda shape: st.tuples(*[hnp.arrays(np.uint8, shape, elements=st.integers(0, 1))] * 2)
+)
+
+
+def box(start: tuple, size: tuple, shape: tuple = SHAPE) -> np.ndarray:
+    mask = np.zeros(shape, dtype=np.uint8)
+    mask[tuple(slice(s, s + n) for s, n in zip(start, size, strict=True))] = 1
+    return mask
+
+
+EMPTY = np.zeros(SHAPE, dtype=np.uint8)
+TUMOUR = box((2, 2, 2), (3, 4, 4))  # 48 voxels of 10 mm3
+
+
+def test_overlap_by_hand():
+    """A copy two columns to the left shares half of 48 voxels."""
+    overlap = overlap_of(TUMOUR, box((2, 2, 4), (3, 4, 4)))
+    assert (overlap.label, overlap.prediction, overlap.both) == (48, 48, 24)
+    assert overlap.dice == 0.5
+    assert overlap.jaccard == 24 / 72
+    assert overlap.sensitivity == overlap.precision == 0.5
+
+
+def test_sensitivity_and_precision_tell_too_small_from_too_large():
+    small = box((2, 2, 2), (3, 4, 1))
+    assert overlap_of(TUMOUR, small).sensitivity == 0.25
+    assert overlap_of(TUMOUR, small).precision == 1.0
+    assert overlap_of(small, TUMOUR).sensitivity == 1.0
+    assert overlap_of(small, TUMOUR).precision == 0.25
+
+
+def test_position_and_ends_by_hand():
+    """One slice more at the head, two fewer at the feet, one row to the back."""
+    label, prediction = box((1, 2, 3), (4, 2, 2)), box((3, 3, 3), (3, 2, 2))
+    np.testing.assert_allclose(centroid_mm(label, SPACING_MM), (2.5 * 5, 2.5 * 2, 3.5 * 1))
+    assert end_errors_slices(label, prediction) == (1, -2)
+    record = score_masks(label, prediction, SPACING_MM, SETTINGS)
+    assert (record["cranial_error_slices"], record["cranial_error_mm"]) == (1, 5.0)
+    assert (record["caudal_error_slices"], record["caudal_error_mm"]) == (-2, -10.0)
+    assert record["centroid_shift_cranial_mm"] == 1.5 * 5
+    assert record["centroid_shift_posterior_mm"] == 2.0
+    assert record["centroid_shift_left_mm"] == 0.0
+    assert record["centroid_shift_mm"] == math.hypot(7.5, 2.0)
+    assert record["label_ml"] == pytest.approx(0.16)
+    assert record["volume_error_ml"] == pytest.approx(-0.04)
+    assert record["volume_error_percent"] == -25.0
+
+
+def test_one_slice_shift_scores_the_slice_distance():
+    record = score_masks(box((1, 2, 2), (4, 5, 5)), box((2, 2, 2), (4, 5, 5)), (5.0, 10.0, 10.0), SETTINGS)
+    assert record["hd95_mm"] == record["hd_mm"] == 5.0
+    assert record["surface_dice_5mm"] == 1.0
+    assert record["surface_dice_3mm"] < 1.0
+    assert record["cranial_error_mm"] == 5.0
+    assert record["caudal_error_mm"] == -5.0
+
+
+def test_equal_masks_are_perfect():
+    record = score_masks(TUMOUR, TUMOUR.copy(), SPACING_MM, SETTINGS)
+    assert record["outcome"] == "scored"
+    for key in ("dice", "jaccard", "sensitivity", "precision", "surface_dice_1mm", "surface_dice_5mm"):
+        assert record[key] == 1.0
+    for key in ("hd95_mm", "hd95_pooled_mm", "hd_mm", "assd_mm", "added_path_length_mm", "centroid_shift_mm"):
+        assert record[key] == 0.0
+
+
+def test_contour_of_a_rectangle():
+    """A 4 x 4 square has 12 contour pixels; so has each slice of the block, whatever lies above it."""
+    assert contour_pixels(TUMOUR).sum() == 3 * 12
+    assert contour_pixels(np.ones((1, 3, 3), np.uint8)).sum() == 8
+
+
+def test_added_path_by_hand():
+    """The draft lacks one column: its contour leaves 4 pixels of each of 3 slices, all within one pixel."""
+    path = added_path(TUMOUR, box((2, 2, 2), (3, 4, 3)))
+    # Not followed: the column at x = 5 (4 pixels). At x = 4 only the corners were contour, and still are.
+    assert (path.contour, path.added, path.added_1px) == (36, 12, 0)
+    # Two columns fewer: the column at x = 5, and the corner pixels at x = 4, now outside.
+    path = added_path(TUMOUR, box((2, 2, 2), (3, 4, 2)))
+    assert (path.contour, path.added, path.added_1px) == (36, 3 * 6, 3 * 4)
+    record = score_masks(TUMOUR, box((2, 2, 2), (3, 4, 3)), SPACING_MM, SETTINGS)
+    assert record["added_path_length_mm"] == pytest.approx(12 * math.sqrt(2.0))
+    assert record["added_path_share"] == 12 / 36
+    assert pixel_mm((5.0, 1.17, 1.17)) == pytest.approx(1.17)
+
+
+def test_a_slice_that_was_not_drawn_is_all_added():
+    path = added_path(TUMOUR, box((2, 2, 2), (2, 4, 4)))
+    assert (path.added, path.added_1px) == (12, 12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(masks_of)
+def test_added_path_equals_brute_force(masks):
+    label, prediction = masks
+
+    def contour(mask, z, y, x):
+        inside = lambda v, u: 0 <= v < mask.shape[1] and 0 <= u < mask.shape[2] and mask[z, v, u]  # noqa: E731
+        steps = ((1, 0), (-1, 0), (0, 1), (0, -1))
+        return bool(mask[z, y, x]) and not all(inside(y + dy, x + dx) for dy, dx in steps)
+
+    indices = list(np.ndindex(label.shape))
+    wanted = [i for i in indices if contour(label, *i)]
+    drawn = {i for i in indices if contour(prediction, *i)}
+    near = {(z, y + dy, x + dx) for z, y, x in drawn for dy in (-1, 0, 1) for dx in (-1, 0, 1)}
+    path = added_path(label, prediction)
+    assert path.contour == len(wanted)
+    assert path.added == sum(i not in drawn for i in wanted)
+    assert path.added_1px == sum(i not in near for i in wanted)
+
+
+def test_a_missed_tumour_has_the_worst_value_of_everything():
+    record = score_masks(TUMOUR, EMPTY, SPACING_MM, SETTINGS)
+    diagonal = math.sqrt((8 * 5) ** 2 + (9 * 2) ** 2 + (10 * 1) ** 2)
+    assert record["outcome"] == "missed"
+    assert record["diagonal_mm"] == diagonal_mm(SHAPE, SPACING_MM) == pytest.approx(diagonal)
+    for key in ("dice", "jaccard", "sensitivity", "precision", "surface_dice_1mm", "surface_dice_5mm"):
+        assert record[key] == 0.0
+    for key in ("hd95_mm", "hd95_pooled_mm", "hd_mm", "assd_mm", "median_surface_distance_mm"):
+        assert record[key] == record["diagonal_mm"]
+    assert record["centroid_shift_mm"] == record["diagonal_mm"]
+    assert record["added_path_share"] == record["added_path_share_1px"] == 1.0
+    assert record["added_path_length_mm"] == record["label_contour_mm"] > 0
+    assert record["volume_error_percent"] == -100.0
+    assert record["cranial_error_mm"] is None
+    assert (record["lesions_label"], record["lesions_found"], record["lesions_missed"]) == (1, 0, 1)
+
+
+def test_a_false_alarm_has_the_worst_value_too():
+    record = score_masks(EMPTY, TUMOUR, SPACING_MM, SETTINGS)
+    assert record["outcome"] == "false_alarm"
+    assert record["dice"] == record["precision"] == record["sensitivity"] == record["surface_dice_5mm"] == 0.0
+    assert record["hd95_mm"] == record["assd_mm"] == record["diagonal_mm"]
+    # There is nothing to add, but all of the draft's contour has to be erased.
+    assert record["added_path_length_mm"] == pytest.approx(36 * math.sqrt(2.0))
+    assert record["added_path_share"] == 1.0
+    assert record["label_contour_mm"] == 0.0
+    assert record["volume_error_percent"] is None
+    assert record["volume_error_ml"] == pytest.approx(0.48)
+    assert record["lesions_false"] == 1
+
+
+def test_nothing_to_find_and_nothing_drawn_is_right():
+    record = score_masks(EMPTY, EMPTY.copy(), SPACING_MM, SETTINGS)
+    assert record["outcome"] == "both_empty"
+    assert record["dice"] == record["sensitivity"] == record["surface_dice_1mm"] == 1.0
+    assert record["hd95_mm"] == record["added_path_length_mm"] == record["added_path_share"] == 0.0
+    assert record["volume_error_percent"] == 0.0
+
+
+def test_a_draft_beside_the_tumour_is_scored_by_its_distance():
+    record = score_masks(box((0, 0, 0), (1, 1, 1)), box((0, 0, 9), (1, 1, 1)), SPACING_MM, SETTINGS)
+    assert record["outcome"] == "scored"
+    assert record["dice"] == 0.0
+    assert record["hd_mm"] == 9.0 < record["diagonal_mm"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(masks_of, st.sampled_from([(5.0, 1.17, 1.17), (1.0, 1.0, 1.0), (0.5, 3.0, 2.0)]))
+def test_every_number_is_finite_and_within_its_range(masks, spacing_mm):
+    record = score_masks(*masks, spacing_mm, SETTINGS)
+    numbers = [v for v in record.values() if isinstance(v, int | float)]
+    assert all(math.isfinite(value) for value in numbers)
+    for key in ("dice", "jaccard", "sensitivity", "precision", "added_path_share", "surface_dice_2mm"):
+        assert 0.0 <= record[key] <= 1.0
+    assert 0 <= record["assd_mm"] <= record["hd_mm"] <= record["diagonal_mm"]
+    assert record["median_surface_distance_mm"] <= record["hd95_pooled_mm"] <= record["hd_mm"]
+    shares = [record[f"surface_dice_{mm}mm"] for mm in (1, 2, 3, 5)]
+    assert shares == sorted(shares)
+    swapped = score_masks(masks[1], masks[0], spacing_mm, SETTINGS)
+    for key in ("dice", "hd95_mm", "hd95_pooled_mm", "assd_mm"):
+        assert swapped[key] == pytest.approx(record[key], abs=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(masks_of, st.integers(0, 3), st.integers(0, 3))
+def test_scores_do_not_depend_on_where_the_tumour_lies(masks, before, after):
+    """All is computed in the masks' box; only the diagonal knows the image."""
+    assume(masks[0].any() and masks[1].any())
+    padded = [np.pad(mask, ((before, after), (after, before), (0, before))) for mask in masks]
+    record = score_masks(*masks, SPACING_MM, SETTINGS)
+    moved = score_masks(*padded, SPACING_MM, SETTINGS)
+    for key in record.keys() - {"diagonal_mm", "lesions", "false_lesions_ml"}:
+        assert moved[key] == pytest.approx(record[key], abs=1e-9), key
+
+
+@settings(max_examples=40, deadline=None)
+@given(masks_of, st.sampled_from([(5.0, 1.17, 1.17), (1.0, 1.0, 1.0), (2.0, 0.9, 0.9)]))
+def test_equal_to_monai_where_it_defines_the_same(masks, spacing_mm):
+    """Dice, and the surface Dice with subvoxels; MONAI computes in float32."""
+    label, prediction = masks
+    assume(label.any() and prediction.any())
+    # MONAI closes the surface at the image's border only where there is a border of background.
+    label, prediction = np.pad(label, 1), np.pad(prediction, 1)
+    record = score_masks(label, prediction, spacing_mm, SETTINGS)
+    tensors = [torch.from_numpy(mask)[None, None] for mask in (prediction, label)]
+    assert record["dice"] == pytest.approx(DiceMetric()(*tensors).item(), abs=1e-6)
+    for tolerance_mm in (1.0, 3.0):
+        metric = SurfaceDiceMetric([tolerance_mm], include_background=True, use_subvoxels=True)
+        expected = metric(*tensors, spacing=list(spacing_mm)).item()
+        assert record[f"surface_dice_{tolerance_mm:g}mm"] == pytest.approx(expected, abs=1e-5)
+
+
+@given(masks_of)
+def test_dice_is_nnunets(masks):
+    """nnU-Net v2 (evaluate_predictions.compute_metrics): 2 TP / (2 TP + FP + FN), NaN where ours decides."""
+    label, prediction = (mask.astype(bool) for mask in masks)
+    assume(label.any() or prediction.any())
+    tp, fp, fn = (label & prediction).sum(), (~label & prediction).sum(), (label & ~prediction).sum()
+    assert overlap_of(*masks).dice == pytest.approx(2 * tp / (2 * tp + fp + fn), abs=1e-12)
+
+
+def test_masks_must_be_uint8_on_one_grid():
+    with pytest.raises(ValueError, match="prediction is bool"):
+        score_masks(TUMOUR, TUMOUR > 0, SPACING_MM, SETTINGS)
+    with pytest.raises(ValueError, match="needed is uint8"):
+        score_masks(TUMOUR, TUMOUR[1:], SPACING_MM, SETTINGS)
+
+
+def test_contact_with_the_wall_and_without():
+    """A ball of 10 mm radius in lung; the wall begins 1 voxel or 15 mm beside it; a vessel does not count."""
+    spacing_mm = (2.0, 2.0, 2.0)
+    z, y, x = np.ogrid[0:40, 0:40, 0:40]
+    ball = (((z - 20) ** 2 + (y - 20) ** 2 + (x - 20) ** 2) <= 25).astype(np.uint8)
+    lung = np.full((40, 40, 40), -800, dtype=np.int16)
+    lung[ball > 0] = 40
+    vessel = lung.copy()
+    vessel[19:22, 19:22, :] = 40
+    wall_near, wall_far = lung.copy(), lung.copy()
+    wall_near[:, :, 24:] = 40
+    wall_far[:, :, 33:] = 40
+    assert contact_share(lung, ball, spacing_mm) == 0.0
+    assert contact_share(vessel, ball, spacing_mm) == 0.0
+    assert contact_share(wall_far, ball, spacing_mm) == 0.0
+    assert contact_share(wall_near, ball, spacing_mm) > 0.1
+    assert contact_share(lung, np.zeros_like(ball), spacing_mm) is None

@@ -1,0 +1,85 @@
+"""Runs Snakemake on a copy of the project, as a user would, and reads what it would do."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]
+SOURCES = ("Snakefile", "config.yaml", "workflow", "profiles", "envs")
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A copy of the project's sources, and a working directory with raw data and results."""
+
+    project: Path
+    work: Path
+
+    def run(self, *arguments: str, check: bool = True, **options) -> subprocess.CompletedProcess:
+        """Run ``snakemake`` with the arguments; by default it must succeed."""
+        command = [sys.executable, "-m", "snakemake", "--snakefile", self.project / "Snakefile"]
+        command += ["--directory", self.work, *arguments]
+        if "--cores" not in arguments:
+            command += ["--cores", "2"]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            command, cwd=self.project, env=environment, capture_output=True, text=True, check=False, **options
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"{command}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def reruns(self, *arguments: str) -> dict[str, int]:
+        """What a dry run would do: number of jobs of each rule, targets not counted."""
+        done = self.run(*arguments, "--dry-run", "--quiet", "rules")
+        return job_counts(done.stdout + done.stderr)
+
+    def copied_to(self, folder: Path) -> "Analysis":
+        """The same sources and results elsewhere, times and Snakemake's records included."""
+        folder.mkdir(parents=True)
+        copy = Analysis(folder / "project", folder / "work")
+        # `cp -a` keeps times, which shutil only does file by file.
+        subprocess.run(["cp", "-a", self.project, copy.project], check=True)
+        subprocess.run(["cp", "-a", self.work, copy.work], check=True)
+        return copy
+
+    def edit(self, module: str, old: str, new: str) -> None:
+        """Replace text in a source file, which must be there."""
+        path = self.project / module
+        text = path.read_text(encoding="utf-8")
+        assert old in text, f"{old!r} is not in {module}"
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+TARGETS = ("all", "ingest", "cache", "train", "infer", "evaluate")
+
+
+def job_counts(output: str) -> dict[str, int]:
+    """The first job table of Snakemake's output, without targets and the total."""
+    if "Nothing to be done" in output:
+        return {}
+    table = re.search(r"^job +count\n-+ +-+\n(.*?)^total", output, re.MULTILINE | re.DOTALL)
+    assert table, output
+    counts = {}
+    for line in table.group(1).splitlines():
+        rule, count = line.split()
+        counts[rule] = int(count)
+    return {rule: count for rule, count in sorted(counts.items()) if rule not in TARGETS}
+
+
+def new_analysis(folder: Path) -> Analysis:
+    """A copy of the project's sources and an empty working directory beside it."""
+    project, work = folder / "project", folder / "work"
+    project.mkdir(parents=True)
+    work.mkdir()
+    for name in SOURCES:
+        source = PROJECT / name
+        if source.is_dir():
+            shutil.copytree(source, project / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, project / name)
+    return Analysis(project, work)

@@ -1,0 +1,72 @@
+"""The first minutes of a user: no data yet, a typo, an unsuitable cohort. Sentences, not tracebacks."""
+
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.workflow.engine import PROJECT, new_analysis
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    return new_analysis(tmp_path)
+
+
+def refused(analysis, *arguments):
+    done = analysis.run(*arguments, check=False)
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "Traceback" not in output, output
+    return output
+
+
+def test_a_fresh_clone_without_data_says_what_to_put_where(fresh):
+    output = refused(fresh, "--dry-run")
+    assert "raw/labelled" in output and "data.nii.gz" in output
+    assert "config.yaml" in output
+    assert list(fresh.work.iterdir()) in ([], [fresh.work / ".snakemake"]), "parsing leaves nothing behind"
+
+
+def test_a_misspelt_key_is_named_with_the_right_one(fresh):
+    (fresh.work / "config.yaml").write_text("cache: {margin_m: 3}\n")
+    assert "cache.margin_m: no such key; did you mean cache.margin_mm?" in refused(fresh, "--dry-run")
+
+
+def test_an_exclusion_of_nobody_is_an_error(fresh):
+    (fresh.work / "raw/labelled/1").mkdir(parents=True)
+    (fresh.work / "raw/labelled/1/data.nii.gz").write_bytes(b"")
+    (fresh.work / "config.yaml").write_text("data: {exclude: {'77': 'gone'}}\n")
+    assert "data.exclude names patients that were not found: 77" in refused(fresh, "--dry-run")
+
+
+def test_parsing_has_no_side_effects_and_imports_nothing_heavy(fresh):
+    code = (
+        "import sys; sys.path.insert(0, 'workflow')\n"
+        "import lunggtv.cohort, lunggtv.config, lunggtv.provenance\n"
+        "print(sorted(set(sys.modules) & {'torch', 'monai', 'SimpleITK', 'h5py', 'scipy', 'pandas', 'pydicom'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_fifty_patients_are_planned_in_seconds(fresh):
+    for i in range(1, 51):
+        folder = fresh.work / f"raw/labelled/{i}"
+        folder.mkdir(parents=True)
+        for name in ("data.nii.gz", "label.nii.gz"):
+            (folder / name).write_bytes(b"x")
+    started = time.perf_counter()
+    counts = fresh.reruns()
+    # A ceiling against something growing badly, ten times what it takes; bench/ has the measured time.
+    assert time.perf_counter() - started < 30
+    assert counts["ingest_patient"] == counts["evaluate_patient"] == 50
+    assert counts["train_fold"] == 5
+
+
+def test_the_fingerprints_of_all_stages_are_those_of_their_scripts(fresh):
+    rules = "".join(p.read_text(encoding="utf-8") for p in (PROJECT / "workflow/rules").glob("*.smk"))
+    scripts = {path.stem for path in (PROJECT / "workflow/scripts").glob("*.py")}
+    assert set(re.findall(r'code=code_of\("(\w+)"\)', rules)) == scripts

@@ -1,0 +1,77 @@
+"""Linters and formatters are clean, the two environments are one, and the rooms keep their walls."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.workflow.engine import PROJECT, new_analysis
+
+BIN = Path(sys.executable).parent
+
+
+@pytest.mark.parametrize(
+    ("command", "folder"),
+    [
+        (["ruff", "check", "."], "."),
+        (["ruff", "format", "--check", "."], "."),
+        (["snakefmt", "--check", "Snakefile", "workflow"], "."),
+        (["lint-imports", "--config", "../pyproject.toml", "--no-cache"], "workflow"),
+    ],
+    ids=["ruff", "ruff-format", "snakefmt", "import-linter"],
+)
+def test_it_is_clean(command, folder):
+    done = subprocess.run(
+        [str(BIN / command[0]), *command[1:]], cwd=PROJECT / folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_snakemake_lint_is_clean(tmp_path):
+    analysis = new_analysis(tmp_path)
+    (analysis.work / "config.yaml").write_text("phantom: {labelled: 3, unlabelled: 1, dicom: 1}\n")
+    done = analysis.run("--lint", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_pip_and_conda_install_the_same():
+    lines = (PROJECT / "envs/requirements.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    conda = yaml.safe_load((PROJECT / "envs/lunggtv.yaml").read_text(encoding="utf-8"))
+    assert conda["dependencies"][-1]["pip"] == pins
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9a-z.]+", pin) for pin in pins)
+
+
+def test_what_runs_here_is_what_the_lock_says():
+    from importlib import metadata
+
+    lines = (PROJECT / "envs/requirements.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if "==" in line)
+    installed = {name: metadata.version(name).split("+")[0] for name in pins}
+    assert installed == pins
+
+
+def test_rules_are_short_and_scripts_only_unpack():
+    for path in (PROJECT / "workflow/scripts").glob("*.py"):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 40, path.name
+    for path in (PROJECT / "workflow/rules").glob("*.smk"):
+        assert not re.search(r"^    (run|shell):", path.read_text(encoding="utf-8"), re.MULTILINE), path.name
+
+
+def test_every_rule_says_what_it_depends_on():
+    for path in (PROJECT / "workflow/rules").glob("*.smk"):
+        text = path.read_text(encoding="utf-8")
+        for rule in re.split(r"^ *rule ", text, flags=re.MULTILINE)[1:]:
+            name = rule.split(":")[0]
+            if "localrule: True" not in rule:
+                for needed in ("code=code_of(", "log:", "conda:", "script:"):
+                    assert needed in rule, f"{name} has no {needed}"
+
+
+def test_nothing_is_ever_unpickled():
+    for path in [*(PROJECT / "workflow").rglob("*.py"), *(PROJECT / "workflow").rglob("*.smk")]:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"\bimport pickle|torch\.load|allow_pickle=True|\beval\(|\bexec\(", text), path

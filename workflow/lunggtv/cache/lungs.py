@@ -1,0 +1,215 @@
+"""Lungs found by classical means on a shrunken copy of the CT: no weights, no learning, no label.
+
+The recipe, on voxels of 3 to 4 mm:
+
+1. Body: the largest piece of tissue after an opening in plane, which cuts off couch, masks and cables.
+2. Inside: tissue of the body lies in front, behind, left and right within the slice. Unlike filling holes
+   this bears a thin or leaking chest wall, a wall cut by the field of view, and an open airway.
+3. Seeds: dark voxels inside, eroded in plane so far that trachea, bronchi and the thin junction of both lungs
+   vanish. A seed is lung by its size, shape, density and height: gas of stomach and bowel is darker than any
+   lung and lies low, the foam of a couch is flat and wide.
+4. Lungs: the seeds grown back within the dark voxels, far enough for the thin recesses at the bases, not far
+   enough to climb the trachea (it is 90 mm and more from the bronchi to above the apices), and closed.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from scipy import ndimage
+
+from lunggtv.geometry import Grid, Triple
+
+# The shrunken copy: fine enough for a box with 20 mm margins, coarse enough for 0.2 s a patient.
+WORKING_MM = 3.5
+CLIP_HU = (-1024, 2000)
+
+TISSUE_HU = -500.0
+LUNG_BELOW_HU = -320.0
+# Whole lungs stay above it even in severe emphysema (-920); gas in a gut lies at -1000 to -955.
+GAS_BELOW_HU = -945.0
+
+# What is thinner than twice this is couch or mask rather than body; thinner walls of the body are regrown.
+OPENING_MM = 4.0
+THIN_WALL_MM = 12.0
+EROSION_MM = 12.0
+REGROWTH_MM = 50.0
+CLOSING_MM = 12.0
+
+# Smaller seeds count only off the midline, where no windpipe or gullet is.
+SMALLEST_SEED_ML = 3.0
+SMALLEST_MIDLINE_SEED_ML = 60.0
+MIDLINE_MM = 30.0
+LARGEST_SEED_MM = (380.0, 280.0, 340.0)
+FLAT_MM = 45.0
+# A seed whose top lies in the lowest part of the largest lung is gas below the diaphragm.
+LOWEST_TOP = 0.35
+
+
+@dataclass(frozen=True)
+class Lungs:
+    """Lungs and body on the shrunken grid (bool, z y x), and the column of the body's midline."""
+
+    mask: np.ndarray
+    body: np.ndarray
+    spacing_mm: Triple
+    midline_vox: float
+
+    @property
+    def sides_ml(self) -> tuple[float, float]:
+        """Volume right and left of the midline, in ml."""
+        split = round(self.midline_vox + 0.5)
+        voxel_ml = float(np.prod(self.spacing_mm)) / 1000.0
+        right, left = self.mask[:, :, :split], self.mask[:, :, split:]
+        return float(right.sum()) * voxel_ml, float(left.sum()) * voxel_ml
+
+
+def shrink_factors(spacing_mm: Triple) -> tuple[int, int, int]:
+    """How many voxels along each axis make one of the shrunken copy."""
+    z, y, x = (max(1, round(WORKING_MM / step)) for step in spacing_mm)
+    return (z, y, x)
+
+
+def shrink(ct: np.ndarray, factors: tuple[int, int, int]) -> np.ndarray:
+    """Means of whole blocks of voxels (float32 HU), clipped first so that padding counts as air.
+
+    Voxels beyond the last whole block are left out.
+    """
+    fz, fy, fx = factors
+    nz, ny, nx = (max(1, n // f) for n, f in zip(ct.shape, factors, strict=True))
+    fz, fy, fx = (min(f, n) for f, n in zip(factors, ct.shape, strict=True))
+    small = np.empty((nz, ny, nx), dtype=np.float32)
+    for z in range(nz):
+        slab = np.clip(ct[z * fz : (z + 1) * fz, : ny * fy, : nx * fx], *CLIP_HU)
+        rows = np.add.reduce(slab.reshape(fz, ny, fy, nx * fx), axis=(0, 2), dtype=np.int32)
+        small[z] = np.add.reduce(rows.reshape(ny, nx, fx), axis=2)
+    small /= fz * fy * fx
+    return small
+
+
+def shrunken_grid(grid: Grid, factors: tuple[int, int, int]) -> Grid:
+    """The grid of ``shrink(ct, factors)`` for a CT on ``grid``."""
+    factors = tuple(min(f, n) for f, n in zip(factors, grid.shape, strict=True))
+    x, y, z = (float(v) for v in grid.point_mm([(f - 1) / 2.0 for f in factors]))
+    shape = tuple(n // f for n, f in zip(grid.shape, factors, strict=True))
+    spacing_mm = tuple(s * f for s, f in zip(grid.spacing_mm, factors, strict=True))
+    return Grid(shape, spacing_mm, (x, y, z), grid.direction)
+
+
+def find_lungs(hu: np.ndarray, spacing_mm: Triple) -> Lungs:
+    """Find the lungs in a shrunken CT; an empty mask where there are none.
+
+    Args:
+        hu: float32 HU (z, y, x) from ``shrink``.
+        spacing_mm: of ``hu``.
+    """
+    body = _find_body(hu, spacing_mm)
+    dark = (hu < LUNG_BELOW_HU) & body
+    eroded = _in_plane(dark, EROSION_MM, spacing_mm, ndimage.binary_erosion)
+    seeds = _choose_seeds(eroded, hu, _midline(body, eroded), spacing_mm)
+    mask = _close(_regrow(seeds, dark, spacing_mm), spacing_mm) & body if seeds.any() else seeds
+    return Lungs(mask, body, spacing_mm, _midline(body, mask))
+
+
+def given_lungs(mask: np.ndarray, hu: np.ndarray, spacing_mm: Triple) -> Lungs:
+    """Lungs that somebody else drew: ``mask`` (bool) on the shrunken grid of ``hu``."""
+    body = _find_body(hu, spacing_mm)
+    return Lungs(mask, body, spacing_mm, _midline(body, mask))
+
+
+def _find_body(hu: np.ndarray, spacing_mm: Triple) -> np.ndarray:
+    tissue = _largest_tissue(hu > TISSUE_HU, spacing_mm)
+    return tissue | _surrounded(tissue)
+
+
+def _largest_tissue(tissue: np.ndarray, spacing_mm: Triple) -> np.ndarray:
+    """The largest connected piece that an opening leaves, and the thin walls next to it."""
+    # Beyond the volume the body goes on: a wall cut by the field of view is not thin.
+    opened = _in_plane(tissue, OPENING_MM, spacing_mm, partial(ndimage.binary_erosion, border_value=1))
+    labels, count = ndimage.label(opened)
+    if count == 0:
+        return np.zeros_like(tissue)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    regrown = partial(ndimage.binary_dilation, mask=tissue)
+    return _in_plane(labels == sizes.argmax(), OPENING_MM + THIN_WALL_MM, spacing_mm, regrown)
+
+
+def _surrounded(tissue: np.ndarray) -> np.ndarray:
+    """Voxels with tissue before and behind them along y and along x, in the same slice.
+
+    Where the field of view cuts the body, the volume's border between the first and the last tissue on it
+    stands for the missing wall.
+    """
+    walls = tissue.copy()
+    for border in (np.s_[:, 0], np.s_[:, -1], np.s_[:, :, 0], np.s_[:, :, -1]):
+        walls[border] = _between(tissue[border], axis=1)
+    return _between(walls, axis=1) & _between(walls, axis=2)
+
+
+def _between(tissue: np.ndarray, axis: int) -> np.ndarray:
+    """Voxels from the first to the last tissue along an axis."""
+    before = np.logical_or.accumulate(tissue, axis=axis)
+    return before & np.flip(np.logical_or.accumulate(np.flip(tissue, axis), axis=axis), axis)
+
+
+def _choose_seeds(eroded: np.ndarray, hu: np.ndarray, midline_vox: float, spacing_mm: Triple) -> np.ndarray:
+    """Those connected pieces of ``eroded`` that are lung."""
+    labels, count = ndimage.label(eroded)
+    numbers = np.arange(1, count + 1)
+    if count == 0:
+        return eroded
+    volumes_ml = np.bincount(labels.ravel())[1:] * (float(np.prod(spacing_mm)) / 1000.0)
+    means_hu = ndimage.mean(hu, labels, numbers)
+    places = ndimage.find_objects(labels)
+    lungs = []
+    for i, place in enumerate(places):
+        off_midline_mm = abs((place[2].start + place[2].stop - 1) / 2.0 - midline_vox) * spacing_mm[2]
+        smallest_ml = SMALLEST_SEED_ML if off_midline_mm > MIDLINE_MM else SMALLEST_MIDLINE_SEED_ML
+        if volumes_ml[i] >= smallest_ml and means_hu[i] > GAS_BELOW_HU and _has_lung_size(place, spacing_mm):
+            lungs.append(i)
+    if not lungs:
+        return np.zeros_like(eroded)
+    largest = places[max(lungs, key=lambda i: volumes_ml[i])][0]
+    lowest_top = largest.start + LOWEST_TOP * (largest.stop - largest.start)
+    return np.isin(labels, [i + 1 for i in lungs if places[i][0].stop > lowest_top])
+
+
+def _has_lung_size(place: tuple[slice, ...], spacing_mm: Triple) -> bool:
+    extents_mm = [(part.stop - part.start) * step for part, step in zip(place, spacing_mm, strict=True)]
+    flat = extents_mm[1] < FLAT_MM and extents_mm[2] > 4.0 * FLAT_MM
+    return not flat and all(mm <= most for mm, most in zip(extents_mm, LARGEST_SEED_MM, strict=True))
+
+
+def _regrow(seeds: np.ndarray, dark: np.ndarray, spacing_mm: Triple) -> np.ndarray:
+    # A step of the 3-D cross is one voxel, of about WORKING_MM, along any axis.
+    steps = round(REGROWTH_MM / float(np.mean(spacing_mm)))
+    return ndimage.binary_dilation(seeds, iterations=steps, mask=dark)
+
+
+def _close(mask: np.ndarray, spacing_mm: Triple) -> np.ndarray:
+    """Closing in plane; the frame of empty voxels keeps the volume's border from eroding the mask."""
+    steps = max(1, round(CLOSING_MM / spacing_mm[1]))
+    framed = np.pad(mask, ((0, 0), (steps, steps), (steps, steps)))
+    closed = _in_plane(framed, CLOSING_MM, spacing_mm, ndimage.binary_dilation)
+    closed = _in_plane(closed, CLOSING_MM, spacing_mm, ndimage.binary_erosion)
+    return closed[:, steps:-steps, steps:-steps]
+
+
+def _in_plane(mask: np.ndarray, reach_mm: float, spacing_mm: Triple, operation) -> np.ndarray:
+    """Erosion or dilation slice by slice; cross and square in turn, which makes an octagon."""
+    cross = ndimage.generate_binary_structure(2, 1)[None]
+    square = np.ones((1, 3, 3), dtype=bool)
+    for step in range(max(1, round(reach_mm / spacing_mm[1]))):
+        mask = operation(mask, square if step % 2 else cross)
+    return mask
+
+
+def _midline(body: np.ndarray, mask: np.ndarray) -> float:
+    """Median over slices of the body's middle, in the slices with lung (all if there is none)."""
+    slices = np.flatnonzero(mask.any(axis=(1, 2)) if mask.any() else body.any(axis=(1, 2)))
+    if slices.size == 0:
+        return (body.shape[2] - 1) / 2.0
+    counts = body[slices].sum(axis=1, dtype=np.int64)
+    middles = counts @ np.arange(body.shape[2]) / counts.sum(axis=1)
+    return float(np.median(middles))

@@ -1,0 +1,129 @@
+"""Two sets of drafts of the same patients: paired differences, who wins where, the worst of each.
+
+The other set may be another run of ours or a folder of another tool's masks, one file a patient, named by
+patient, on the original grid: ``7.nii.gz``. That is how nnU-Net writes its predictions; the JSON files
+that it puts beside them are not looked at.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lunggtv.errors import CohortError, UnusableMask
+from lunggtv.evaluate.columns import Better, loss, metric_directions
+from lunggtv.evaluate.settings import CohortSettings
+from lunggtv.evaluate.statistics import describe, paired_difference
+from lunggtv.evaluate.summary import Record, failures
+
+MASK_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
+WORST = 5
+COMPARISON_COLUMNS = (
+    "metric", "better", "patients", "first", "second", "first_mean", "second_mean", "mean_difference",
+    "ci95_low", "ci95_high", "median_difference", "wilcoxon_p", "first_wins", "second_wins", "ties",
+)  # fmt: skip
+
+
+def mask_file(folder: str | Path, patient: str) -> Path:
+    """The mask of a patient in another tool's folder.
+
+    Raises:
+        UnusableMask: none, or more than one under different suffixes.
+    """
+    found = [path for suffix in MASK_SUFFIXES if (path := Path(folder) / f"{patient}{suffix}").is_file()]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(path.name for path in found)
+        raise UnusableMask(f"{folder}: several masks of patient {patient} ({names}). Keep one of them.")
+    raise UnusableMask(
+        f"{folder}: no mask of patient {patient}. Name files by patient, such as {patient}.nii.gz; a tool "
+        "that found nothing must write an empty mask, or its miss would not count."
+    )
+
+
+def compare_records(
+    name: str,
+    records: Sequence[Record],
+    other_name: str,
+    others: Sequence[Record],
+    settings: CohortSettings,
+) -> dict[str, Any]:
+    """The content of comparison.json; differences are first minus second.
+
+    Raises:
+        CohortError: the sets hold different patients.
+    """
+    by_patient = {record["patient"]: record for record in others}
+    mine = {record["patient"] for record in records}
+    if mine != set(by_patient):
+        apart = ", ".join(sorted(mine ^ set(by_patient)))
+        raise CohortError(f"{name} and {other_name} cannot be compared: only one of them has {apart}.")
+    pairs = [(record, by_patient[record["patient"]]) for record in records]
+    directions = metric_directions([*records, *others])
+    return {
+        "first": name,
+        "second": other_name,
+        "patients": len(pairs),
+        "metrics": {key: _compare(pairs, key, better, settings) for key, better in directions.items()},
+        "failures": {"first": failures(records), "second": failures(others)},
+        "worst": {"first": _worst(records), "second": _worst(others)},
+        "dice": [
+            {"patient": a["patient"], "first": a["dice"], "second": b["dice"], "winner": _winner(a, b)}
+            for a, b in pairs
+        ],
+    }
+
+
+def comparison_rows(comparison: Mapping[str, Any]) -> list[list[Any]]:
+    """Rows of the comparison table, in the order of COMPARISON_COLUMNS."""
+    return [
+        [
+            key, found["better"], found["patients"], comparison["first"], comparison["second"],
+            found["first"]["mean"], found["second"]["mean"], found["mean_difference"], *found["ci95"],
+            found["median_difference"], found["wilcoxon_p"], found["wins"]["first"], found["wins"]["second"],
+            found["wins"]["ties"],
+        ]
+        for key, found in comparison["metrics"].items()
+        if found["patients"]
+    ]  # fmt: skip
+
+
+def _compare(
+    pairs: Sequence[tuple[Record, Record]], key: str, better: Better, settings: CohortSettings
+) -> dict[str, Any]:
+    both = [(a[key], b[key]) for a, b in pairs if a[key] is not None and b[key] is not None]
+    result: dict[str, Any] = {"better": better, "patients": len(both)}
+    if not both:
+        return result
+    # Signed errors are compared by size, or opposite errors would cancel out.
+    first = [abs(a) if better == "zero" else a for a, _ in both]
+    second = [abs(b) if better == "zero" else b for _, b in both]
+    difference = paired_difference(first, second, settings.resamples, settings.seed)
+    losses = [(loss(a, better), loss(b, better)) for a, b in both]
+    return result | {
+        "first": describe(first, settings.resamples, settings.seed),
+        "second": describe(second, settings.resamples, settings.seed),
+        "mean_difference": difference.mean,
+        "median_difference": difference.median,
+        "ci95": difference.ci95,
+        "wilcoxon_p": difference.wilcoxon_p,
+        "wins": {
+            "first": sum(a < b for a, b in losses),
+            "second": sum(b < a for a, b in losses),
+            "ties": sum(a == b for a, b in losses),
+        },
+    }
+
+
+def _worst(records: Sequence[Record]) -> list[dict[str, Any]]:
+    ordered = sorted(records, key=lambda record: (record["dice"], -record["hd95_mm"]))
+    return [
+        {"patient": r["patient"], "dice": r["dice"], "hd95_mm": r["hd95_mm"], "outcome": r["outcome"]}
+        for r in ordered[:WORST]
+    ]
+
+
+def _winner(first: Record, second: Record) -> str:
+    if first["dice"] == second["dice"]:
+        return "tie"
+    return "first" if first["dice"] > second["dice"] else "second"

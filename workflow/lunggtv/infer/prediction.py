@@ -1,0 +1,106 @@
+"""What the models say about one patient, on disk: HDF5 with a probability array a pass, and where it lies.
+
+Layout: dataset ``passes`` (uint16, 65535 is probability 1; pass, z, y, x); attributes ``schema``, ``patient``
+and ``metadata`` (JSON text). Same content, same bytes.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from lunggtv.errors import DamagedFile
+from lunggtv.geometry import Grid
+from lunggtv.storage import whole_file
+
+SCHEMA = 1
+SCALE = 65535
+CHUNK = (1, 16, 64, 64)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Probabilities of a patient.
+
+    Attributes:
+        patient: id.
+        passes: (pass, z, y, x) uint16, ``SCALE`` is 1: each model once, or plain and then mirrored.
+        grid: the cache's grid, on which they lie.
+        models: name, fold and weights' digest of each model.
+        cache: the metadata of the cache.
+        cache_sha256: digest of the cache's file.
+    """
+
+    patient: str
+    passes: np.ndarray
+    grid: Grid
+    models: list[dict[str, Any]]
+    cache: dict[str, Any] = field(default_factory=dict)
+    cache_sha256: str = ""
+
+    @property
+    def members(self) -> list[np.ndarray]:
+        """Probabilities (z, y, x) float32 to compare: one a model, or one a pass of a single model."""
+        count = len(self.models) if len(self.models) > 1 else len(self.passes)
+        groups = self.passes.reshape(count, -1, *self.passes.shape[1:])
+        return [_mean(group) for group in groups]
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean probability (z, y, x) float32."""
+        return _mean(self.passes)
+
+
+def _mean(passes: np.ndarray) -> np.ndarray:
+    return passes.sum(axis=0, dtype=np.uint32) / np.float32(SCALE * len(passes))
+
+
+def quantised(probability: np.ndarray) -> np.ndarray:
+    """Probabilities as stored, uint16."""
+    return np.rint(probability * np.float32(SCALE)).astype(np.uint16)
+
+
+def write_prediction(path: str | Path, prediction: Prediction) -> None:
+    """Write a prediction, whole or not at all."""
+    metadata = {
+        "cache": prediction.cache,
+        "cache_sha256": prediction.cache_sha256,
+        "grid": prediction.grid.to_dict(),
+        "models": prediction.models,
+    }
+    chunks = tuple(min(size, limit) for size, limit in zip(prediction.passes.shape, CHUNK, strict=True))
+    with (
+        whole_file(path) as partial,
+        h5py.File(partial, "w", libver=("v110", "v110"), track_order=False) as file,
+    ):
+        file.attrs["schema"] = SCHEMA
+        file.attrs["patient"] = prediction.patient
+        file.attrs["metadata"] = json.dumps(metadata, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        file.create_dataset(
+            "passes", data=prediction.passes, chunks=chunks, compression="gzip", compression_opts=1,
+            shuffle=True, fletcher32=True, track_times=False,
+        )  # fmt: skip
+
+
+def read_prediction(path: str | Path) -> Prediction:
+    """Read a prediction. Raises DamagedFile."""
+    try:
+        with h5py.File(path, "r") as file:
+            if int(file.attrs["schema"]) != SCHEMA:
+                raise ValueError(f"schema {file.attrs['schema']}, not {SCHEMA}")
+            metadata = json.loads(file.attrs["metadata"])
+            return Prediction(
+                str(file.attrs["patient"]),
+                file["passes"][()],
+                Grid.from_dict(metadata["grid"]),
+                metadata["models"],
+                metadata["cache"],
+                metadata["cache_sha256"],
+            )
+    except (OSError, KeyError, ValueError) as error:
+        raise DamagedFile(
+            f"{path}: cannot be read ({error}). Delete the file and run snakemake again to predict it anew."
+        ) from error

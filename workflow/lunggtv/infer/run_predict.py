@@ -1,0 +1,80 @@
+"""A cache and models in, what they say out. Nothing is drawn here: a new threshold costs no prediction."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lunggtv.errors import CohortError, DamagedFile
+from lunggtv.infer.predict import check_fits, predict_passes
+from lunggtv.infer.prediction import Prediction, quantised, write_prediction
+from lunggtv.model.weights import load_model
+from lunggtv.provenance import file_digest
+from lunggtv.volume import read_volume
+
+
+def predict_patient(
+    cache_path: str | Path,
+    models: Sequence[tuple[str | Path, str | Path]],
+    mirror: bool,
+    prediction_path: str | Path,
+    device: str = "cpu",
+    threads: int = 1,
+) -> None:
+    """Write what the models say about a patient.
+
+    Args:
+        cache_path: the patient's cache.
+        models: (weights.safetensors, model.json) of each model; none may have learnt from this patient.
+        mirror: let each model see the patient left-right mirrored too.
+        prediction_path: file to write, see ``prediction``.
+        device: ``cpu`` or ``cuda``.
+        threads: CPU threads.
+
+    Raises:
+        RejectedPatient: ingest refused this patient.
+        CohortError: there is no model, or one learnt from this patient or for other voxels.
+        DamagedFile: the cache or a model cannot be read, or a model predicts what is not a number.
+    """
+    volume = read_volume(cache_path, "cache")
+    if not models:
+        raise CohortError(f"Patient {volume.patient}: there is no trained model. Train at least one fold.")
+    passes, used = [], []
+    with _threads(threads):
+        for weights, card in models:
+            model = load_model(weights, card, device)
+            check_fits(volume, model.card, card)
+            found = predict_passes(model, volume.ct, mirror, device)
+            if not all(np.isfinite(probability).all() for probability in found):
+                raise DamagedFile(
+                    f"{weights}: predicts values that are not numbers for patient {volume.patient}; its "
+                    "training has failed. Delete the fold's files and train it again."
+                )
+            passes += [quantised(probability) for probability in found]
+            used.append(_identity(weights, model.card))
+    prediction = Prediction(
+        volume.patient, np.stack(passes), volume.grid, used, volume.metadata, file_digest(cache_path)
+    )
+    write_prediction(prediction_path, prediction)
+
+
+def _identity(weights: str | Path, card: dict[str, Any]) -> dict[str, Any]:
+    """What names a model in results: the folder it lies in, its fold, the digest of its weights."""
+    return {
+        "fold": card.get("fold"),
+        "name": Path(weights).parent.name,
+        "weights_sha256": card["weights_sha256"],
+    }
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

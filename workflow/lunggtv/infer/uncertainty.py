@@ -1,0 +1,87 @@
+"""How sure the draft is: disagreement between its members, and vagueness of their mean probability.
+
+Members are the models of an ensemble, or the plain and the mirrored pass of a single model; a single pass has
+nobody to disagree with.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+ROUNDING = 6  # decimals of what is reported
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """Figures of one patient; None where they need at least two members or a drawn voxel.
+
+    Attributes:
+        members: predictions compared.
+        entropy_bits: mean binary entropy of the mean probability over voxels that any member draws or the
+            mean gives at least ``POSSIBLE``; 0 sure, 1 a coin toss.
+        pairwise_dice: mean Dice between members' masks; two empty masks agree (1).
+        volume_spread: (largest - smallest member volume) / mean member volume; 0 if all are empty.
+        soft_dice: expected Dice of the drawn mask if every voxel were GTV with its probability,
+            2 sum(p in mask) / (sum(mask) + sum(p)); None if nothing is drawn.
+        peak: highest mean probability.
+    """
+
+    members: int
+    entropy_bits: float | None
+    pairwise_dice: float | None
+    volume_spread: float | None
+    soft_dice: float | None
+    peak: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain, rounded types for JSON."""
+        return {
+            key: round(value, ROUNDING) if isinstance(value, float) else value
+            for key, value in asdict(self).items()
+        }
+
+
+# Voxels below this mean probability, drawn by no member, say nothing about the tumour's border.
+POSSIBLE = 0.1
+
+
+def measure_uncertainty(members: Sequence[np.ndarray], mean: np.ndarray, threshold: float) -> Uncertainty:
+    """Uncertainty of a prediction.
+
+    Args:
+        members: probabilities (z, y, x) of each member, float32; one or more, all on one grid.
+        mean: their mean, as drawn from.
+        threshold: voxels with at least this probability are drawn.
+    """
+    drawn = [member >= threshold for member in members]
+    where = mean >= POSSIBLE
+    for member in drawn:
+        where |= member
+    entropy = float(_entropy_bits(mean[where]).mean()) if where.any() else None
+    pairwise = spread = None
+    if len(members) > 1:
+        pairwise = float(np.mean([_dice(a, b) for a, b in combinations(drawn, 2)]))
+        volumes = [int(member.sum()) for member in drawn]
+        spread = (max(volumes) - min(volumes)) / np.mean(volumes) if any(volumes) else 0.0
+    inside = mean >= threshold
+    soft = None
+    if inside.any():
+        soft = float(2 * mean[inside].sum(dtype=float) / (inside.sum() + mean.sum(dtype=float)))
+    return Uncertainty(
+        len(members), entropy, pairwise, None if spread is None else float(spread), soft, float(mean.max())
+    )
+
+
+def _entropy_bits(probability: np.ndarray) -> np.ndarray:
+    p = probability.astype(float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = p * np.log2(p) + (1 - p) * np.log2(1 - p)
+    return -np.nan_to_num(terms)  # 0 log 0 = 0
+
+
+def _dice(a: np.ndarray, b: np.ndarray) -> float:
+    total = int(a.sum()) + int(b.sum())
+    return 2 * int((a & b).sum()) / total if total else 1.0

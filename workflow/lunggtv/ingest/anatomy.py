@@ -1,0 +1,53 @@
+"""Body and lungs on a thinned grid, for the checks that need anatomy; cheap and rough by intent."""
+
+import numpy as np
+from scipy import ndimage
+
+from lunggtv.geometry import Triple
+
+THIN_MM = 4.0  # distance of the voxels looked at
+BODY_HU = -500
+LUNG_HU = -400
+LUNG_ML = 300.0  # a smaller air space is no lung
+
+
+def thinning(spacing_mm: Triple) -> tuple[slice, slice, slice]:
+    """Every how many voxels of each axis to look at: about 4 mm, never closer than the grid itself."""
+    return tuple(slice(None, None, max(1, round(THIN_MM / step))) for step in spacing_mm)
+
+
+def thinned_mm(spacing_mm: Triple) -> Triple:
+    """Spacing of the thinned grid."""
+    return tuple(step * thin.step for step, thin in zip(spacing_mm, thinning(spacing_mm), strict=True))
+
+
+def body_mask(ct: np.ndarray) -> np.ndarray:
+    """The patient's body, lungs included: the largest dense part, filled slice by slice.
+
+    Args:
+        ct: HU in LPS order, thinned.
+    """
+    # The opening cuts the couch and its padding off the back.
+    dense = ndimage.binary_opening(ct > BODY_HU, np.ones((1, 3, 3), bool))
+    parts, count = ndimage.label(dense)
+    if count == 0:
+        return np.zeros(ct.shape, bool)
+    body = parts == np.bincount(parts.reshape(-1))[1:].argmax() + 1
+    for plane in body:
+        plane[...] = ndimage.binary_fill_holes(plane)
+    return body
+
+
+def lung_mask(ct: np.ndarray, body: np.ndarray, spacing_mm: Triple) -> np.ndarray:
+    """The one or two largest air spaces of the body, with the airways that hang on them; empty if none.
+
+    Args:
+        ct, body: thinned, LPS order.
+        spacing_mm: of the thinned grid.
+    """
+    air = ndimage.binary_opening(body & (ct < LUNG_HU), np.ones((1, 2, 2), bool))
+    parts, _ = ndimage.label(air)
+    volumes_ml = np.bincount(parts.reshape(-1)) * (np.prod(spacing_mm) / 1000.0)
+    volumes_ml[0] = 0.0
+    largest = [part for part in np.argsort(volumes_ml)[:-3:-1] if volumes_ml[part] > LUNG_ML]
+    return np.isin(parts, largest)

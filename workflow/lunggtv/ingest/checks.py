@@ -1,0 +1,192 @@
+"""What can be wrong with an image and its label, one pure function each; none stops at another's finding."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import ndimage
+
+from lunggtv.geometry import Grid
+from lunggtv.ingest.hounsfield import NARROW, SHIFT, value_counts
+from lunggtv.ingest.raw import REJECTED, Reason, Refused
+
+SHOWN = 8  # values listed in a message
+SPECK_VOXELS = 3  # a part of the label no larger than this is a slip of the pen
+MOST_OUTSIDE = 0.5  # share of the label outside the body at which it cannot belong to this CT
+SOME_OUTSIDE = 0.05
+OUTER_AIR_HU = -930  # air and padding; lung in a tumour's label is denser
+NEW_LABEL = "Export the label again on the CT's own grid."
+
+
+def check_grids(
+    image: Grid, label: Grid, spacing_tolerance_mm: float, position_tolerance_mm: float
+) -> list[Reason]:
+    """Whether the label lies on the image's grid: shape, spacing, origin, direction."""
+    reasons = []
+    if image.shape != label.shape:
+        reasons.append(
+            _rejected(
+                "shape_differs",
+                f"The label has {_voxels(label.shape)} voxels, the image {_voxels(image.shape)}. {NEW_LABEL}",
+            )
+        )
+    off_mm = np.abs(np.subtract(image.spacing_mm, label.spacing_mm)).max()
+    if off_mm > spacing_tolerance_mm:
+        reasons.append(
+            _rejected(
+                "spacing_differs",
+                f"The label's voxel spacing (x, y, z) is {_mm(label.spacing_mm)}, the image's "
+                f"{_mm(image.spacing_mm)}: more apart than ingest.spacing_tolerance_mm allows. {NEW_LABEL}",
+            )
+        )
+    off_mm = float(np.linalg.norm(np.subtract(image.origin_mm, label.origin_mm)))
+    if off_mm > position_tolerance_mm:
+        reasons.append(
+            _rejected(
+                "origin_differs",
+                f"The label's origin lies {off_mm:.3g} mm from the image's, more than "
+                f"ingest.position_tolerance_mm allows. {NEW_LABEL}",
+            )
+        )
+    # What the turn alone does at the corner farthest from the origin.
+    extent = np.multiply(np.subtract(image.shape, 1), image.spacing_mm)[::-1]
+    corners = np.stack(np.meshgrid(*[(0.0, side) for side in extent], indexing="ij"), -1).reshape(-1, 3)
+    off_mm = float(np.linalg.norm(corners @ (image.matrix - label.matrix).T, axis=1).max())
+    if off_mm > position_tolerance_mm:
+        reasons.append(
+            _rejected(
+                "direction_differs",
+                f"The label's axes point elsewhere than the image's: {off_mm:.3g} mm apart at a corner, more "
+                f"than ingest.position_tolerance_mm allows. {NEW_LABEL}",
+            )
+        )
+    return reasons
+
+
+def check_finite(array: np.ndarray, name: str) -> list[Reason]:
+    """NaN and infinity; whole numbers cannot hold any."""
+    if array.dtype.kind != "f":
+        return []
+    bad = sum(int(slab.size - np.count_nonzero(np.isfinite(slab))) for slab in array)
+    if not bad:
+        return []
+    return [
+        _rejected(
+            "not_finite", f"{name} holds NaN or infinity in {bad} voxels. Export it again as whole numbers."
+        )
+    ]
+
+
+def label_mask(label: np.ndarray, gtv_values: Sequence[int], name: str) -> np.ndarray:
+    """The GTV as uint8 0 and 1.
+
+    Raises:
+        Refused: fractions, or values other than 0 and ``gtv_values``; the values found are listed.
+    """
+    wide = label.dtype != np.int16
+    if wide and label.dtype.kind == "f" and any(np.any(slab != np.rint(slab)) for slab in label):
+        raise Refused(
+            "label_fractional",
+            f"{name} holds fractions: it is a probability or was interpolated. Export the drawn mask itself, "
+            "0 and 1.",
+        )
+    if wide and (label.min() < NARROW.min or label.max() > NARROW.max):
+        values = np.unique(np.clip([label.min(), label.max()], -1e15, 1e15))
+        raise _other_values(name, [int(v) for v in values], gtv_values)
+    whole = label if not wide else np.stack([slab.astype(np.int16) for slab in label])
+    values = [int(v) for v in np.flatnonzero(value_counts(whole)) - SHIFT]
+    if not set(values) <= {0, *gtv_values}:
+        raise _other_values(name, values, gtv_values)
+    mask = np.zeros(label.shape, np.uint8)
+    for value in gtv_values:
+        if value in values:
+            mask |= whole == value
+    return mask
+
+
+def check_label(mask: np.ndarray, name: str) -> list[Reason]:
+    """Whether the label is empty, one voxel, or has stray specks."""
+    count = int(np.count_nonzero(mask))
+    if count == 0:
+        return [
+            _rejected(
+                "label_empty",
+                f"{name} is empty: no voxel is GTV. Draw the GTV, or put the patient under data.unlabelled.",
+            )
+        ]
+    if count == 1:
+        return [
+            _rejected(
+                "label_one_voxel",
+                f"{name} marks a single voxel, which is a click and no GTV. Draw the GTV again.",
+            )
+        ]
+    sizes = component_sizes(mask)
+    specks = int(np.count_nonzero(sizes <= SPECK_VOXELS))
+    if specks and specks < sizes.size:
+        return [
+            Reason(
+                "label_specks",
+                f"{name} has {specks} specks of at most {SPECK_VOXELS} voxels beside its "
+                f"{sizes.size - specks} larger parts. They are kept; remove them if they are slips.",
+            )
+        ]
+    return []
+
+
+def check_label_in_body(mask: np.ndarray, ct: np.ndarray, body: np.ndarray, name: str) -> list[Reason]:
+    """Whether the label lies in the patient. ``mask``, ``ct`` (HU) and ``body`` are on one grid.
+
+    Outside is what is neither body nor denser than outer air: where the field of view cuts the body, lung
+    may be missing from its mask.
+    """
+    count = int(np.count_nonzero(mask))
+    if count == 0 or not body.any():
+        return []
+    drawn = mask != 0
+    outside = np.count_nonzero(drawn & ~body & (ct < OUTER_AIR_HU)) / count
+    if outside > MOST_OUTSIDE:
+        return [
+            _rejected(
+                "label_outside_body",
+                f"{outside:.0%} of {name} lies outside the body: it belongs to another CT, or was flipped. "
+                f"{NEW_LABEL}",
+            )
+        ]
+    if outside > SOME_OUTSIDE:
+        return [
+            Reason(
+                "label_partly_outside", f"{outside:.0%} of {name} lies outside the body. Check the drawing."
+            )
+        ]
+    return []
+
+
+def component_sizes(mask: np.ndarray) -> np.ndarray:
+    """Voxels of each connected part (corners count as connected), largest first."""
+    box = ndimage.find_objects(mask)[0] if mask.any() else None
+    if box is None:
+        return np.zeros(0, int)
+    parts, _ = ndimage.label(mask[box], np.ones((3, 3, 3)))
+    return np.sort(np.bincount(parts.reshape(-1))[1:])[::-1]
+
+
+def _other_values(name: str, values: list[int], gtv_values: Sequence[int]) -> Refused:
+    more = f" and {len(values) - SHOWN} more" if len(values) > SHOWN else ""
+    return Refused(
+        "label_values",
+        f"{name} holds the values {', '.join(map(str, values[:SHOWN]))}{more}; known are 0 and "
+        f"{', '.join(map(str, gtv_values))}. Name those that are GTV in ingest.gtv_values, or export the GTV "
+        "alone.",
+    )
+
+
+def _rejected(code: str, text: str) -> Reason:
+    return Reason(code, text, REJECTED)
+
+
+def _voxels(shape: Sequence[int]) -> str:
+    return " x ".join(str(n) for n in reversed(shape))
+
+
+def _mm(spacing_mm: Sequence[float]) -> str:
+    return " x ".join(f"{s:.6g}" for s in reversed(spacing_mm)) + " mm"

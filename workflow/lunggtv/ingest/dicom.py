@@ -1,0 +1,108 @@
+"""A patient's DICOM folder as one scan: CT in Hounsfield units and, for training, the GTV drawn on it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lunggtv.geometry import Grid
+from lunggtv.ingest.contours import ContourOffGrid, draw_rois
+from lunggtv.ingest.dicom_choice import Choice, choose_labelled, choose_unlabelled
+from lunggtv.ingest.dicom_headers import ENHANCED, Inventory, quiet_pydicom, take_inventory
+from lunggtv.ingest.dicom_grid import stack
+from lunggtv.ingest.dicom_notes import drawing_notes, folder_notes, pixel_notes, reference_notes, roi_notes
+from lunggtv.ingest.dicom_pixels import read_stack
+from lunggtv.ingest.dicom_series import Series, group_series, without_copies
+from lunggtv.ingest.dicom_settings import DicomSettings
+from lunggtv.ingest.raw import PatientFiles, RawScan, Reason, Refused
+from lunggtv.ingest.rtstruct import StructureSet, read_structure_set
+
+
+def read_dicom(patient: PatientFiles, settings: DicomSettings) -> RawScan:
+    """Read the CT series of a patient's folder, and for a labelled patient the GTV of its RTSTRUCT.
+
+    The CT is sorted along its normal and keeps its own axes; the label is drawn on the CT's grid. Of the
+    headers only geometry enters the result; messages name files, ROIs and numbers, never a header's names,
+    ids, dates or UIDs.
+
+    Raises:
+        Refused: no CT, no unique choice, slices that form no regular grid, damaged files, no GTV.
+    """
+    with quiet_pydicom():
+        inventory = take_inventory(patient.files, patient.folder)
+        series, unused = group_series(inventory.slices)
+        if not series:
+            raise _no_ct(inventory)
+        choice = _choose(patient, inventory, series, settings)
+        chosen, copies = without_copies(choice.series)
+        slices, grid = stack(chosen.slices, settings.slice_tolerance_mm)
+        pixels = read_stack(slices)
+        notes = [*folder_notes(inventory, unused, copies), *choice.notes, *pixel_notes(pixels)]
+        label, digests = None, {}
+        if choice.structure_set is not None:
+            here = frozenset(one.sop_uid for one in inventory.slices)
+            label, notes_on_label = _draw(choice.structure_set, chosen, here, grid, settings)
+            notes += notes_on_label
+            digests = {"rtstruct": choice.structure_set.digest}
+    return RawScan(
+        format="dicom",
+        ct=pixels.hu,
+        grid=grid,
+        label=label,
+        label_grid=None if label is None else grid,
+        digests=digests,
+        slice_digests=pixels.digests,
+        notes=tuple(notes),
+    )
+
+
+def _choose(
+    patient: PatientFiles, inventory: Inventory, series: Sequence[Series], settings: DicomSettings
+) -> Choice:
+    sets = []
+    for path in inventory.structure_sets:
+        try:
+            sets.append(read_structure_set(path, patient.folder, settings))
+        except Refused:
+            # A draft needs no structure set: it could only have helped to choose the series.
+            if patient.labelled:
+                raise
+    choose = choose_labelled if patient.labelled else choose_unlabelled
+    return choose(patient.patient, series, sets, settings)
+
+
+def _draw(
+    structure_set: StructureSet, series: Series, here: frozenset[str], grid: Grid, settings: DicomSettings
+) -> tuple[np.ndarray, list[Reason]]:
+    rois = structure_set.drawn
+    try:
+        drawing = draw_rois([roi.contours for roi in rois], grid, settings.slice_tolerance_mm)
+    except ContourOffGrid as error:
+        where = (
+            "leans out of the CT's slices: it was drawn on images of another orientation. Export the GTV on "
+            "the axial slices of the planning CT."
+            if error.leaning
+            else "lies outside the CT: slices are missing at an end, or it was drawn on another scan. Add "
+            "the whole planning CT."
+        )
+        text = f"{structure_set.name}: a contour of ROI '{rois[error.roi].name}' {where}"
+        raise Refused("contour_outside_ct", text) from None
+    return drawing.mask, [
+        *reference_notes(structure_set, series, here),
+        *roi_notes(structure_set, drawing, grid.voxel_ml),
+        *drawing_notes(drawing, settings.slice_tolerance_mm),
+    ]
+
+
+def _no_ct(inventory: Inventory) -> Refused:
+    found = inventory.skipped_text()
+    if inventory.skipped.get(ENHANCED):
+        return Refused(
+            "enhanced_ct",
+            f"the CT is stored as enhanced (multi-frame) CT, which is not read; found are {found}. Export it "
+            "as CT Image Storage, one file a slice (dcm4che's emf2sf converts).",
+        )
+    if inventory.slices:
+        found += f", {len(inventory.slices)} CT images that form no series of three with a place in space"
+    return Refused(
+        "no_ct_series", f"no CT series in the folder; found are {found}. Add the planning CT as DICOM files."
+    )

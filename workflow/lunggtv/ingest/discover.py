@@ -1,0 +1,263 @@
+"""Finds the patients below a data folder, from names alone. Standard library only: runs at parse time.
+
+Two ways to be a patient. By pattern: ``{patient}/data.nii.gz`` says where images lie; ``{patient}`` is a path
+component or a part of one, ``*`` is anything within a component, ``**`` any number of folders. By folder: a
+folder where the pattern expects a patient, or any other folder directly below the root, that yields no
+image is a patient too, DICOM if it holds files, rejected with words if it does not. Nobody is left out in
+silence. Hidden files, and what file managers leave behind, do not count.
+"""
+
+# Ten thousand patients are looked at on every start, so paths stay texts here.
+# ruff: noqa: PTH110, PTH112, PTH114, PTH118, PTH119, PTH120, PTH206
+
+import os
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lunggtv.errors import CohortError
+from lunggtv.folds import natural_key
+from lunggtv.ingest.headers import detached_data, suffix_of
+from lunggtv.ingest.patient import PatientFiles
+from lunggtv.ingest.patterns import PLACE, components, fitting, is_clutter, visible, wrong_id
+
+__all__ = ["PatientFiles", "find_patients"]
+
+NAMES_SHOWN = 5
+# Files that are certainly no DICOM: with nothing else in a folder, its image is misnamed.
+NOT_DICOM = (".txt", ".csv", ".json", ".xml", ".pdf", ".png", ".jpg", ".zip", ".md", ".yaml", ".raw", ".zraw")
+
+
+@dataclass(frozen=True)
+class _Hit:
+    """A path that fits a pattern; ``problem`` says why it cannot be used (a bad link)."""
+
+    patient: str | None
+    path: str
+    problem: str | None = None
+
+
+@dataclass
+class _Found:
+    """What was found of one patient."""
+
+    folder: str | None = None
+    images: list[_Hit] = field(default_factory=list)
+    labels: list[_Hit] = field(default_factory=list)
+    problem: str | None = None
+
+
+def find_patients(
+    root: str | Path, labelled: bool, image_pattern: str, label_pattern: str, follow_links: bool = False
+) -> tuple[PatientFiles, ...]:
+    """The patients below ``root`` in natural order.
+
+    Args:
+        root: the data folder.
+        labelled: whether these patients come with a GTV; ``label_pattern`` counts only then.
+        image_pattern, label_pattern: where files lie below ``root``; see the module's text.
+        follow_links: use symbolic links that lead out of ``root``; otherwise a patient behind one is kept
+            with a ``problem``.
+
+    Raises:
+        CohortError: no such folder, nobody in it, an id that cannot name a folder, an id used twice.
+    """
+    search = _Search(str(root), os.path.realpath(root), follow_links)
+    if not os.path.isdir(root):
+        raise CohortError(_nobody(root, labelled, image_pattern, "is not there"))
+    found = search.patients(components(image_pattern), components(label_pattern) if labelled else ())
+    if not found:
+        raise CohortError(_nobody(root, labelled, image_pattern, "holds no patients"))
+    _check_ids(found)
+    patients = [search.files_of(name, found[name], labelled, image_pattern) for name in found]
+    return tuple(sorted(patients, key=lambda files: natural_key(files.patient)))
+
+
+@dataclass(frozen=True)
+class _Search:
+    root: str
+    real_root: str
+    follow_links: bool
+
+    def patients(self, image: tuple[str, ...], label: tuple[str, ...]) -> dict[str, _Found]:
+        """Everybody below the root, by id."""
+        found: dict[str, _Found] = {}
+        covered: set[str] = set()
+        depth = next(i for i, part in enumerate(image) if PLACE in part)
+        if depth + 1 < len(image) and "**" not in image[:depth]:
+            for hit in self.matches(self.root, image[: depth + 1]):
+                if hit.problem or os.path.isdir(hit.path):
+                    self._add_folder(found, hit)
+                    covered.add(self._first_level(hit.path))
+        for parts, kind in ((image, "images"), (label, "labels")):
+            for hit in self.matches(self.root, parts) if parts else ():
+                if os.path.isdir(hit.path) or _is_broken_folder(hit, found):
+                    continue
+                getattr(found.setdefault(hit.patient, _Found()), kind).append(hit)
+                covered.add(self._first_level(hit.path))
+        for name in sorted(visible(self.root)):
+            path = os.path.join(self.root, name)
+            problem = self.link_problem(path)
+            if name not in covered and (problem or os.path.isdir(path)):
+                self._add_folder(found, _Hit(name, path, problem))
+        return found
+
+    def files_of(self, patient: str, found: _Found, labelled: bool, image_pattern: str) -> PatientFiles:
+        """The files of one patient, or what is the matter with them."""
+        wanted = image_pattern.replace(PLACE, patient)
+        hits = [*found.images, *found.labels]
+        folder = found.folder or os.path.dirname(hits[0].path)
+        problem = found.problem or next((hit.problem for hit in hits if hit.problem), None)
+        if problem is None and len(found.images) > 1:
+            problem = _several("data.image", found.images)
+        if problem is None and len(found.labels) > 1:
+            problem = _several("data.label", found.labels)
+        if problem is None and not found.images and found.folder is None:
+            problem = f"there is a label, {os.path.basename(hits[0].path)}, but no image {wanted}."
+        if problem is not None:
+            return PatientFiles(patient, labelled, Path(folder), (), problem=problem)
+        if not found.images:
+            files, problem = self.below(folder)
+            problem = problem or _misnamed(files, folder, wanted)
+            paths = () if problem else tuple(map(Path, files))
+            return PatientFiles(patient, labelled, Path(folder), paths, problem=problem)
+        image = Path(found.images[0].path)
+        label = Path(found.labels[0].path) if found.labels else None
+        files = {path for path in (image, label) if path is not None}
+        files |= {data for path in files if (data := detached_data(path)) is not None}
+        return PatientFiles(patient, labelled, Path(folder), tuple(sorted(files)), image, label)
+
+    def below(self, folder: str) -> tuple[list[str], str | None]:
+        """All regular files below a folder, sorted, or the first thing that forbids to use them."""
+        files: list[str] = []
+        waiting, seen = [folder], set()
+        while waiting:
+            here = waiting.pop()
+            # Links inside the root may form a ring.
+            if (real := os.path.realpath(here)) in seen:
+                continue
+            seen.add(real)
+            try:
+                entries = list(os.scandir(here))
+            except OSError as error:
+                return [], f"the folder {os.path.basename(here)} cannot be listed ({error.strerror})."
+            for entry in entries:
+                if is_clutter(entry.name):
+                    continue
+                if entry.is_symlink() and (problem := self.link_problem(entry.path)):
+                    return [], problem
+                if entry.is_dir():
+                    waiting.append(entry.path)
+                elif entry.is_file():
+                    files.append(entry.path)
+        return sorted(files), None
+
+    def matches(self, folder: str, parts: tuple[str, ...], patient: str | None = None) -> Iterator[_Hit]:
+        """Paths below ``folder`` that fit the components, in no particular order."""
+        part, rest = parts[0], parts[1:]
+        if part == "**":
+            yield from self.matches(folder, rest, patient)
+            for name in visible(folder):
+                path = os.path.join(folder, name)
+                if os.path.isdir(path) and not os.path.islink(path):
+                    yield from self.matches(path, parts, patient)
+            return
+        for name, known in fitting(folder, part, patient):
+            path = os.path.join(folder, name)
+            problem = self.link_problem(path)
+            if problem and known is None:
+                raise CohortError(f"{path}: {problem}")
+            if problem or not rest:
+                yield _Hit(known, path, problem)
+            elif os.path.isdir(path):
+                yield from self.matches(path, rest, known)
+
+    def link_problem(self, path: str) -> str | None:
+        """What is wrong with ``path`` as a symbolic link; None if it is none or may be followed."""
+        if not os.path.islink(path):
+            return None
+        name = os.path.basename(path)
+        target = os.path.realpath(path)
+        if not os.path.exists(target):
+            return f"{name} is a symbolic link to something that is not there. Mend or remove it."
+        inside = target == self.real_root or target.startswith(self.real_root + os.sep)
+        if inside or self.follow_links:
+            return None
+        return (
+            f"{name} is a symbolic link that leads out of the data folder. Copy what it points to, or set "
+            "data.follow_links to true."
+        )
+
+    def _first_level(self, path: str) -> str:
+        return os.path.relpath(path, self.root).split(os.sep)[0]
+
+    def _add_folder(self, found: dict[str, _Found], hit: _Hit) -> None:
+        known = found.setdefault(hit.patient, _Found())
+        if known.folder is not None or known.images or known.labels:
+            other = known.folder or [*known.images, *known.labels][0].path
+            raise CohortError(_twice(hit.patient, [other, hit.path]))
+        known.folder, known.problem = hit.path, hit.problem
+
+
+def _is_broken_folder(hit: _Hit, found: dict[str, _Found]) -> bool:
+    """Whether the hit repeats the problem of a patient's folder that was found before."""
+    return hit.problem is not None and hit.patient in found and found[hit.patient].folder == hit.path
+
+
+def _check_ids(found: dict[str, _Found]) -> None:
+    seen: dict[str, str] = {}
+    for patient, entry in found.items():
+        where = entry.folder or [*entry.images, *entry.labels][0].path
+        shown = where.encode("utf-8", "replace").decode("utf-8", "replace")
+        if wrong := wrong_id(patient):
+            raise CohortError(f"{shown!r} cannot be a patient's id: it {wrong}. Rename it.")
+        places = {os.path.dirname(hit.path) for hit in entry.images}
+        if len(places) > 1:
+            raise CohortError(_twice(patient, sorted(hit.path for hit in entry.images)))
+        # The same letters composed and decomposed are two folders, but one name to everybody.
+        twin = seen.setdefault(unicodedata.normalize("NFC", patient), where)
+        if twin != where:
+            raise CohortError(
+                f"{twin} and {where} have the same name, written in two ways. Rename one of them."
+            )
+
+
+def _twice(patient: str, places: list[str]) -> str:
+    return (
+        f"Patient {patient} is there twice: {' and '.join(places)}. Rename one of them, or remove it if it is "
+        "the same scan."
+    )
+
+
+def _several(key: str, hits: list[_Hit]) -> str:
+    names = sorted(os.path.basename(hit.path) for hit in hits)
+    return f"several files fit {key}: {_listed(names)}. Make the pattern fit one, or remove the others."
+
+
+def _misnamed(files: list[str], folder: str, wanted: str) -> str | None:
+    if not files:
+        return f"the folder is empty: neither {wanted} nor DICOM files are there."
+    if all(suffix_of(file) or file.lower().endswith(NOT_DICOM) for file in files):
+        names = [os.path.relpath(file, folder) for file in files]
+        return (
+            f"{wanted} is not there, and no DICOM files either; there are {_listed(names)}. Rename the "
+            "image, or change data.image."
+        )
+    return None
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(names[:NAMES_SHOWN]) + more
+
+
+def _nobody(root: str | Path, labelled: bool, image_pattern: str, what: str) -> str:
+    key = "data.labelled" if labelled else "data.unlabelled"
+    example = Path(root) / image_pattern.replace(PLACE, "1")
+    beside = " and its label" if labelled else ""
+    return (
+        f"The data folder {root} {what}. Put each patient there: an image such as {example}{beside}, or a "
+        f"folder with a DICOM CT series{' and its RTSTRUCT' if labelled else ''}; or name another folder as "
+        f"{key} in config.yaml. `make demo` needs no data."
+    )

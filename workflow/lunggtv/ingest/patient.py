@@ -1,0 +1,22 @@
+"""The raw files of a patient. Standard library only: the workflow reads this at parse time."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class PatientFiles:
+    """The raw files of one patient, found at parse time. ``image`` is None for a DICOM folder.
+
+    ``files`` are all inputs of the patient's ingest, sorted; for DICOM everything below the folder.
+    ``problem`` says why the files cannot be used at all (a link that leads out, an empty folder); ingest
+    rejects the patient with these words.
+    """
+
+    patient: str
+    labelled: bool
+    folder: Path
+    files: tuple[Path, ...]
+    image: Path | None = None
+    label: Path | None = None
+    problem: str | None = None

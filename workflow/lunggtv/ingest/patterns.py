@@ -1,0 +1,76 @@
+"""Path patterns: ``{patient}`` within a component, ``*`` within a component, ``**`` any folders; and ids.
+
+Standard library only: runs at parse time.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+
+from lunggtv.errors import CohortError
+
+PLACE = "{patient}"
+# What file managers, archivers and network disks leave behind.
+CLUTTER = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}
+ID_BYTES = 200  # file systems allow 255; names of our own are built around the id
+
+
+def components(pattern: str) -> tuple[str, ...]:
+    """The components of a pattern; raises CohortError if it is none below a data folder."""
+    parts = tuple(part for part in pattern.split("/") if part not in ("", "."))
+    if pattern.startswith("/") or ".." in parts or not any(PLACE in part for part in parts):
+        raise CohortError(
+            f"data.image and data.label are patterns below the data folder with {PLACE} in them, such as "
+            f"{PLACE}/data.nii.gz; {pattern!r} is none."
+        )
+    return parts
+
+
+def fitting(folder: str, part: str, patient: str | None) -> Iterator[tuple[str, str | None]]:
+    """Names in ``folder`` that fit one component, each with the patient's id as far as it is known."""
+    if patient is not None:
+        part = part.replace(PLACE, patient)
+    if PLACE not in part and "*" not in part:
+        if os.path.lexists(f"{folder}/{part}"):
+            yield part, patient
+        return
+    expression, named = "", False
+    for piece in re.split(r"(\{patient\}|\*)", part):
+        if piece == PLACE:
+            expression += "(?P=patient)" if named else "(?P<patient>.+)"
+            named = True
+        else:
+            expression += "[^/]*" if piece == "*" else re.escape(piece)
+    fits = re.compile(expression, re.DOTALL).fullmatch
+    for name in visible(folder):
+        if match := fits(name):
+            yield name, match["patient"] if named else patient
+
+
+def visible(folder: str) -> list[str]:
+    """Names in a folder without hidden files and clutter; none if it is no folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries if not is_clutter(entry.name)]
+    except NotADirectoryError:
+        return []
+
+
+def is_clutter(name: str) -> bool:
+    """Whether a file or folder of this name is no patient's data."""
+    return name.startswith(".") or name.casefold() in CLUTTER
+
+
+def wrong_id(patient: str) -> str | None:
+    """Why ``patient`` cannot name folders, table rows and jobs; None if it can."""
+    if not patient.isprintable():
+        return "holds control characters or bytes that are not UTF-8"
+    if " ".join(patient.split()) != patient:
+        return "has blanks at an end, two in a row, or a blank of another kind"
+    if patient.startswith((".", "-")):
+        return "begins with a dot or a dash"
+    if any(sign in patient for sign in "{}/\\"):
+        return "holds a brace or a slash"
+    if len(patient.encode()) > ID_BYTES:
+        return f"is longer than {ID_BYTES} bytes"
+    return None

@@ -1,0 +1,128 @@
+"""A trained model on disk: ``weights.safetensors`` and ``model.json``, checked when read. No pickle."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from lunggtv.errors import DamagedFile
+from lunggtv.model.network import Architecture, build_network
+from lunggtv.model.normalisation import Normalisation
+from lunggtv.provenance import file_digest
+from lunggtv.storage import read_json, whole_file, write_json
+
+SCHEMA = 1
+CARD_KEYS = (
+    "architecture",
+    "cache_digests",
+    "code",
+    "config",
+    "held_out_patients",
+    "normalisation",
+    "seed",
+    "spacing_mm",
+    "steps",
+    "train_patients",
+    "versions",
+)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network ready to predict, in evaluation mode, and its card (the content of model.json)."""
+
+    network: nn.Module
+    architecture: Architecture
+    normalisation: Normalisation
+    card: dict[str, Any]
+
+
+def save_tensors(path: str | Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write tensors as safetensors, whole or not at all; same tensors, same bytes."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with whole_file(path) as partial:
+        save_file(plain, partial)
+
+
+def load_tensors(path: str | Path) -> dict[str, Tensor]:
+    """Read tensors to host memory. Raises DamagedFile."""
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise DamagedFile(_damaged(path, f"cannot be read ({error})")) from error
+
+
+def save_model(
+    weights_path: str | Path, model_path: str | Path, weights: Mapping[str, Tensor], card: Mapping[str, Any]
+) -> None:
+    """Write a model's two files; the card gets the schema and the weights' digest.
+
+    Raises ValueError if the card lacks a key of the contract (``CARD_KEYS``).
+    """
+    missing = [key for key in CARD_KEYS if key not in card]
+    if missing:
+        raise ValueError(f"model card lacks {', '.join(missing)}")
+    save_tensors(weights_path, weights)
+    write_json(model_path, {**card, "schema": SCHEMA, "weights_sha256": file_digest(weights_path)})
+
+
+def refresh_card(model_path: str | Path, card: Mapping[str, Any]) -> None:
+    """Bring keys of a written card up to date that the weights do not depend on (who was held out)."""
+    write_json(model_path, {**load_card(model_path), **card})
+
+
+def load_card(model_path: str | Path) -> dict[str, Any]:
+    """Read and check ``model.json`` alone. Raises DamagedFile."""
+    try:
+        card = read_json(model_path)
+    except (OSError, ValueError) as error:
+        raise DamagedFile(_damaged(model_path, f"cannot be read ({error})")) from error
+    if not isinstance(card, dict) or card.get("schema") != SCHEMA:
+        raise DamagedFile(_damaged(model_path, f"is not a model card of schema {SCHEMA}"))
+    missing = [key for key in (*CARD_KEYS, "weights_sha256") if key not in card]
+    if missing:
+        raise DamagedFile(_damaged(model_path, f"lacks {', '.join(missing)}"))
+    return card
+
+
+def load_model(weights_path: str | Path, model_path: str | Path, device: str = "cpu") -> Model:
+    """Read a model and build its network on ``device``.
+
+    Raises:
+        DamagedFile: a file is missing, truncated or altered, or the two do not belong together.
+    """
+    card = load_card(model_path)
+    try:
+        digest = file_digest(weights_path)
+    except OSError as error:
+        raise DamagedFile(_damaged(weights_path, f"cannot be read ({error})")) from error
+    if digest != card["weights_sha256"]:
+        raise DamagedFile(_damaged(weights_path, f"is not the file that {model_path} describes"))
+    architecture = Architecture.from_dict(card["architecture"])
+    network = load_network(architecture, load_tensors(weights_path), weights_path, device)
+    return Model(network, architecture, Normalisation.from_dict(card["normalisation"]), card)
+
+
+def load_network(
+    architecture: Architecture, weights: Mapping[str, Tensor], source: str | Path, device: str = "cpu"
+) -> nn.Module:
+    """A network with these weights, in evaluation mode. Raises DamagedFile where they do not fit."""
+    # Built without drawing initial weights; every number comes from the file.
+    with torch.device("meta"):
+        network = build_network(architecture)
+    try:
+        network.load_state_dict(dict(weights), strict=True, assign=True)
+    except RuntimeError as error:
+        raise DamagedFile(_damaged(source, f"does not fit its network ({error})")) from error
+    return network.to(device).requires_grad_(False).eval()
+
+
+def _damaged(path: str | Path, what: str) -> str:
+    return (
+        f"{path}: {what}. Delete the fold's files and run snakemake again; the fold is trained or restored."
+    )

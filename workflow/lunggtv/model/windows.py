@@ -1,0 +1,108 @@
+"""Whole-box prediction: one forward where the box is small enough, else blended Gaussian windows.
+
+Training's validation and inference share it, so that what is validated is what is delivered.
+"""
+
+from itertools import product
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lunggtv.geometry import Shape
+
+OVERLAP = 0.5  # of neighbouring windows
+SIGMA = 0.125  # of the Gaussian that weighs a window, as a share of its edge (nnU-Net, MONAI)
+SINGLE_AXIS_FLIP = -1  # x: left and right, the only mirror that is anatomy
+
+
+@torch.inference_mode()
+def predict_probability(
+    network: nn.Module,
+    ct_normalised: Tensor,
+    *,
+    patch_shape: Shape,
+    divisor: Shape,
+    air: float,
+    whole_box_voxels: int = 0,
+    mirror: bool = False,
+    autocast: bool = False,
+) -> Tensor:
+    """GTV probability of a box.
+
+    Args:
+        network: in evaluation mode, on the device of ``ct_normalised``; gives (B, 1, Z, Y, X) logits.
+        ct_normalised: (Z, Y, X) float32, see ``normalisation``.
+        patch_shape: window of the sliding prediction, the shape the network was trained on.
+        divisor: the network needs shapes that are multiples of this (``Architecture.divisor``).
+        air: normalised value of air, used to pad.
+        whole_box_voxels: boxes of up to this many padded voxels are predicted in one forward; 0: never,
+            always windows (the norms then see the field of view they were trained on).
+        mirror: average with the left-right mirrored prediction (logits).
+        autocast: run the network in bfloat16; sums stay float32.
+
+    Returns:
+        (Z, Y, X) float32 probability on the same device.
+    """
+    if ct_normalised.dim() != 3 or ct_normalised.dtype != torch.float32:
+        raise ValueError(
+            f"needed is a float32 (Z, Y, X) tensor, not {ct_normalised.dtype} {tuple(ct_normalised.shape)}"
+        )
+    shape = tuple(ct_normalised.shape)
+    padded_shape = tuple(-(-n // d) * d for n, d in zip(shape, divisor, strict=True))
+    whole = int(np.prod(padded_shape)) <= whole_box_voxels
+    if not whole:
+        padded_shape = tuple(max(n, p) for n, p in zip(shape, patch_shape, strict=True))
+    before = [(full - n) // 2 for n, full in zip(shape, padded_shape, strict=True)]
+    padding = [
+        edge
+        for n, full, low in reversed(list(zip(shape, padded_shape, before, strict=True)))
+        for edge in (low, full - n - low)
+    ]
+    image = functional.pad(ct_normalised[None, None], padding, value=air)
+
+    def forward(x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=autocast):
+            logits = network(x).float()
+            if mirror:
+                flipped = network(x.flip(SINGLE_AXIS_FLIP)).float().flip(SINGLE_AXIS_FLIP)
+                logits = (logits + flipped) / 2
+        return logits
+
+    logits = forward(image) if whole else _sliding(forward, image, patch_shape)
+    inside = tuple(slice(low, low + n) for low, n in zip(before, shape, strict=True))
+    return torch.sigmoid(logits[0, 0][inside]).contiguous()
+
+
+def _sliding(forward, image: Tensor, patch_shape: Shape) -> Tensor:
+    """Mean of the windows' logits, each voxel weighted by its window's Gaussian."""
+    weight = gaussian_window(patch_shape).to(image.device)
+    total = torch.zeros_like(image)
+    weights = torch.zeros_like(image)
+    axes = [window_starts(n, p) for n, p in zip(image.shape[2:], patch_shape, strict=True)]
+    for start in product(*axes):
+        place = (..., *(slice(s, s + p) for s, p in zip(start, patch_shape, strict=True)))
+        total[place] += forward(image[place]) * weight
+        weights[place] += weight
+    return total / weights
+
+
+def window_starts(length: int, window: int) -> list[int]:
+    """First voxels of evenly spread windows that cover an axis, stepping at most half a window.
+
+    Example: 110 voxels, windows of 64: two steps of 23 voxels, 0, 23, 46.
+    """
+    if length <= window:
+        return [0]
+    steps = int(np.ceil((length - window) / (window * (1 - OVERLAP))))
+    return [round((length - window) * step / steps) for step in range(steps + 1)]
+
+
+def gaussian_window(patch_shape: Shape) -> Tensor:
+    """Weights of a window's voxels, 1 at the centre, never so small that a corner divides by nothing."""
+    weight = torch.ones(())
+    for size in patch_shape:
+        offset = torch.arange(size, dtype=torch.float32) - (size - 1) / 2
+        weight = weight[..., None] * torch.exp(-0.5 * (offset / (size * SIGMA)) ** 2)
+    return (weight / weight.max()).clamp_min(1e-3)

@@ -1,0 +1,80 @@
+"""The picture of a fold's training: loss, learning rate, Dice of the held-out patients."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from lunggtv.storage import whole_file
+
+STYLE = {"svg.hashsalt": "lunggtv", "svg.fonttype": "path", "font.size": 9}
+
+
+def draw_curves(
+    fold: int,
+    history: Sequence[dict[str, str]],
+    validation: Sequence[dict[str, str]],
+    path: str | Path,
+) -> None:
+    """Write the curves as SVG; same tables, same bytes.
+
+    Args:
+        fold: for the title.
+        history: rows with ``step``, ``loss``, ``dice_loss``, ``cross_entropy``, ``learning_rate``.
+        validation: rows with ``step``, ``patient``, ``dice``.
+        path: of the SVG.
+    """
+    with matplotlib.rc_context(STYLE), whole_file(path) as partial:
+        figure = Figure(figsize=(9.0, 3.6), layout="constrained")
+        FigureCanvasSVG(figure)
+        left, right = figure.subplots(1, 2)
+        _draw_losses(left, history)
+        _draw_dice(right, validation)
+        figure.suptitle(f"Fold {fold}")
+        figure.savefig(partial, format="svg", metadata={"Date": None})
+
+
+def _draw_losses(axes, history: Sequence[dict[str, str]]) -> None:
+    steps = [int(float(row["step"])) for row in history]
+    for column, name, colour in (
+        ("loss", "total loss", "#222222"),
+        ("dice_loss", "1 - Dice of the batch", "#0072b2"),
+        ("cross_entropy", "cross-entropy", "#d55e00"),
+    ):
+        axes.plot(steps, [float(row[column]) for row in history], label=name, color=colour, linewidth=1.2)
+    axes.set_xlabel("step")
+    axes.set_ylabel("training loss")
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    rate = axes.twinx()
+    rate.plot(
+        steps, [float(row["learning_rate"]) for row in history], label="learning rate", color="#888888",
+        linestyle=":", linewidth=1.2,
+    )  # fmt: skip
+    rate.set_ylabel("learning rate")
+    rate.set_ylim(bottom=0)
+    lines = [*axes.get_lines(), *rate.get_lines()]
+    axes.legend(lines, [line.get_label() for line in lines], fontsize=7, loc="upper right")
+
+
+def _draw_dice(axes, validation: Sequence[dict[str, str]]) -> None:
+    patients = list(dict.fromkeys(row["patient"] for row in validation))
+    curves = []
+    for patient in patients:
+        own = [row for row in validation if row["patient"] == patient]
+        steps = [int(row["step"]) for row in own]
+        dice = [float(row["dice"]) for row in own]
+        axes.plot(steps, dice, color="#0072b2", alpha=0.45, linewidth=0.9, marker=".", markersize=4)
+        axes.annotate(patient, (steps[-1], dice[-1]), xytext=(3, -2), textcoords="offset points", fontsize=6)
+        curves.append(dice)
+    if curves:
+        axes.plot(steps, np.mean(curves, axis=0), color="#222222", linewidth=1.8, label="mean")
+        axes.legend(fontsize=7, loc="lower right")
+    axes.set_xlabel("step")
+    axes.set_ylabel("Dice of held-out patients")
+    axes.set_ylim(0, 1)
+    axes.margins(x=0.12)
+    axes.grid(alpha=0.3)

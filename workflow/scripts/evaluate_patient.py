@@ -1,0 +1,15 @@
+"""Score one draft against the patient's original label."""
+
+from lunggtv.evaluate.run import evaluate_patient
+from lunggtv.evaluate.settings import EvaluateSettings
+from lunggtv.job import logged_job
+
+with logged_job(snakemake.log[0]):
+    evaluate_patient(
+        snakemake.input.volume,
+        snakemake.input.prediction,
+        snakemake.params.fold["fold"],
+        EvaluateSettings.from_config(snakemake.params.config),
+        snakemake.output.scores,
+        snakemake.output.picture,
+    )

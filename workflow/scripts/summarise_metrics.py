@@ -1,0 +1,17 @@
+"""Gather the scores of all patients: table, summary with intervals, figures."""
+
+from lunggtv.evaluate.run_cohort import summarise
+from lunggtv.evaluate.settings import CohortSettings
+from lunggtv.job import logged_job
+
+with logged_job(snakemake.log[0]):
+    summarise(
+        list(snakemake.input.scores),
+        list(snakemake.input.drafts),
+        CohortSettings.from_config(snakemake.params.config),
+        snakemake.output.metrics,
+        snakemake.output.summary,
+        snakemake.output.volume,
+        snakemake.output.distributions,
+        snakemake.output.calibration,
+    )

@@ -1,0 +1,24 @@
+"""Score a fold's snapshots on the patients it never saw, and draw its curves."""
+
+from pathlib import Path
+
+from lunggtv.job import logged_job
+from lunggtv.train.settings import TrainSettings
+from lunggtv.train.validation import HeldOut, validate_fold
+
+with logged_job(snakemake.log[0]):
+    files = snakemake.input
+    pairs = zip(files.held_out_caches, files.held_out_volumes, strict=True)
+    validate_fold(
+        fold=int(snakemake.wildcards.fold),
+        weights=files.weights,
+        model=files.model,
+        snapshots=files.snapshots,
+        history=files.history,
+        held_out={Path(cache).parent.name: HeldOut(cache, volume) for cache, volume in pairs},
+        caches={Path(cache).parent.name: cache for cache in files.caches},
+        settings=TrainSettings.from_config(snakemake.params.config),
+        device="auto" if snakemake.resources.gpu else "cpu",
+        threads=snakemake.threads,
+        **dict(snakemake.output.items()),
+    )
