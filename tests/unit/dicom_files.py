@@ -13,6 +13,7 @@ from lunggtv.ingest.dicom_settings import DicomSettings
 from lunggtv.ingest.raw import PatientFiles
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -95,7 +96,7 @@ def write_ct(
     change: Callable[[Dataset, int], None] | None = None,
     name: Callable[[int], str] = "ct{:03d}.dcm".format,
 ) -> np.ndarray:
-    """Write a series, one file a slice; returns the stored values. ``change`` edits slice z before writing."""
+    """Write a series, one file a slice, and return its stored values. ``change`` edits slice z first."""
     folder.mkdir(parents=True, exist_ok=True)
     stored = series.stored() if stored is None else stored
     for z in range(series.slices):
@@ -131,7 +132,7 @@ def write_rtstruct(
     path: Path, rois: Mapping[str, Sequence[np.ndarray]], reference: Reference, kind: str = "CLOSED_PLANAR"
 ) -> None:
     """Write a structure set; contours are arrays (n, 3) of mm."""
-    dataset = _identified(RTSTRUCT_CLASS, f"{UID_MARK}.4.{abs(hash(path.name)) % 10**6}", ExplicitVRLittleEndian)
+    dataset = _identified(RTSTRUCT_CLASS, f"{UID_MARK}.4.{sum(path.name.encode())}", ExplicitVRLittleEndian)
     dataset.Modality = "RTSTRUCT"
     dataset.StructureSetLabel = NAME_MARK
     dataset.StructureSetName = NAME_MARK
@@ -252,7 +253,7 @@ def _contour_item(points: np.ndarray, reference: Reference, kind: str) -> Datase
 
 
 def _set_pixels(dataset: FileDataset, stored: np.ndarray, syntax: str) -> None:
-    if syntax in (ExplicitVRLittleEndian, ImplicitVRLittleEndian):
+    if syntax in (ExplicitVRLittleEndian, ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian):
         dataset.PixelData = stored.astype(stored.dtype.newbyteorder("<")).tobytes()
     elif syntax == ExplicitVRBigEndian:
         dataset.PixelData = stored.astype(stored.dtype.newbyteorder(">")).tobytes()

@@ -1,4 +1,4 @@
-"""Surface elements and distances: hand-computed values, symmetries, and DeepMind's surface-distance as peer."""
+"""Surface elements and distances: by hand, by symmetry, and against DeepMind's surface-distance."""
 
 from itertools import permutations, product
 
@@ -7,9 +7,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from surface_distance import lookup_tables as peer_tables
-from surface_distance import metrics as peer
-
 from lunggtv.evaluate.surface import (
     SurfaceDistances,
     hausdorff_mm,
@@ -20,6 +17,8 @@ from lunggtv.evaluate.surface import (
     surface_of,
 )
 from lunggtv.evaluate.surface_elements import CORNERS, element_areas_mm2
+from surface_distance import lookup_tables as peer_tables
+from surface_distance import metrics as peer
 
 SPACINGS_MM = [(1.0, 1.0, 1.0), (5.0, 1.17, 1.17), (3.0, 0.977, 0.977), (0.7, 2.3, 1.1), (2.5, 1.367, 0.5)]
 TOLERANCES_MM = (0.5, 1.0, 2.0, 3.0, 5.0)
@@ -127,7 +126,9 @@ def test_two_voxels_apart():
 def test_hausdorff_takes_the_larger_direction_and_pooling_does_not():
     """A false positive holds 6 % of one surface but 3 % of both: a cliff at 5 % tells the two HD95 apart."""
     far, near = 0.06, 0.94
-    distances = SurfaceDistances(np.array([0.0]), np.array([1.0]), np.array([0.0, 270.0]), np.array([near, far]))
+    distances = SurfaceDistances(
+        np.array([0.0]), np.array([1.0]), np.array([0.0, 270.0]), np.array([near, far])
+    )
     assert hausdorff_mm(distances, 95) == 270.0
     assert pooled_percentile_mm(distances, 95) == 0.0
 

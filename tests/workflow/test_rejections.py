@@ -66,7 +66,9 @@ def test_the_report_shows_the_verdicts(mixed):
 def test_excluding_them_with_reasons_lets_the_rest_pass(mixed, tmp_path):
     analysis = mixed[0].copied_to(tmp_path / "copy")
     reasons = {"2": "lost at the archive", "4": "copy of 3", "Zoë B": "empty"}
-    (analysis.work / "config.yaml").write_text(f"folds: {{count: 2}}\ndata: {{exclude: {json.dumps(reasons)}}}\n")
+    (analysis.work / "config.yaml").write_text(
+        f"folds: {{count: 2}}\ndata: {{exclude: {json.dumps(reasons)}}}\n"
+    )
     analysis.run("ingest")
     rows = {row["patient"]: row for row in read_tsv(analysis.work / "results/ingest/verdicts.tsv")}
     assert rows["4"]["verdict"] == "excluded" and "copy of 3" in rows["4"]["reasons"]

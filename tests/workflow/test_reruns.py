@@ -154,7 +154,7 @@ def test_an_excluded_patient(analysis):
         **COHORT_TABLES,
         "deal_folds": 1,
         "train_fold": FOLDS - 1,
-        "validate_fold": Counter(FOLD[p] for p in PATIENTS)[FOLD["2"]] > 1 and FOLDS or FOLDS - 1,
+        "validate_fold": (Counter(FOLD[p] for p in PATIENTS)[FOLD["2"]] > 1 and FOLDS) or FOLDS - 1,
         "infer_patient": len(drafted) + 1,
         "evaluate_patient": len(drafted),
         **AFTER_INFERENCE,
@@ -162,7 +162,7 @@ def test_an_excluded_patient(analysis):
 
 
 def test_the_margin_of_the_box(analysis):
-    margin = {side: 25 for side in ("cranial", "caudal", "anterior", "posterior", "left", "right")}
+    margin = dict.fromkeys(("cranial", "caudal", "anterior", "posterior", "left", "right"), 25)
     settings(analysis, cache={"margin_mm": margin})
     assert analysis.reruns() == CACHE_ALL
 
@@ -183,7 +183,9 @@ def test_a_module_used_by_two_stages_reruns_those_two_and_what_follows(analysis)
 
 
 def test_a_module_of_one_stage_reruns_that_stage_and_what_follows(analysis):
-    analysis.edit("workflow/lunggtv/evaluate/surface.py", "import numpy as np\n", "import numpy as np\n\nA = 1\n")
+    analysis.edit(
+        "workflow/lunggtv/evaluate/surface.py", "import numpy as np\n", "import numpy as np\n\nA = 1\n"
+    )
     assert analysis.reruns() == {"evaluate_patient": LABELLED, **AFTER_EVALUATION}
 
 

@@ -48,7 +48,9 @@ def test_parsing_has_no_side_effects_and_imports_nothing_heavy(fresh):
         "import lunggtv.cohort, lunggtv.config, lunggtv.provenance\n"
         "print(sorted(set(sys.modules) & {'torch', 'monai', 'SimpleITK', 'h5py', 'scipy', 'pandas', 'pydicom'}))"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 

@@ -25,7 +25,11 @@ BIN = Path(sys.executable).parent
 )
 def test_it_is_clean(command, folder):
     done = subprocess.run(
-        [str(BIN / command[0]), *command[1:]], cwd=PROJECT / folder, capture_output=True, text=True, check=False
+        [str(BIN / command[0]), *command[1:]],
+        cwd=PROJECT / folder,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

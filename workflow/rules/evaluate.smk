@@ -1,6 +1,5 @@
 # Drafts against the original label, in mm and ml; then the cohort.
 
-SCORED = [patient for patient in COHORT.labelled if COHORT.folds[patient] in COHORT.trained_folds]
 EVALUATE_RESULTS = [
     *expand("results/evaluate/{patient}.json", patient=SCORED),
     *(["results/evaluate/summary.json"] if SCORED else []),

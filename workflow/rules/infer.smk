@@ -1,6 +1,13 @@
 # Models to drafts: a GTV mask on every patient's own CT grid.
 
 DRAFTED = PATIENTS if COHORT.trained_folds else []
+# Labelled patients that some model never saw: they calibrate the drafts and are scored.
+SCORED = [patient for patient in COHORT.labelled if COHORT.folds[patient] in COHORT.trained_folds]
+PROBABILITY_MAP = (
+    {"probability": "results/infer/{patient}/probability.nii.gz"}
+    if config["infer"]["probability"]
+    else {}
+)
 INFER_RESULTS = [
     *expand("results/infer/{patient}/gtv.nii.gz", patient=DRAFTED),
     *expand("results/infer/{patient}/gtv.dcm", patient=[p for p in DRAFTED if p in COHORT.dicom]),
@@ -32,21 +39,20 @@ rule infer:
         INFER_RESULTS,
 
 
-rule infer_patient:
+rule predict_patient:
     input:
         volume="results/cache/{patient}/volume.h5",
         weights=weights_for,
         models=cards_for,
     output:
-        mask="results/infer/{patient}/gtv.nii.gz",
-        record="results/infer/{patient}/infer.json",
+        "results/infer/{patient}/prediction.h5",
     params:
-        config=section("infer"),
-        code=code_of("infer_patient"),
+        config=section("infer", "mirror"),
+        code=code_of("predict_patient"),
     log:
-        "logs/infer_patient/{patient}.log",
+        "logs/predict_patient/{patient}.log",
     benchmark:
-        "benchmarks/infer_patient/{patient}.tsv"
+        "benchmarks/predict_patient/{patient}.tsv"
     threads: 1
     resources:
         gpu=1,
@@ -55,19 +61,65 @@ rule infer_patient:
     conda:
         "../../envs/lunggtv.yaml"
     script:
+        "../scripts/predict_patient.py"
+
+
+rule calibrate_drafts:
+    input:
+        predictions=expand("results/infer/{patient}/prediction.h5", patient=SCORED),
+        volumes=expand("results/cache/{patient}/volume.h5", patient=SCORED),
+    output:
+        "results/infer/calibration.json",
+    params:
+        config=section("infer", "threshold", "smallest_lesion_ml"),
+        folds={"folds": [[patient, COHORT.folds[patient]] for patient in SCORED]},
+        code=code_of("calibrate_drafts"),
+    log:
+        "logs/calibrate_drafts.log",
+    benchmark:
+        "benchmarks/calibrate_drafts.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    conda:
+        "../../envs/lunggtv.yaml"
+    script:
+        "../scripts/calibrate_drafts.py"
+
+
+rule infer_patient:
+    input:
+        prediction="results/infer/{patient}/prediction.h5",
+        calibration="results/infer/calibration.json",
+    output:
+        mask="results/infer/{patient}/gtv.nii.gz",
+        record="results/infer/{patient}/infer.json",
+        **PROBABILITY_MAP,
+    params:
+        config=section("infer", "review_dice"),
+        fold=lambda wildcards: {"fold": COHORT.folds.get(wildcards.patient)},
+        code=code_of("infer_patient"),
+    log:
+        "logs/infer_patient/{patient}.log",
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    conda:
+        "../../envs/lunggtv.yaml"
+    script:
         "../scripts/infer_patient.py"
 
 
 rule write_rtstruct:
     input:
-        raw_files,
+        raw=raw_files,
         volume="results/cache/{patient}/volume.h5",
         mask="results/infer/{patient}/gtv.nii.gz",
         record="results/infer/{patient}/infer.json",
     output:
         "results/infer/{patient}/gtv.dcm",
     params:
-        config=section("infer"),
+        config=section("infer", "roi_name"),
         code=code_of("write_rtstruct"),
     log:
         "logs/write_rtstruct/{patient}.log",

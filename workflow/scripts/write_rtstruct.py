@@ -1,1 +1,15 @@
-"""x."""
+"""Write one patient's draft as RTSTRUCT on the slices of its DICOM CT."""
+
+from lunggtv.infer.run_rtstruct import write_patient_rtstruct
+from lunggtv.infer.settings import checked_roi_name
+from lunggtv.job import logged_job
+
+with logged_job(snakemake.log[0]):
+    write_patient_rtstruct(
+        snakemake.input.mask,
+        snakemake.input.record,
+        snakemake.input.volume,
+        list(snakemake.input.raw),
+        checked_roi_name(snakemake.params.config),
+        snakemake.output[0],
+    )

@@ -5,11 +5,14 @@ The recipe, on voxels of 3 to 4 mm:
 1. Body: the largest piece of tissue after an opening in plane, which cuts off couch, masks and cables.
 2. Inside: tissue of the body lies in front, behind, left and right within the slice. Unlike filling holes
    this bears a thin or leaking chest wall, a wall cut by the field of view, and an open airway.
-3. Seeds: dark voxels inside, eroded in plane so far that trachea, bronchi and the thin junction of both lungs
-   vanish. A seed is lung by its size, shape, density and height: gas of stomach and bowel is darker than any
-   lung and lies low, the foam of a couch is flat and wide.
+3. Seeds: dark voxels inside without the air of trachea and main bronchi (a tube of small spots near the
+   midline), eroded in plane so far that smaller airways and the thin junction of both lungs vanish. A seed is
+   lung by its size, shape, density and height: gas of stomach and bowel is darker than any lung and lies low,
+   the foam of a couch is flat and wide.
 4. Lungs: the seeds grown back within the dark voxels, far enough for the thin recesses at the bases, not far
-   enough to climb the trachea (it is 90 mm and more from the bronchi to above the apices), and closed.
+   enough to climb what is left of the trachea (90 mm and more from the bronchi to above the apices). That
+   gives their top and bottom; between them all dark voxels that hang together with a seed are lung. Closed in
+   plane in the end, which takes in vessels and small tumours.
 """
 
 from dataclasses import dataclass
@@ -26,14 +29,23 @@ CLIP_HU = (-1024, 2000)
 
 TISSUE_HU = -500.0
 LUNG_BELOW_HU = -320.0
-# Whole lungs stay above it even in severe emphysema (-920); gas in a gut lies at -1000 to -955.
+# Whole lungs have a mean of -915 HU at their emptiest in our data, gas in a gut -1000 to -955. A seed as large
+# as a lung alone is called gas only if it is as dark as free air.
 GAS_BELOW_HU = -945.0
+FREE_AIR_BELOW_HU = -975.0
+LARGE_SEED_ML = 800.0
 
 # What is thinner than twice this is couch or mask rather than body; thinner walls of the body are regrown.
 OPENING_MM = 4.0
 THIN_WALL_MM = 12.0
+VESSEL_MM = 4.0
 EROSION_MM = 12.0
 REGROWTH_MM = 50.0
+
+AIRWAY_BELOW_HU = -700.0
+LARGEST_AIRWAY_CM2 = 8.0
+SHORTEST_AIRWAY_MM = 40.0
+AIRWAY_WALL_MM = 7.0
 CLOSING_MM = 12.0
 
 # Smaller seeds count only off the midline, where no windpipe or gullet is.
@@ -104,10 +116,10 @@ def find_lungs(hu: np.ndarray, spacing_mm: Triple) -> Lungs:
         spacing_mm: of ``hu``.
     """
     body = _find_body(hu, spacing_mm)
-    dark = (hu < LUNG_BELOW_HU) & body
-    eroded = _in_plane(dark, EROSION_MM, spacing_mm, ndimage.binary_erosion)
-    seeds = _choose_seeds(eroded, hu, _midline(body, eroded), spacing_mm)
-    mask = _close(_regrow(seeds, dark, spacing_mm), spacing_mm) & body if seeds.any() else seeds
+    mask = np.zeros_like(body)
+    if body.any():
+        (place,) = ndimage.find_objects(body.astype(np.int8))
+        mask[place] = _lungs_of_body(hu[place], body[place], spacing_mm)
     return Lungs(mask, body, spacing_mm, _midline(body, mask))
 
 
@@ -120,6 +132,19 @@ def given_lungs(mask: np.ndarray, hu: np.ndarray, spacing_mm: Triple) -> Lungs:
 def _find_body(hu: np.ndarray, spacing_mm: Triple) -> np.ndarray:
     tissue = _largest_tissue(hu > TISSUE_HU, spacing_mm)
     return tissue | _surrounded(tissue)
+
+
+def _lungs_of_body(hu: np.ndarray, body: np.ndarray, spacing_mm: Triple) -> np.ndarray:
+    dark = (hu < LUNG_BELOW_HU) & body
+    midline_vox = _midline(body, dark)
+    dark &= ~_airway(hu, dark, midline_vox, spacing_mm)
+    # Vessels would tear a lung to shreds before the erosion.
+    whole = _in_plane(dark, VESSEL_MM, spacing_mm, ndimage.binary_dilation)
+    eroded = _in_plane(whole, VESSEL_MM + EROSION_MM, spacing_mm, ndimage.binary_erosion) & dark
+    seeds = _choose_seeds(eroded, hu, midline_vox, spacing_mm)
+    if not seeds.any():
+        return seeds
+    return _close_sides(_regrow(seeds, dark, spacing_mm), midline_vox, spacing_mm) & body
 
 
 def _largest_tissue(tissue: np.ndarray, spacing_mm: Triple) -> np.ndarray:
@@ -166,7 +191,8 @@ def _choose_seeds(eroded: np.ndarray, hu: np.ndarray, midline_vox: float, spacin
     for i, place in enumerate(places):
         off_midline_mm = abs((place[2].start + place[2].stop - 1) / 2.0 - midline_vox) * spacing_mm[2]
         smallest_ml = SMALLEST_SEED_ML if off_midline_mm > MIDLINE_MM else SMALLEST_MIDLINE_SEED_ML
-        if volumes_ml[i] >= smallest_ml and means_hu[i] > GAS_BELOW_HU and _has_lung_size(place, spacing_mm):
+        gas_below_hu = GAS_BELOW_HU if volumes_ml[i] < LARGE_SEED_ML else FREE_AIR_BELOW_HU
+        if volumes_ml[i] >= smallest_ml and means_hu[i] > gas_below_hu and _has_lung_size(place, spacing_mm):
             lungs.append(i)
     if not lungs:
         return np.zeros_like(eroded)
@@ -181,19 +207,50 @@ def _has_lung_size(place: tuple[slice, ...], spacing_mm: Triple) -> bool:
     return not flat and all(mm <= most for mm, most in zip(extents_mm, LARGEST_SEED_MM, strict=True))
 
 
+def _airway(hu: np.ndarray, dark: np.ndarray, midline_vox: float, spacing_mm: Triple) -> np.ndarray:
+    """Trachea and main bronchi: small dark spots near the midline that form a tall tube, and its wall."""
+    in_slice = np.zeros((3, 3, 3), dtype=bool)
+    in_slice[1] = ndimage.generate_binary_structure(2, 1)
+    labels, count = ndimage.label(dark & (hu < AIRWAY_BELOW_HU), in_slice)
+    areas_vox = np.bincount(labels.ravel(), minlength=count + 1)
+    columns = np.broadcast_to(np.arange(hu.shape[2], dtype=float), hu.shape)
+    middles_vox = np.bincount(labels.ravel(), columns.ravel(), minlength=count + 1) / areas_vox
+    spot = areas_vox * (spacing_mm[1] * spacing_mm[2] / 100.0) <= LARGEST_AIRWAY_CM2
+    spot &= np.abs(middles_vox - midline_vox) * spacing_mm[2] <= MIDLINE_MM
+    spot[0] = False
+    labels, _ = ndimage.label(spot[labels])
+    tubes = [
+        number
+        for number, place in enumerate(ndimage.find_objects(labels), start=1)
+        if (place[0].stop - place[0].start) * spacing_mm[0] >= SHORTEST_AIRWAY_MM
+    ]
+    return _in_plane(np.isin(labels, tubes), AIRWAY_WALL_MM, spacing_mm, ndimage.binary_dilation) & dark
+
+
 def _regrow(seeds: np.ndarray, dark: np.ndarray, spacing_mm: Triple) -> np.ndarray:
-    # A step of the 3-D cross is one voxel, of about WORKING_MM, along any axis.
-    steps = round(REGROWTH_MM / float(np.mean(spacing_mm)))
-    return ndimage.binary_dilation(seeds, iterations=steps, mask=dark)
+    """Lungs from their seeds: how high and how low they reach, then all that hangs together between."""
+    steps = max(1, round(REGROWTH_MM / max(spacing_mm)))
+    near = ndimage.binary_dilation(seeds, np.ones((3, 3, 3), dtype=bool), iterations=steps, mask=dark)
+    slices = np.flatnonzero(near.any(axis=(1, 2)))
+    window = np.zeros_like(dark)
+    levels = slice(slices[0], slices[-1] + 1)
+    window[levels] = dark[levels]
+    labels, _ = ndimage.label(window)
+    return np.isin(labels, np.unique(labels[seeds]))
 
 
-def _close(mask: np.ndarray, spacing_mm: Triple) -> np.ndarray:
-    """Closing in plane; the frame of empty voxels keeps the volume's border from eroding the mask."""
+def _close_sides(mask: np.ndarray, midline_vox: float, spacing_mm: Triple) -> np.ndarray:
+    """Closing in plane, right and left of the midline apart, so that the mediastinum stays open."""
+    split = round(midline_vox + 0.5)
     steps = max(1, round(CLOSING_MM / spacing_mm[1]))
-    framed = np.pad(mask, ((0, 0), (steps, steps), (steps, steps)))
-    closed = _in_plane(framed, CLOSING_MM, spacing_mm, ndimage.binary_dilation)
-    closed = _in_plane(closed, CLOSING_MM, spacing_mm, ndimage.binary_erosion)
-    return closed[:, steps:-steps, steps:-steps]
+    closed = np.empty_like(mask)
+    for side in (np.s_[:, :, :split], np.s_[:, :, split:]):
+        # The frame of empty voxels keeps the edge of the array from eroding the mask.
+        framed = np.pad(mask[side], ((0, 0), (steps, steps), (steps, steps)))
+        framed = _in_plane(framed, CLOSING_MM, spacing_mm, ndimage.binary_dilation)
+        framed = _in_plane(framed, CLOSING_MM, spacing_mm, ndimage.binary_erosion)
+        closed[side] = framed[:, steps:-steps, steps:-steps]
+    return closed
 
 
 def _in_plane(mask: np.ndarray, reach_mm: float, spacing_mm: Triple, operation) -> np.ndarray:

@@ -1,44 +1,22 @@
 """Two sets of drafts of the same patients: paired differences, who wins where, the worst of each.
 
-The other set may be another run of ours or a folder of another tool's masks, one file a patient, named by
-patient, on the original grid: ``7.nii.gz``. That is how nnU-Net writes its predictions; the JSON files
-that it puts beside them are not looked at.
+The other set may be another run of ours (another seed, another setting) or another tool's masks.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from lunggtv.errors import CohortError, UnusableMask
+from lunggtv.errors import CohortError
 from lunggtv.evaluate.columns import Better, loss, metric_directions
 from lunggtv.evaluate.settings import CohortSettings
 from lunggtv.evaluate.statistics import describe, paired_difference
 from lunggtv.evaluate.summary import Record, failures
 
-MASK_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 WORST = 5
 COMPARISON_COLUMNS = (
     "metric", "better", "patients", "first", "second", "first_mean", "second_mean", "mean_difference",
     "ci95_low", "ci95_high", "median_difference", "wilcoxon_p", "first_wins", "second_wins", "ties",
 )  # fmt: skip
-
-
-def mask_file(folder: str | Path, patient: str) -> Path:
-    """The mask of a patient in another tool's folder.
-
-    Raises:
-        UnusableMask: none, or more than one under different suffixes.
-    """
-    found = [path for suffix in MASK_SUFFIXES if (path := Path(folder) / f"{patient}{suffix}").is_file()]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = ", ".join(path.name for path in found)
-        raise UnusableMask(f"{folder}: several masks of patient {patient} ({names}). Keep one of them.")
-    raise UnusableMask(
-        f"{folder}: no mask of patient {patient}. Name files by patient, such as {patient}.nii.gz; a tool "
-        "that found nothing must write an empty mask, or its miss would not count."
-    )
 
 
 def compare_records(

@@ -53,6 +53,7 @@ def evaluate_patient(
         "contact": None if share is None else share >= CONTACT_SHARE,
         "spacing_mm": list(volume.grid.spacing_mm),
         "shape": list(volume.grid.shape),
+        "label_digest": _label_digest(volume),
     }
     write_json(json_path, record)
     title = _title(record)
@@ -115,6 +116,12 @@ def _check_grid(path: str | Path, grid: Grid, expected: Grid, owner: str) -> Non
 
 def _sides(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
+
+
+def _label_digest(volume: Volume) -> str | None:
+    """SHA-256 of the file the label was read from: proof that the scored label is the original one."""
+    digests = volume.metadata.get("digests", {})
+    return digests.get("label", digests.get("rtstruct"))
 
 
 def _title(record: dict[str, Any]) -> str:

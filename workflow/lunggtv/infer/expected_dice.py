@@ -1,7 +1,8 @@
 """The Dice to expect of a draft, learnt from out-of-fold predictions, and how far that can be trusted.
 
-A straight line through few patients, drawn back towards their mean Dice (ridge regression): with ten or fifty
-patients nothing more would hold. The figures it uses mean the same for one model and for an ensemble.
+A straight line through few patients, drawn back towards their mean Dice (ridge regression), in which every
+figure may only speak for what it means: more agreement is never a reason to expect less. With ten or fifty
+patients nothing more would hold. The figures mean the same for one model and for an ensemble.
 """
 
 from collections.abc import Sequence
@@ -12,9 +13,10 @@ import numpy as np
 
 from lunggtv.infer.uncertainty import Uncertainty
 
-FEWEST_PATIENTS = 8
+FEWEST_PATIENTS = 6
 RIDGE = 1.0  # in patients: as strong as one patient at one standard deviation
 FAILED_DICE = 0.5
+FEWEST_OF_A_KIND = 3  # failed and other patients below which an interval of the AUROC means nothing
 RESAMPLES = 2000
 INTERVAL = (2.5, 97.5)  # percentiles
 
@@ -23,9 +25,10 @@ INTERVAL = (2.5, 97.5)  # percentiles
 class ExpectedDice:
     """Dice = intercept + weights . (figures - means) / scales, kept within 0 and 1.
 
-    The figures are those of ``figures``; ``patients`` were learnt from.
+    ``names`` are keys of ``figures``; ``patients`` were learnt from.
     """
 
+    names: tuple[str, ...]
     intercept: float
     weights: tuple[float, ...]
     means: tuple[float, ...]
@@ -35,47 +38,59 @@ class ExpectedDice:
     def estimate(self, uncertainty: Uncertainty) -> float:
         """Expected Dice; 0 where nothing is drawn."""
         values = figures(uncertainty)
-        if values is None:
+        if not values:
             return 0.0
-        terms = zip(self.weights, values, self.means, self.scales, strict=True)
-        total = self.intercept + sum(w * (v - m) / s for w, v, m, s in terms)
+        terms = zip(self.names, self.weights, self.means, self.scales, strict=True)
+        total = self.intercept + sum(w * (values[name] - m) / s for name, w, m, s in terms)
         return float(min(max(total, 0.0), 1.0))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types for JSON."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return {
+            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
+        }
 
     @staticmethod
     def from_dict(content: dict[str, Any]) -> "ExpectedDice":
         """Inverse of ``to_dict``."""
         return ExpectedDice(
-            float(content["intercept"]),
-            tuple(float(v) for v in content["weights"]),
-            tuple(float(v) for v in content["means"]),
-            tuple(float(v) for v in content["scales"]),
-            int(content["patients"]),
+            **{key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
         )
 
 
-def figures(uncertainty: Uncertainty) -> tuple[float, float] | None:
-    """What the estimate rests on: soft Dice and entropy; None where nothing is drawn."""
+def figures(uncertainty: Uncertainty) -> dict[str, float]:
+    """What the estimate rests on, larger is better; empty where nothing is drawn."""
     if uncertainty.soft_dice is None or uncertainty.entropy_bits is None:
-        return None
-    return (uncertainty.soft_dice, uncertainty.entropy_bits)
+        return {}
+    found = {"certainty": 1.0 - uncertainty.entropy_bits, "soft_dice": uncertainty.soft_dice}
+    if uncertainty.mirror_dice is not None:
+        found["mirror_dice"] = uncertainty.mirror_dice
+    return found
 
 
 def fit_expected_dice(uncertainties: Sequence[Uncertainty], dice: Sequence[float]) -> ExpectedDice | None:
     """Learn from patients where something was drawn; None if they are fewer than ``FEWEST_PATIENTS``."""
     pairs = [(figures(u), d) for u, d in zip(uncertainties, dice, strict=True)]
-    known = [(values, d) for values, d in pairs if values is not None]
+    known = [(values, d) for values, d in pairs if values]
     if len(known) < FEWEST_PATIENTS:
         return None
-    x = np.asarray([values for values, _ in known])
+    names = sorted(known[0][0])
+    x = np.asarray([[values[name] for name in names] for values, _ in known])
     y = np.asarray([d for _, d in known])
     means, scales = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)
     z = (x - means) / scales
-    weights = np.linalg.solve(z.T @ z + RIDGE * np.eye(z.shape[1]), z.T @ (y - y.mean()))
-    return ExpectedDice(float(y.mean()), _floats(weights), _floats(means), _floats(scales), len(known))
+    weights = np.zeros(len(names))
+    kept = np.arange(len(names))
+    while kept.size:
+        part = z[:, kept]
+        found = np.linalg.solve(part.T @ part + RIDGE * np.eye(kept.size), part.T @ (y - y.mean()))
+        if (found >= 0).all():
+            weights[kept] = found
+            break
+        kept = np.delete(kept, np.argmin(found))
+    return ExpectedDice(
+        tuple(names), float(y.mean()), _floats(weights), _floats(means), _floats(scales), len(known)
+    )
 
 
 def measure_quality(expected: Sequence[float], dice: Sequence[float], seed: int = 0) -> dict[str, Any]:
@@ -84,21 +99,23 @@ def measure_quality(expected: Sequence[float], dice: Sequence[float], seed: int 
     Returns:
         ``patients``, ``failed`` (Dice below ``FAILED_DICE``), ``mean_absolute_error`` and ``auroc`` (that a
         failed patient is expected lower than another; ties half; null without both kinds), each with a
-        bootstrap interval over patients (``_ci95``).
+        bootstrap interval over patients (``_ci95``; null where few patients could only pretend one).
     """
     expected, dice = np.asarray(expected, dtype=float), np.asarray(dice, dtype=float)
     draws = np.random.default_rng(seed).integers(0, len(dice), (RESAMPLES, len(dice)))
     errors = np.abs(expected - dice)
-    areas = [_auroc(expected[draw], dice[draw]) for draw in draws]
-    found = [area for area in areas if area is not None]
-    auroc = _auroc(expected, dice)
+    failed = int((dice < FAILED_DICE).sum())
+    areas = []
+    if min(failed, len(dice) - failed) >= FEWEST_OF_A_KIND:
+        drawn = (_auroc(expected[draw], dice[draw]) for draw in draws)
+        areas = [area for area in drawn if area is not None]
     return {
         "patients": len(dice),
-        "failed": int((dice < FAILED_DICE).sum()),
+        "failed": failed,
         "mean_absolute_error": float(errors.mean()),
         "mean_absolute_error_ci95": _interval(errors[draws].mean(axis=1)),
-        "auroc": auroc,
-        "auroc_ci95": _interval(found) if auroc is not None and found else None,
+        "auroc": _auroc(expected, dice),
+        "auroc_ci95": _interval(areas) if areas else None,
     }
 
 

@@ -42,20 +42,15 @@ class Prediction:
     cache_sha256: str = ""
 
     @property
-    def members(self) -> list[np.ndarray]:
-        """Probabilities (z, y, x) float32 to compare: one a model, or one a pass of a single model."""
-        count = len(self.models) if len(self.models) > 1 else len(self.passes)
-        groups = self.passes.reshape(count, -1, *self.passes.shape[1:])
-        return [_mean(group) for group in groups]
+    def probabilities(self) -> np.ndarray:
+        """Probabilities (model, pass, z, y, x) float32."""
+        models = self.passes.reshape(len(self.models), -1, *self.passes.shape[1:])
+        return models / np.float32(SCALE)
 
     @property
     def mean(self) -> np.ndarray:
         """Mean probability (z, y, x) float32."""
-        return _mean(self.passes)
-
-
-def _mean(passes: np.ndarray) -> np.ndarray:
-    return passes.sum(axis=0, dtype=np.uint32) / np.float32(SCALE * len(passes))
+        return self.passes.sum(axis=0, dtype=np.uint32) / np.float32(SCALE * len(self.passes))
 
 
 def quantised(probability: np.ndarray) -> np.ndarray:

@@ -71,7 +71,7 @@ def _describe(
 ) -> dict[str, Any]:
     """The content of infer.json."""
     lesions = find_lesions(draft.mask, place.box)
-    uncertainty = measure_uncertainty(prediction.members, mean, lesson["threshold"])
+    uncertainty = measure_uncertainty(prediction.probabilities, mean, lesson["threshold"])
     expected = None
     if lesson["expected_dice"] is not None:
         expected = ExpectedDice.from_dict(lesson["expected_dice"]).estimate(uncertainty)

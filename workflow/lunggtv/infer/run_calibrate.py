@@ -133,7 +133,7 @@ def _draw(
     for threshold in thresholds:
         mask = mean >= threshold
         dice = lesion_curve(mask, label, voxel_ml, sizes_ml)
-        found[threshold] = _Drawn(dice, measure_uncertainty(prediction.members, mean, threshold))
+        found[threshold] = _Drawn(dice, measure_uncertainty(prediction.probabilities, mean, threshold))
     return found
 
 

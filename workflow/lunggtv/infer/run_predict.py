@@ -31,7 +31,7 @@ def predict_patient(
         models: (weights.safetensors, model.json) of each model; none may have learnt from this patient.
         mirror: let each model see the patient left-right mirrored too.
         prediction_path: file to write, see ``prediction``.
-        device: ``cpu`` or ``cuda``.
+        device: ``auto`` (CUDA where there is a card, else the CPU), ``cpu`` or ``cuda``.
         threads: CPU threads.
 
     Raises:
@@ -42,12 +42,14 @@ def predict_patient(
     volume = read_volume(cache_path, "cache")
     if not models:
         raise CohortError(f"Patient {volume.patient}: there is no trained model. Train at least one fold.")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     passes, used = [], []
-    with _threads(threads):
+    with _numerics(threads):
         for weights, card in models:
-            model = load_model(weights, card, device)
+            model = load_model(weights, card, str(home))
             check_fits(volume, model.card, card)
-            found = predict_passes(model, volume.ct, mirror, device)
+            found = predict_passes(model, volume.ct, mirror, str(home))
             if not all(np.isfinite(probability).all() for probability in found):
                 raise DamagedFile(
                     f"{weights}: predicts values that are not numbers for patient {volume.patient}; its "
@@ -71,10 +73,13 @@ def _identity(weights: str | Path, card: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
+def _numerics(threads: int) -> Iterator[None]:
+    """Threads of torch, and only such CUDA algorithms as give the same bits again, for a while."""
+    before = (torch.get_num_threads(), torch.backends.cudnn.deterministic)
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.deterministic = True
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(before[0])
+        torch.backends.cudnn.deterministic = before[1]

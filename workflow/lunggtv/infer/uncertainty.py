@@ -4,7 +4,6 @@ Members are the models of an ensemble, or the plain and the mirrored pass of a s
 nobody to disagree with.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
@@ -16,13 +15,14 @@ ROUNDING = 6  # decimals of what is reported
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """Figures of one patient; None where they need at least two members or a drawn voxel.
+    """Figures of one patient; None where there is nothing to compare, or nothing drawn.
 
     Attributes:
         members: predictions compared.
         entropy_bits: mean binary entropy of the mean probability over voxels that any member draws or the
             mean gives at least ``POSSIBLE``; 0 sure, 1 a coin toss.
         pairwise_dice: mean Dice between members' masks; two empty masks agree (1).
+        mirror_dice: Dice between the plain and the mirrored mask of a model, mean over the models.
         volume_spread: (largest - smallest member volume) / mean member volume; 0 if all are empty.
         soft_dice: expected Dice of the drawn mask if every voxel were GTV with its probability,
             2 sum(p in mask) / (sum(mask) + sum(p)); None if nothing is drawn.
@@ -32,6 +32,7 @@ class Uncertainty:
     members: int
     entropy_bits: float | None
     pairwise_dice: float | None
+    mirror_dice: float | None
     volume_spread: float | None
     soft_dice: float | None
     peak: float
@@ -48,31 +49,33 @@ class Uncertainty:
 POSSIBLE = 0.1
 
 
-def measure_uncertainty(members: Sequence[np.ndarray], mean: np.ndarray, threshold: float) -> Uncertainty:
+def measure_uncertainty(passes: np.ndarray, mean: np.ndarray, threshold: float) -> Uncertainty:
     """Uncertainty of a prediction.
 
     Args:
-        members: probabilities (z, y, x) of each member, float32; one or more, all on one grid.
-        mean: their mean, as drawn from.
+        passes: probabilities (model, pass, z, y, x); one pass, or the plain and the mirrored one.
+        mean: mean probability (z, y, x), as drawn from.
         threshold: voxels with at least this probability are drawn.
     """
+    models, each = passes.shape[:2]
+    members = passes.mean(axis=1) if models > 1 else passes[0]
     drawn = [member >= threshold for member in members]
     where = mean >= POSSIBLE
     for member in drawn:
         where |= member
-    entropy = float(_entropy_bits(mean[where]).mean()) if where.any() else None
-    pairwise = spread = None
-    if len(members) > 1:
+    entropy = pairwise = mirror = spread = soft = None
+    if where.any():
+        entropy = float(_entropy_bits(mean[where]).mean())
+    if len(drawn) > 1:
         pairwise = float(np.mean([_dice(a, b) for a, b in combinations(drawn, 2)]))
         volumes = [int(member.sum()) for member in drawn]
-        spread = (max(volumes) - min(volumes)) / np.mean(volumes) if any(volumes) else 0.0
+        spread = float((max(volumes) - min(volumes)) / np.mean(volumes)) if any(volumes) else 0.0
+    if each > 1:
+        mirror = float(np.mean([_dice(a, b) for a, b in passes >= threshold]))
     inside = mean >= threshold
-    soft = None
     if inside.any():
         soft = float(2 * mean[inside].sum(dtype=float) / (inside.sum() + mean.sum(dtype=float)))
-    return Uncertainty(
-        len(members), entropy, pairwise, None if spread is None else float(spread), soft, float(mean.max())
-    )
+    return Uncertainty(len(drawn), entropy, pairwise, mirror, spread, soft, float(mean.max()))
 
 
 def _entropy_bits(probability: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """What can be wrong with an image and its label, one pure function each; none stops at another's finding."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from scipy import ndimage
@@ -103,24 +104,22 @@ def label_mask(label: np.ndarray, gtv_values: Sequence[int], name: str) -> np.nd
     return mask
 
 
-def check_label(mask: np.ndarray, name: str) -> list[Reason]:
-    """Whether the label is empty, one voxel, or has stray specks."""
-    count = int(np.count_nonzero(mask))
-    if count == 0:
+def check_label(sizes: np.ndarray, name: str) -> list[Reason]:
+    """Whether the label is empty, one voxel, or has specks; ``sizes`` as ``component_sizes`` gives them."""
+    if sizes.size == 0:
         return [
             _rejected(
                 "label_empty",
                 f"{name} is empty: no voxel is GTV. Draw the GTV, or put the patient under data.unlabelled.",
             )
         ]
-    if count == 1:
+    if sizes.sum() == 1:
         return [
             _rejected(
                 "label_one_voxel",
                 f"{name} marks a single voxel, which is a click and no GTV. Draw the GTV again.",
             )
         ]
-    sizes = component_sizes(mask)
     specks = int(np.count_nonzero(sizes <= SPECK_VOXELS))
     if specks and specks < sizes.size:
         return [
@@ -161,12 +160,26 @@ def check_label_in_body(mask: np.ndarray, ct: np.ndarray, body: np.ndarray, name
     return []
 
 
+def check_repeated_slices(digests: Sequence[str | None], name: str) -> list[Reason]:
+    """Whether slices are copies of the slice below; ``digests`` of the slices in order, None for empty ones."""
+    repeats = sum(one is not None and one == below for below, one in pairwise(digests))
+    if not repeats:
+        return []
+    text = (
+        f"{name} has {repeats} slices that repeat the slice below, voxel by voxel: slices were missing and filled, "
+        "or were stored twice. Convert the series again."
+    )
+    return [Reason("repeated_slices", text)]
+
+
 def component_sizes(mask: np.ndarray) -> np.ndarray:
-    """Voxels of each connected part (corners count as connected), largest first."""
-    box = ndimage.find_objects(mask)[0] if mask.any() else None
-    if box is None:
+    """Voxels of each connected part (corners count as connected), largest first; none for an empty mask."""
+    slices = np.flatnonzero([plane.any() for plane in mask])
+    if slices.size == 0:
         return np.zeros(0, int)
-    parts, _ = ndimage.label(mask[box], np.ones((3, 3, 3)))
+    drawn = mask[slices[0] : slices[-1] + 1]
+    box = ndimage.find_objects(drawn)[0]
+    parts, _ = ndimage.label(drawn[box], np.ones((3, 3, 3)))
     return np.sort(np.bincount(parts.reshape(-1))[1:])[::-1]
 
 

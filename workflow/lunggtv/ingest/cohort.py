@@ -39,6 +39,9 @@ def collect_verdicts(
         rows[patient] = {"patient": patient, "verdict": EXCLUDED, "reasons": reason}
     ordered = sorted(rows, key=natural_key)
     write_tsv(table_path, COLUMNS, [[rows[patient].get(column) for column in COLUMNS] for patient in ordered])
+    spacings_mm = [content["spacing_mm"] for content in verdicts.values() if content["verdict"] != REJECTED]
+    if spacings_mm:
+        logging.info("These scans propose cache.spacing_mm: %s (z, y, x).", propose_spacing(spacings_mm))
 
 
 def shared_scans(verdicts: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:

@@ -7,8 +7,8 @@ import numpy as np
 from lunggtv.geometry import Grid
 from lunggtv.ingest.contours import ContourOffGrid, draw_rois
 from lunggtv.ingest.dicom_choice import Choice, choose_labelled, choose_unlabelled
-from lunggtv.ingest.dicom_headers import ENHANCED, Inventory, quiet_pydicom, take_inventory
 from lunggtv.ingest.dicom_grid import stack
+from lunggtv.ingest.dicom_headers import ENHANCED, Inventory, quiet_pydicom, take_inventory
 from lunggtv.ingest.dicom_notes import drawing_notes, folder_notes, pixel_notes, reference_notes, roi_notes
 from lunggtv.ingest.dicom_pixels import read_stack
 from lunggtv.ingest.dicom_series import Series, group_series, without_copies
@@ -98,11 +98,11 @@ def _no_ct(inventory: Inventory) -> Refused:
     if inventory.skipped.get(ENHANCED):
         return Refused(
             "enhanced_ct",
-            f"the CT is stored as enhanced (multi-frame) CT, which is not read; found are {found}. Export it "
-            "as CT Image Storage, one file a slice (dcm4che's emf2sf converts).",
+            f"the CT is stored as enhanced (multi-frame) CT, which is not read; the folder holds {found}. "
+            "Export it as CT Image Storage, one file a slice (dcm4che's emf2sf converts).",
         )
     if inventory.slices:
-        found += f", {len(inventory.slices)} CT images that form no series of three with a place in space"
+        found += f", CT images that form no series of three with a place in space ({len(inventory.slices)})"
     return Refused(
-        "no_ct_series", f"no CT series in the folder; found are {found}. Add the planning CT as DICOM files."
+        "no_ct_series", f"no CT series in the folder; it holds {found}. Add the planning CT as DICOM files."
     )

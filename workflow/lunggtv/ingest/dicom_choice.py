@@ -62,7 +62,7 @@ def choose_unlabelled(
         return Choice(_pinned(patient, series, settings), None)
     if len(series) == 1:
         return Choice(series[0], None)
-    referred = {found.key: found for one in sets if _refers(one) for found in _referred(one, series)}
+    referred = {found.key: found for one in sets if _says_where(one) for found in _referred(one, series)}
     if len(referred) == 1:
         return Choice(next(iter(referred.values())), None)
     raise _undecided(patient, series, settings)
@@ -128,8 +128,12 @@ def _pinned(patient: str, series: Sequence[Series], settings: DicomSettings) -> 
     )
 
 
-def _refers(structure_set: StructureSet) -> bool:
+def _names_images(structure_set: StructureSet) -> bool:
     return bool(structure_set.images or structure_set.image_uids)
+
+
+def _says_where(structure_set: StructureSet) -> bool:
+    return _names_images(structure_set) or bool(structure_set.frame_uids)
 
 
 def _referred(structure_set: StructureSet, series: Sequence[Series]) -> list[Series]:
@@ -141,7 +145,7 @@ def _referred(structure_set: StructureSet, series: Sequence[Series]) -> list[Ser
     by_image = [one for one in series if one.sop_uids & structure_set.image_uids]
     if by_image:
         return by_image
-    if _refers(structure_set):
+    if _names_images(structure_set):
         return [one for one in series if one.uid in structure_set.images]
     if structure_set.frame_uids:
         return [one for one in series if one.frame_uid in structure_set.frame_uids]

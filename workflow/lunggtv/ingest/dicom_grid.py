@@ -121,8 +121,8 @@ def _check_steps(slices: Sequence[CtSlice], heights: np.ndarray, tolerance_mm: f
         below, above = pairs[same[0]]
         raise Refused(
             "duplicate_slices",
-            f"duplicate slices: {below.name} and {above.name} lie at one place (such pairs: {len(same)}). Keep "
-            "one scan, or one phase of a 4D CT, in the folder.",
+            f"duplicate slices: {below.name} and {above.name} lie at one place (such pairs: {len(same)}). "
+            "Keep one scan, or one phase of a 4D CT, in the folder.",
         )
     if np.abs(heights - np.linspace(heights[0], heights[-1], len(heights))).max() <= tolerance_mm:
         return

@@ -17,6 +17,8 @@ from typing import Any
 
 import pydicom
 from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.filereader import read_partial
+from pydicom.tag import BaseTag, Tag
 
 from lunggtv.ingest.raw import Refused
 
@@ -41,11 +43,14 @@ SCOUT = "scout"
 NO_GREY = "CT image in colour"
 # A data set without preamble begins with group 0002 or 0008, little endian.
 BARE_STARTS = (b"\x02\x00", b"\x08\x00")
-HEADER_TAGS = [
-    "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "ImageType",
-    "AcquisitionNumber", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns",
-    "SamplesPerPixel", "NumberOfFrames", "GantryDetectorTilt",
-]  # fmt: skip
+HEADER_TAGS = sorted(
+    Tag(keyword)
+    for keyword in (
+        "SpecificCharacterSet", "ImageType", "SOPClassUID", "SOPInstanceUID", "GantryDetectorTilt",
+        "SeriesInstanceUID", "AcquisitionNumber", "ImagePositionPatient", "ImageOrientationPatient",
+        "FrameOfReferenceUID", "SamplesPerPixel", "NumberOfFrames", "Rows", "Columns", "PixelSpacing",
+    )
+)  # fmt: skip
 # What pydicom raises on a damaged file.
 READ_ERRORS = (
     OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError, NotImplementedError,
@@ -89,8 +94,8 @@ class Inventory:
     suspect: tuple[str, ...]
 
     def skipped_text(self) -> str:
-        """The skipped files in words, as ``2 RTDOSE, 1 scout``; ``nothing else`` if none."""
-        return ", ".join(f"{n} {kind}" for kind, n in sorted(self.skipped.items())) or "nothing else"
+        """The skipped files in words, as ``2 RTDOSE, 1 scout``; ``nothing`` if none."""
+        return ", ".join(f"{n} {kind}" for kind, n in sorted(self.skipped.items())) or "nothing"
 
 
 @contextmanager
@@ -171,7 +176,8 @@ def numbers_of(dataset: pydicom.Dataset, keyword: str, count: int) -> tuple[floa
 def _read_header(path: Path, name: str) -> pydicom.Dataset | str:
     """The header, or the kind of a file that has none."""
     try:
-        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=HEADER_TAGS)
+        with open(path, "rb") as file:
+            return read_partial(file, stop_when=_past_header, specific_tags=HEADER_TAGS)
     except InvalidDicomError:
         return _kind_without_prefix(path)
     except PermissionError:
@@ -180,6 +186,10 @@ def _read_header(path: Path, name: str) -> pydicom.Dataset | str:
         ) from None
     except READ_ERRORS:
         raise _damaged(name) from None
+
+
+def _past_header(tag: BaseTag, vr: str | None, length: int) -> bool:
+    return tag > HEADER_TAGS[-1]
 
 
 def _kind_without_prefix(path: Path) -> str:

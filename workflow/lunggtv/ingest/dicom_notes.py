@@ -17,7 +17,7 @@ def folder_notes(inventory: Inventory, unused: int, copies: Sequence[str]) -> li
     notes = []
     if inventory.skipped or unused:
         text = f"files not used: {inventory.skipped_text()}"
-        text += f", {unused} CT images that form no series" if unused else ""
+        text += f", CT images that form no series ({unused})" if unused else ""
         notes.append(Reason("skipped_files", text, NOTED))
     if inventory.suspect:
         notes.append(

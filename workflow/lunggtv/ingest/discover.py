@@ -11,6 +11,7 @@ silence. Hidden files, and what file managers leave behind, do not count.
 # ruff: noqa: PTH110, PTH112, PTH114, PTH118, PTH119, PTH120, PTH206
 
 import os
+import stat
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ class _Hit:
     patient: str | None
     path: str
     problem: str | None = None
+    is_folder: bool = False
 
 
 @dataclass
@@ -66,7 +68,7 @@ def find_patients(
     search = _Search(str(root), os.path.realpath(root), follow_links)
     if not os.path.isdir(root):
         raise CohortError(_nobody(root, labelled, image_pattern, "is not there"))
-    found = search.patients(components(image_pattern), components(label_pattern) if labelled else ())
+    found = search.patients(components(image_pattern), components(label_pattern), labelled)
     if not found:
         raise CohortError(_nobody(root, labelled, image_pattern, "holds no patients"))
     _check_ids(found)
@@ -80,28 +82,39 @@ class _Search:
     real_root: str
     follow_links: bool
 
-    def patients(self, image: tuple[str, ...], label: tuple[str, ...]) -> dict[str, _Found]:
+    def patients(self, image: tuple[str, ...], label: tuple[str, ...], labelled: bool) -> dict[str, _Found]:
         """Everybody below the root, by id."""
         found: dict[str, _Found] = {}
         covered: set[str] = set()
         depth = next(i for i, part in enumerate(image) if PLACE in part)
         if depth + 1 < len(image) and "**" not in image[:depth]:
             for hit in self.matches(self.root, image[: depth + 1]):
-                if hit.problem or os.path.isdir(hit.path):
+                if hit.problem or hit.is_folder:
                     self._add_folder(found, hit)
                     covered.add(self._first_level(hit.path))
-        for parts, kind in ((image, "images"), (label, "labels")):
-            for hit in self.matches(self.root, parts) if parts else ():
-                if os.path.isdir(hit.path) or _is_broken_folder(hit, found):
-                    continue
-                getattr(found.setdefault(hit.patient, _Found()), kind).append(hit)
-                covered.add(self._first_level(hit.path))
+        images, labels = self._files(image, found), self._files(label, found)
+        # Flat folders: 7_seg.nii.gz fits {patient}.nii.gz too. The pattern that says more owns the file.
+        weaker, stronger = (images, labels) if _literal(label) > _literal(image) else (labels, images)
+        for path in stronger:
+            weaker.pop(path, None)
+        for hits, kind in ((images, "images"), (labels, "labels")):
+            covered |= {self._first_level(path) for path in hits}
+            for hit in hits.values():
+                if labelled or kind == "images":
+                    getattr(found.setdefault(hit.patient, _Found()), kind).append(hit)
         for name in sorted(visible(self.root)):
             path = os.path.join(self.root, name)
-            problem = self.link_problem(path)
-            if name not in covered and (problem or os.path.isdir(path)):
+            if name not in covered and ((problem := self.link_problem(path)) or os.path.isdir(path)):
                 self._add_folder(found, _Hit(name, path, problem))
         return found
+
+    def _files(self, parts: tuple[str, ...], found: dict[str, _Found]) -> dict[str, _Hit]:
+        """Files that fit a pattern, by path; without those behind a patient's folder that is a bad link."""
+        return {
+            hit.path: hit
+            for hit in self.matches(self.root, parts)
+            if not (hit.is_folder or (hit.problem and _is_folder_of(hit, found)))
+        }
 
     def files_of(self, patient: str, found: _Found, labelled: bool, image_pattern: str) -> PatientFiles:
         """The files of one patient, or what is the matter with them."""
@@ -165,12 +178,17 @@ class _Search:
             return
         for name, known in fitting(folder, part, patient):
             path = os.path.join(folder, name)
-            problem = self.link_problem(path)
+            try:
+                mode = os.lstat(path).st_mode
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            problem = self.link_problem(path) if stat.S_ISLNK(mode) else None
             if problem and known is None:
                 raise CohortError(f"{path}: {problem}")
+            is_folder = stat.S_ISDIR(mode) or (stat.S_ISLNK(mode) and os.path.isdir(path))
             if problem or not rest:
-                yield _Hit(known, path, problem)
-            elif os.path.isdir(path):
+                yield _Hit(known, path, problem, is_folder)
+            elif is_folder:
                 yield from self.matches(path, rest, known)
 
     def link_problem(self, path: str) -> str | None:
@@ -200,9 +218,12 @@ class _Search:
         known.folder, known.problem = hit.path, hit.problem
 
 
-def _is_broken_folder(hit: _Hit, found: dict[str, _Found]) -> bool:
-    """Whether the hit repeats the problem of a patient's folder that was found before."""
-    return hit.problem is not None and hit.patient in found and found[hit.patient].folder == hit.path
+def _literal(parts: tuple[str, ...]) -> int:
+    return len("".join(parts).replace(PLACE, "").replace("*", ""))
+
+
+def _is_folder_of(hit: _Hit, found: dict[str, _Found]) -> bool:
+    return hit.patient in found and found[hit.patient].folder == hit.path
 
 
 def _check_ids(found: dict[str, _Found]) -> None:
@@ -225,8 +246,8 @@ def _check_ids(found: dict[str, _Found]) -> None:
 
 def _twice(patient: str, places: list[str]) -> str:
     return (
-        f"Patient {patient} is there twice: {' and '.join(places)}. Rename one of them, or remove it if it is "
-        "the same scan."
+        f"Patient {patient} is there twice: {' and '.join(places)}. Rename one of them, or remove it if it "
+        "is the same scan."
     )
 
 

@@ -20,6 +20,7 @@ FORMATS = {
     ".mhd": "metaimage",
 }  # fmt: skip
 SPACING_RANGE_MM = (0.05, 50.0)  # finer than a micro-CT, coarser than a scout: no planning CT
+ORTHOGONAL = 1e-4  # what the axes' products may be off; ITK reads no NIfTI that is more
 SCALAR_PIXELS = {
     sitk.sitkInt8, sitk.sitkUInt8, sitk.sitkInt16, sitk.sitkUInt16, sitk.sitkInt32, sitk.sitkUInt32,
     sitk.sitkInt64, sitk.sitkUInt64, sitk.sitkFloat32, sitk.sitkFloat64,
@@ -117,6 +118,8 @@ def _read_grid(path: Path, storage: Storage, settings: IngestSettings) -> Grid:
     matrix = np.reshape(reader.GetDirection(), (count, count))[:3, :3]
     if not (np.isfinite(matrix).all() and np.isfinite(origin).all()):
         raise Refused("position", f"{path.name} has no finite position in its header. {WHOLE_COPY}")
+    if np.abs(matrix.T @ matrix - np.eye(3)).max() > ORTHOGONAL:
+        raise _not_orthogonal(path)
     grid = Grid(
         tuple(reversed(size[:3])),
         tuple(reversed(spacing[:3])),
@@ -129,14 +132,18 @@ def _read_grid(path: Path, storage: Storage, settings: IngestSettings) -> Grid:
 
 def _explained(path: Path, error: str) -> Refused:
     if "orthonormal" in error or "orthogonal" in error:
-        return Refused(
-            "not_orthogonal",
-            f"{path.name} has axes that are not at right angles to one another (a sheared or rounded "
-            "direction matrix), which no scanner makes. Mend the header or convert the series again.",
-        )
+        return _not_orthogonal(path)
     reason = error.strip().splitlines()[-1].split(": ", 1)[-1][:200]
     return Refused(
         "unreadable", f"{path.name} cannot be read ({reason.replace(str(path), path.name)}). {WHOLE_COPY}"
+    )
+
+
+def _not_orthogonal(path: Path) -> Refused:
+    return Refused(
+        "not_orthogonal",
+        f"{path.name} has axes that are not at right angles to one another (a sheared or rounded direction "
+        "matrix), which no scanner makes. Mend the header or convert the series again.",
     )
 
 
@@ -181,12 +188,18 @@ def _values(stored: np.ndarray, storage: Storage) -> np.ndarray:
         whole = stored.dtype.kind in "iu" and storage.slope.is_integer() and storage.intercept.is_integer()
         slabs = (slab.astype(np.float64) * storage.slope + storage.intercept for slab in stored)
         return _gathered(slabs, stored.shape, np.int32 if whole else np.float32)
-    if stored.dtype in (np.int16, np.float32):
+    if stored.dtype == np.int16:
         return stored
-    if stored.dtype.kind == "f":
-        return _gathered(iter(stored), stored.shape, np.float32)
-    fits = stored.min() >= NARROW.min and stored.max() <= NARROW.max
-    return _gathered(iter(stored), stored.shape, np.int16 if fits else np.int32)
+    if all(_is_narrow(slab) for slab in stored):
+        return _gathered(iter(stored), stored.shape, np.int16)
+    return _gathered(iter(stored), stored.shape, np.float32 if stored.dtype.kind == "f" else np.int32)
+
+
+def _is_narrow(slab: np.ndarray) -> bool:
+    """Whether int16 holds the values as they are; NaN and infinity say no."""
+    if not (slab.min() >= NARROW.min and slab.max() <= NARROW.max):
+        return False
+    return slab.dtype.kind != "f" or bool(np.all(np.rint(slab) == slab))
 
 
 def _gathered(slabs: Iterator[np.ndarray], shape: tuple[int, ...], dtype: type) -> np.ndarray:

@@ -14,7 +14,7 @@ from pathlib import Path
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 DETACHED_SUFFIXES = (".nhdr", ".mhd")
 TEXT_HEADER_LIMIT = 1 << 20  # bytes; a longer text header is no header
-NIFTI_1_BYTES = 348
+NIFTI_BYTES = 348  # length of a NIfTI-1 header
 NIFTI_2_BYTES = 540
 NIFTI_TYPES = {
     2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8",
@@ -106,52 +106,44 @@ def _nifti(path: Path) -> Storage:
         packed = file.read(2) == b"\x1f\x8b"
     try:
         with gzip.open(path) if packed else open(path, "rb") as file:
-            header = file.read(NIFTI_2_BYTES)
+            header = file.read(NIFTI_BYTES)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BadHeader(f"is not a whole gzip file ({error})") from error
-    if len(header) < NIFTI_1_BYTES:
+    if len(header) < NIFTI_BYTES:
         raise BadHeader(f"ends inside its header ({len(header)} bytes)")
-    order, version = _nifti_version(header)
-    if version == 1:
-        datatype, sform = _unpack(order, "h", header, 70), _unpack(order, "h", header, 254)
-        spacing, vox_offset = _unpack(order, "3f", header, 80), _unpack(order, "f", header, 108)[0]
-        scale, qform = _unpack(order, "2f", header, 112), _unpack(order, "h", header, 252)
-        rows = _unpack(order, "12f", header, 280)
-    else:
-        datatype, sform = _unpack(order, "h", header, 12), _unpack(order, "i", header, 348)
-        spacing, vox_offset = _unpack(order, "3d", header, 112), _unpack(order, "q", header, 168)[0]
-        scale, qform = _unpack(order, "2d", header, 176), _unpack(order, "i", header, 344)
-        rows = _unpack(order, "12d", header, 400)
-    if datatype[0] not in NIFTI_TYPES:
-        raise BadHeader(f"holds NIfTI data type {datatype[0]}, which is not one number a voxel")
+    order = _nifti_byte_order(header)
+    datatype, qform, sform = (_unpack(order, "h", header, offset)[0] for offset in (70, 252, 254))
+    spacing, rows = _unpack(order, "3f", header, 80), _unpack(order, "12f", header, 280)
+    vox_offset, *scale = _unpack(order, "3f", header, 108)
+    if datatype not in NIFTI_TYPES:
+        raise BadHeader(f"holds NIfTI data type {datatype}, which is not one number a voxel")
     # A slope of 0 or none at all means unscaled (NIfTI-1 standard, scl_slope).
     slope, intercept = scale if scale[0] == scale[0] and scale[0] != 0 else (1.0, 0.0)
     start = int(vox_offset) if 0 <= vox_offset < 1e9 else -1
-    minimum = NIFTI_1_BYTES if version == 1 else NIFTI_2_BYTES
-    if start < minimum:
+    if start < NIFTI_BYTES:
         raise BadHeader(f"says that its voxels begin at byte {vox_offset:g}, inside its header")
     return Storage(
-        dtype=order + NIFTI_TYPES[datatype[0]],
+        dtype=order + NIFTI_TYPES[datatype],
         compression="gzip" if packed else "none",
         offset=0 if packed else start,
         inner_offset=start if packed else 0,
         slope=float(slope),
         intercept=float(intercept),
-        placed=sform[0] > 0 or qform[0] > 0,
+        placed=sform > 0 or qform > 0,
         spacing_mm=tuple(spacing),
-        affine=tuple(rows[i : i + 4] for i in (0, 4, 8)) if sform[0] > 0 else (),
+        affine=tuple(rows[i : i + 4] for i in (0, 4, 8)) if sform > 0 else (),
     )
 
 
-def _nifti_version(header: bytes) -> tuple[str, int]:
+def _nifti_byte_order(header: bytes) -> str:
     for order in "<>":
         size = _unpack(order, "i", header, 0)[0]
-        if size == NIFTI_1_BYTES:
-            if header[344:348] != b"n+1\0":
-                raise BadHeader("is an Analyze or split NIfTI header, not a single NIfTI file")
-            return order, 1
-        if size == NIFTI_2_BYTES and len(header) >= NIFTI_2_BYTES:
-            return order, 2
+        if size == NIFTI_BYTES and header[344:348] == b"n+1\0":
+            return order
+        if size == NIFTI_BYTES:
+            raise BadHeader("is an Analyze or split NIfTI header, not a single NIfTI file")
+        if size == NIFTI_2_BYTES:
+            raise BadHeader("is NIfTI-2, which ITK does not read; save it as NIfTI-1 (.nii.gz)")
     raise BadHeader("is not a NIfTI file")
 
 

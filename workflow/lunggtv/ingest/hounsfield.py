@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from lunggtv.ingest.raw import Reason, Refused
+from lunggtv.ingest.raw import NOTED, Reason, Refused
 
 AS_STORED = "as stored"
 OFFSETS = (0, -1024, -1000)  # added to the stored values, tried in this order
@@ -60,14 +60,15 @@ def to_hounsfield(ct: np.ndarray, name: str) -> Hounsfield:
     Raises:
         Refused: constant, or not in Hounsfield units.
     """
-    narrow = ct if ct.dtype == np.int16 else _narrowed(ct)
+    narrow, rounded = (ct, False) if ct.dtype == np.int16 else _narrowed(ct)
     counts = value_counts(narrow)
     if np.count_nonzero(counts) == 1:
         value = int(counts.argmax()) - SHIFT
         raise Refused("constant", f"{name} holds one value, {value}, everywhere. Export the CT again.")
     ring = _ring_value(narrow, counts)
     offset = find_offset(counts, ring)
-    if offset is None:
+    # Only air may lie in the corners of what is to be mended: inverted grey values have tissue there.
+    if offset is None or (offset and np.median(_corners(narrow)) + offset > AIR_HU[1]):
         raise Refused("not_hu", _not_hu(name, counts))
     padding_hu, reasons = _padding(name, counts, ring, offset)
     if padding_hu is not None and padding_hu > FLOOR_HU:
@@ -83,6 +84,9 @@ def to_hounsfield(ct: np.ndarray, name: str) -> Hounsfield:
                 f"{-offset} was taken away.",
             ),
         )
+    if rounded:
+        text = f"{name} holds fractions of HU, as resampled scans do; they were rounded."
+        reasons.append(Reason("rounded", text, NOTED))
     rule = f"minus {-offset}" if offset else AS_STORED
     return Hounsfield(narrow, rule, padding_hu, tuple(reasons))
 
@@ -137,11 +141,15 @@ def _air_peak(counts: np.ndarray) -> int | None:
 
 def _ring_value(ct: np.ndarray, counts: np.ndarray) -> int | None:
     """The stored value that fills the corners of nearly every slice, if it is one."""
-    corners = ct[:, [0, 0, -1, -1], [0, -1, 0, -1]]
+    corners = _corners(ct)
     values, numbers = np.unique(corners, return_counts=True)
     value = int(values[numbers.argmax()])
     constant = numbers.max() >= RING_SHARE * corners.size
     return value if constant and counts[value + SHIFT] >= PADDING_SHARE * ct.size else None
+
+
+def _corners(ct: np.ndarray) -> np.ndarray:
+    return ct[:, [0, 0, -1, -1], [0, -1, 0, -1]]
 
 
 def _padding(name: str, counts: np.ndarray, ring: int | None, offset: int) -> tuple[int | None, list[Reason]]:
@@ -171,11 +179,15 @@ def _empty_ring(ct: np.ndarray, value: int, floor: int) -> None:
         plane[np.isin(parts, touching)] = floor
 
 
-def _narrowed(ct: np.ndarray) -> np.ndarray:
+def _narrowed(ct: np.ndarray) -> tuple[np.ndarray, bool]:
+    """As int16, slice by slice, and whether anything was rounded."""
     narrow = np.empty(ct.shape, np.int16)
+    rounded = False
     for into, slab in zip(narrow, ct, strict=True):
-        into[...] = np.clip(np.rint(slab), NARROW.min, NARROW.max)
-    return narrow
+        whole = np.rint(slab)
+        rounded = rounded or bool(np.any(whole != slab))
+        into[...] = np.clip(whole, NARROW.min, NARROW.max)
+    return narrow, rounded
 
 
 def _not_hu(name: str, counts: np.ndarray) -> str:

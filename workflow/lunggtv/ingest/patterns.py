@@ -27,12 +27,14 @@ def components(pattern: str) -> tuple[str, ...]:
 
 
 def fitting(folder: str, part: str, patient: str | None) -> Iterator[tuple[str, str | None]]:
-    """Names in ``folder`` that fit one component, each with the patient's id as far as it is known."""
+    """Names that fit one component, each with the patient's id as far as it is known.
+
+    A component without a wildcard is given as it is, there or not: that saves a look at the disk.
+    """
     if patient is not None:
         part = part.replace(PLACE, patient)
     if PLACE not in part and "*" not in part:
-        if os.path.lexists(f"{folder}/{part}"):
-            yield part, patient
+        yield part, patient
         return
     expression, named = "", False
     for piece in re.split(r"(\{patient\}|\*)", part):
@@ -48,12 +50,18 @@ def fitting(folder: str, part: str, patient: str | None) -> Iterator[tuple[str, 
 
 
 def visible(folder: str) -> list[str]:
-    """Names in a folder without hidden files and clutter; none if it is no folder."""
+    """Names in a folder without hidden files and clutter; none if it is no folder.
+
+    Raises:
+        CohortError: the folder cannot be listed.
+    """
     try:
         with os.scandir(folder) as entries:
             return [entry.name for entry in entries if not is_clutter(entry.name)]
     except NotADirectoryError:
         return []
+    except OSError as error:
+        raise CohortError(f"{folder} cannot be listed: {error.strerror}. Make it readable.") from error
 
 
 def is_clutter(name: str) -> bool:

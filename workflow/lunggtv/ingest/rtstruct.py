@@ -99,8 +99,10 @@ def _roi_names(dataset: pydicom.Dataset) -> dict[str, tuple[str, str]]:
     """ROI number to name and frame of reference, in the order of the file."""
     names = {}
     for item in _items(dataset, "StructureSetROISequence"):
-        # Control characters would break a log line or a table row.
-        name = " ".join("".join(c if c.isprintable() else " " for c in text_of(item, "ROIName")).split())
+        name = text_of(item, "ROIName").strip("\0 ")
+        if not name.isprintable():
+            # A damaged length makes the name swallow what follows, which may identify the patient.
+            raise ValueError("a ROI name has no control characters")
         names[text_of(item, "ROINumber")] = (name, text_of(item, "ReferencedFrameOfReferenceUID"))
     return names
 
@@ -143,12 +145,14 @@ def _items(dataset: pydicom.Dataset, keyword: str) -> list[pydicom.Dataset]:
 
 
 def _check_whole(dataset: pydicom.Dataset) -> None:
-    """Raise EOFError if the file ends within a sequence; pydicom itself returns what is left of it."""
+    """Raise EOFError if the file ends before or within its contours; pydicom itself returns what is left."""
     for keyword in NEEDED_TAGS:
         element = dataset.get_item(keyword) if keyword in dataset else None
         value = getattr(element, "value", None)
         if isinstance(value, bytes) and len(value) < element.length != UNDEFINED_LENGTH:
             raise EOFError
+    if "StructureSetROISequence" not in dataset or "ROIContourSequence" not in dataset:
+        raise EOFError
 
 
 def _references(dataset: pydicom.Dataset) -> tuple[dict[str, frozenset[str]], frozenset[str]]:

@@ -14,12 +14,13 @@ from lunggtv.ingest.checks import (
     check_grids,
     check_label,
     check_label_in_body,
+    check_repeated_slices,
     component_sizes,
     label_mask,
 )
 from lunggtv.ingest.dicom import read_dicom
 from lunggtv.ingest.formats import read_pair
-from lunggtv.ingest.hounsfield import FLOOR_HU, to_hounsfield
+from lunggtv.ingest.hounsfield import to_hounsfield
 from lunggtv.ingest.patient import PatientFiles
 from lunggtv.ingest.posture import check_posture
 from lunggtv.ingest.raw import REJECTED, WARNED, RawScan, Reason, Refused
@@ -87,11 +88,9 @@ def _ingest(
     label = None
     if raw.label is not None:
         label = orientation.apply(label_mask(raw.label, settings.gtv_values, label_name))
-        facts |= {
-            "gtv_ml": float(np.count_nonzero(label) * grid.voxel_ml),
-            "gtv_parts": int(component_sizes(label).size),
-        }
-        reasons += check_label(label, label_name)
+        sizes = component_sizes(label)
+        facts |= {"gtv_ml": float(sizes.sum() * grid.voxel_ml), "gtv_parts": int(sizes.size)}
+        reasons += check_label(sizes, label_name)
     scan = to_hounsfield(orientation.apply(raw.ct), image_name)
     reasons += scan.reasons
     slice_digests = _slice_digests(scan.ct)
@@ -101,6 +100,7 @@ def _ingest(
         "ct_digest": _ct_digest(scan.ct.shape, slice_digests),
         "ct_slice_digests": sorted(set(slice_digests) - {None}),
     }
+    reasons += check_repeated_slices(slice_digests, image_name)
     reasons += _check_anatomy(scan.ct, label, grid, image_name, label_name)
     if judge(reasons) == REJECTED:
         return None
@@ -141,15 +141,14 @@ def _check_anatomy(
 
 
 def _slice_digests(ct: np.ndarray) -> list[str | None]:
-    """Short digest of each slice's HU; None for an empty one, which every scan may have.
+    """Short digest of each slice's HU; None for a constant one, which every scan may have.
 
     They find the same CT under another format, orientation, offset or number of slices.
     """
     digests = []
     for plane in ct:
-        empty = plane.max() == FLOOR_HU
         digest = hashlib.sha256(f"{plane.shape}".encode() + plane.tobytes()).hexdigest()
-        digests.append(None if empty else digest[:SLICE_DIGEST_CHARACTERS])
+        digests.append(None if plane.min() == plane.max() else digest[:SLICE_DIGEST_CHARACTERS])
     return digests
 
 

@@ -13,12 +13,8 @@ from lunggtv.model.network import Architecture
 
 
 def build_monai_network(architecture: Architecture) -> nn.Module:
-    """``dynunet`` or ``segresnet``. Raises ValueError for another name."""
-    if architecture.name == "dynunet":
-        return DynUNetHeads(architecture)
-    if architecture.name == "segresnet":
-        return SegResNetHeads(architecture)
-    raise ValueError(f"no network is called {architecture.name}")
+    """``dynunet`` or ``segresnet``."""
+    return DynUNetHeads(architecture) if architecture.name == "dynunet" else SegResNetHeads(architecture)
 
 
 class DynUNetHeads(nn.Module):

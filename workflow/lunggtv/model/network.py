@@ -5,6 +5,7 @@ convolution a stage up, transposed-convolution upsampling (its backward is deter
 is not), instance norm, leaky ReLU. GTV or not is one decision, so there is one output: the logit of GTV.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,6 +20,10 @@ MIN_EDGE = 4  # no axis is halved below this many voxels
 NEARLY_ISOTROPIC = 2.0  # an axis joins in once its spacing is within this factor of the finest
 SLOPE = 0.01  # of the leaky ReLU, as in nnU-Net
 MAX_STAGES = 8
+# Share of GTV a new network expects (Lin et al. 2017, "Focal loss"). Starting from one half instead, the
+# first hundreds of steps only teach it that most voxels are none.
+GTV_PRIOR = 0.01
+MONAI_NETWORKS = ("dynunet", "segresnet")
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,8 @@ def build_network(architecture: Architecture) -> nn.Module:
     """
     if architecture.name == "residual_encoder":
         return ResidualEncoderUNet(architecture)
+    if architecture.name not in MONAI_NETWORKS:
+        raise ValueError(f"no network is called {architecture.name}")
     # MONAI takes seconds to import, so only who asks for its networks pays for it.
     from lunggtv.model.monai_networks import build_monai_network
 
@@ -143,6 +150,8 @@ class ResidualEncoderUNet(nn.Module):
             heads.append(nn.Conv3d(width, 1, 1))
         self.ups, self.decoder, self.heads = nn.ModuleList(ups), nn.ModuleList(decoder), nn.ModuleList(heads)
         self.apply(_initialise)
+        for head in self.heads:
+            nn.init.constant_(head.bias, math.log(GTV_PRIOR / (1 - GTV_PRIOR)))
 
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
         x = self.stem(x)

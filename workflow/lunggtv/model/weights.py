@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from lunggtv.errors import DamagedFile
@@ -46,7 +46,8 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Tensor]) -> None:
     """Write tensors as safetensors, whole or not at all; same tensors, same bytes."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with whole_file(path) as partial:
-        save_file(plain, partial)
+        # Not save_file: it makes files that only their owner may read.
+        partial.write_bytes(save(plain))
 
 
 def load_tensors(path: str | Path) -> dict[str, Tensor]:
@@ -115,8 +116,11 @@ def load_network(
     # Built without drawing initial weights; every number comes from the file.
     with torch.device("meta"):
         network = build_network(architecture)
+    # By parameter, not by state_dict: MONAI's DynUNet lists the same parameter under several names.
+    if set(weights) != {name for name, _ in network.named_parameters()}:
+        raise DamagedFile(_damaged(source, "does not fit its network (other names)"))
     try:
-        network.load_state_dict(dict(weights), strict=True, assign=True)
+        network.load_state_dict(dict(weights), strict=False, assign=True)
     except RuntimeError as error:
         raise DamagedFile(_damaged(source, f"does not fit its network ({error})")) from error
     return network.to(device).requires_grad_(False).eval()

@@ -14,7 +14,6 @@ from lunggtv.geometry import Shape
 
 OVERLAP = 0.5  # of neighbouring windows
 SIGMA = 0.125  # of the Gaussian that weighs a window, as a share of its edge (nnU-Net, MONAI)
-SINGLE_AXIS_FLIP = -1  # x: left and right, the only mirror that is anatomy
 
 
 @torch.inference_mode()
@@ -26,7 +25,6 @@ def predict_probability(
     divisor: Shape,
     air: float,
     whole_box_voxels: int = 0,
-    mirror: bool = False,
     autocast: bool = False,
 ) -> Tensor:
     """GTV probability of a box.
@@ -39,7 +37,6 @@ def predict_probability(
         air: normalised value of air, used to pad.
         whole_box_voxels: boxes of up to this many padded voxels are predicted in one forward; 0: never,
             always windows (the norms then see the field of view they were trained on).
-        mirror: average with the left-right mirrored prediction (logits).
         autocast: run the network in bfloat16; sums stay float32.
 
     Returns:
@@ -64,11 +61,7 @@ def predict_probability(
 
     def forward(x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, torch.bfloat16, enabled=autocast):
-            logits = network(x).float()
-            if mirror:
-                flipped = network(x.flip(SINGLE_AXIS_FLIP)).float().flip(SINGLE_AXIS_FLIP)
-                logits = (logits + flipped) / 2
-        return logits
+            return network(x).float()
 
     logits = forward(image) if whole else _sliding(forward, image, patch_shape)
     inside = tuple(slice(low, low + n) for low, n in zip(before, shape, strict=True))

@@ -17,7 +17,7 @@ def main() -> None:
         "--dicom", type=int, default=0, help="how many of the labelled ones are DICOM (default 0)"
     )
     parser.add_argument("--size", choices=(DEMO, FULL), default=DEMO, help=f"voxel grid (default {DEMO})")
-    parser.add_argument("--seed", type=int, default=0, help="another seed, another cohort (default 0)")
+    parser.add_argument("--seed", type=int, default=1, help="another seed, another cohort (default 1)")
     parser.add_argument("--workers", type=int, default=1, help="patients made at a time (default 1)")
     options = parser.parse_args()
     try:

@@ -1,7 +1,7 @@
 """Painting solid shapes into a CT, with the partial volume of real voxels."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,39 +46,38 @@ class Canvas:
         z, y, x = box
         return self.z_mm[z, None, None], self.y_mm[None, y, None], self.x_mm[None, None, x]
 
-    def cover(self, box: Box, distance: Distance) -> np.ndarray:
-        """The share of each voxel of ``box`` inside a shape, 0 to 1.
+    def slabs(self, box: Box) -> Iterator[Box]:
+        """A box cut into boxes of a few slices; none if it is empty."""
+        if all(part.stop > part.start for part in box):
+            for start in range(box[0].start, box[0].stop, SLAB):
+                yield (slice(start, min(start + SLAB, box[0].stop)), box[1], box[2])
 
-        In plane the edge is one pixel wide; along z the slice is halved and both halves averaged, which gives
-        the soft edges that thick slices have.
-        """
-        z, y, x = self.coordinates(box)
-        quarter_mm = np.float32(self.spacing_mm[0] / 4.0)
-        edge_mm = self.spacing_mm[2]
-        lower = _inside(distance(z - quarter_mm, y, x), edge_mm)
-        lower += _inside(distance(z + quarter_mm, y, x), edge_mm)
-        return lower * np.float32(0.5)
+    def share(self, distance_mm: np.ndarray) -> np.ndarray:
+        """The share of each voxel inside a shape, 0 to 1, where its edge is one pixel wide."""
+        share = np.multiply(distance_mm, np.float32(-1.0 / self.spacing_mm[2]), dtype=np.float32)
+        share += np.float32(0.5)
+        return np.clip(share, 0.0, 1.0, out=share)
+
+    def blend(self, box: Box, share: np.ndarray, hu: float | np.ndarray) -> None:
+        """Mix ``hu`` into a box, as much of it as ``share`` says."""
+        target = self.hu[box]
+        target += share * (hu - target)
 
     def paint(self, box: Box, distance: Distance, hu: float | np.ndarray) -> None:
-        """Put ``hu`` (a number, or an array that fits the box) where the shape is."""
-        if any(part.stop <= part.start for part in box):
-            return
-        for start in range(box[0].start, box[0].stop, SLAB):
-            rows = slice(start, min(start + SLAB, box[0].stop))
-            value = hu[rows.start - box[0].start : rows.stop - box[0].start] if np.ndim(hu) else hu
-            slab = (rows, box[1], box[2])
-            share = self.cover(slab, distance)
-            target = self.hu[slab]
-            target += share * (value - target)
+        """Put ``hu`` (a number, or an array that fits the box) where a shape is.
+
+        Each slice is halved along z and both halves averaged, which gives the soft edges of thick slices.
+        """
+        quarter_mm = np.float32(self.spacing_mm[0] / 4.0)
+        for slab in self.slabs(box):
+            z, y, x = self.coordinates(slab)
+            share = self.share(distance(z - quarter_mm, y, x))
+            share += self.share(distance(z + quarter_mm, y, x))
+            rows = slice(slab[0].start - box[0].start, slab[0].stop - box[0].start)
+            self.blend(slab, share * np.float32(0.5), hu[rows] if np.ndim(hu) else hu)
 
 
 def stream(seed: int, name: str) -> np.random.Generator:
     """Random numbers of one part of one patient, so that changing a part leaves the others as they were."""
     digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "little"))
-
-
-def _inside(distance_mm: np.ndarray, edge_mm: float) -> np.ndarray:
-    share = np.multiply(distance_mm, np.float32(-1.0 / edge_mm), dtype=np.float32)
-    share += np.float32(0.5)
-    return np.clip(share, 0.0, 1.0, out=share)

@@ -116,7 +116,7 @@ class Chest:
         """How far the mediastinum reaches to one side: a sheet in front, wide at the hila and the top."""
         level = z / np.float32(self.height)
         waist = np.exp(-(((y - np.float32(10.0)) / np.float32(34.0)) ** 2))
-        front = np.float32(-1.0 if self.joined else 5.0)
+        front = np.float32(-8.0 if self.joined else 5.0)
         top = np.interp(level, (0.72, 0.95), (0.0, 12.0)).astype("f4")
         wide = np.float32(self.gap + (4.0 if side == RIGHT else 0.0)) - np.float32(8.0)
         return front + top + wide * waist

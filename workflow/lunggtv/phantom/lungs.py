@@ -39,7 +39,7 @@ def _lung(chest: Chest, side: int) -> Distance:
 
 
 def _box(canvas: Canvas, chest: Chest, side: int) -> Box:
-    inner, outer = sorted((-8.0 * side, side * (chest.half_width + 2.0)))
+    inner, outer = sorted((-14.0 * side, side * (chest.half_width + 2.0)))
     deep = chest.half_depth + 2.0
     return canvas.box((chest.floor(side) - 6.0, -deep, inner), (chest.height * 1.04, deep, outer))
 
@@ -62,10 +62,14 @@ def _tissue(
 
 def _paint_consolidation(canvas: Canvas, chest: Chest, box: Box, side: int, plan: PhantomPlan) -> None:
     """A dense lower lobe below an oblique fissure."""
-    if "consolidation" in plan.variants:
-        lung, top = _lung(chest, side), np.float32(chest.floor(side) + 0.45 * chest.height)
-        lobe = lambda z, y, x: common(lung(z, y, x) - np.float32(1.0), z - top - np.float32(0.3) * y)  # noqa: E731
-        canvas.paint(box, lobe, hounsfield.CONSOLIDATION)
+    if "consolidation" not in plan.variants:
+        return
+    lung, top = _lung(chest, side), np.float32(chest.floor(side) + 0.45 * chest.height)
+
+    def lobe(z: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+        return common(lung(z, y, x) - np.float32(1.0), z - top - np.float32(0.3) * y)
+
+    canvas.paint(box, lobe, hounsfield.CONSOLIDATION)
 
 
 def _lost(chest: Chest, side: int, plan: PhantomPlan) -> list[tuple[Distance, float]]:

@@ -74,7 +74,7 @@ class PhantomSettings:
     unlabelled: int
     dicom: int = 0
     size: str = DEMO
-    seed: int = 0
+    seed: int = 1
 
     def __post_init__(self) -> None:
         if self.size not in (DEMO, FULL):

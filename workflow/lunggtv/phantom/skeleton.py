@@ -72,7 +72,7 @@ def _paint_ribs(canvas: Canvas, chest: Chest) -> None:
         end = 0.90 - 0.12 * max(0, number - 6)
         angles = np.linspace(0.13, end, _RIB_PIECES + 1) * np.pi
         for side in (RIGHT, LEFT):
-            points = [_rib_point(chest, back_mm, drop_mm, angle, side) for angle in angles]
+            points = _rib_points(chest, back_mm, drop_mm, angles, side)
             for angle, start, stop in zip(angles[:-1], points[:-1], points[1:], strict=True):
                 cartilage = angle > 0.80 * np.pi
                 shell = hounsfield.CARTILAGE if cartilage else hounsfield.BONE
@@ -82,16 +82,18 @@ def _paint_ribs(canvas: Canvas, chest: Chest) -> None:
                     paint_capsule(canvas, (start, stop, core_mm, core_mm), hounsfield.MARROW)
 
 
-def _rib_point(chest: Chest, back_mm: float, drop_mm: float, angle: float, side: int) -> Point:
-    """The point of a rib at an angle; the cage is star-shaped, so halving finds where it is left."""
-    z = back_mm - drop_mm * (1.0 - np.cos(angle)) / 2.0
-    y, x = np.cos(angle) * chest.half_depth, side * np.sin(angle) * chest.half_width
-    low, high = 0.0, 2.0
+def _rib_points(chest: Chest, back_mm: float, drop_mm: float, angles: np.ndarray, side: int) -> list[Point]:
+    """The points of a rib at some angles; the cage is star-shaped, so halving finds where it is left."""
+    z = back_mm - drop_mm * (1.0 - np.cos(angles)) / 2.0
+    y, x = np.cos(angles) * chest.half_depth, side * np.sin(angles) * chest.half_width
+    low, high = np.zeros_like(angles), np.full_like(angles, 2.0)
     for _ in range(18):
         share = (low + high) / 2.0
-        outside_mm = float(chest.cage(np.float32(z), np.float32(share * y), np.float32(share * x)))
-        low, high = (share, high) if outside_mm < _RIB_OFFSET_MM else (low, share)
-    return (z, low * y, low * x)
+        within = (
+            chest.cage(z.astype("f4"), (share * y).astype("f4"), (share * x).astype("f4")) < _RIB_OFFSET_MM
+        )
+        low, high = np.where(within, share, low), np.where(within, high, share)
+    return [tuple(point) for point in np.column_stack([z, low * y, low * x]).tolist()]
 
 
 def _paint_sternum(canvas: Canvas, chest: Chest) -> None:

@@ -10,6 +10,8 @@ from lunggtv.phantom.shapes import Stick, capsule, common, joined
 
 # Thickness of the chest wall with muscle and fat at the sides, and in front and at the back.
 WALL_MM = (34.0, 27.0)
+# Rounding between trunk and arms.
+_SEAM_MM = 12.0
 _COUCH_MM, _SHELL_MM, _COUCH_HALF_WIDTH_MM = 48.0, 3.0, 262.0
 
 
@@ -19,8 +21,10 @@ def paint_torso(canvas: Canvas, chest: Chest, plan: PhantomPlan) -> None:
     _paint_couch(canvas, chest, gap_mm=rng.uniform(3.0, 8.0))
     fat_mm = np.float32(rng.uniform(7.0, 18.0))
     body = _body(chest, "arms_down" in plan.variants)
-    canvas.paint(canvas.whole(), body, hounsfield.FAT)
-    canvas.paint(canvas.whole(), lambda z, y, x: body(z, y, x) + fat_mm, hounsfield.MUSCLE)
+    for slab in canvas.slabs(canvas.whole()):
+        distance = body(*canvas.coordinates(slab))
+        canvas.blend(slab, canvas.share(distance), hounsfield.FAT)
+        canvas.blend(slab, canvas.share(distance + fat_mm), hounsfield.MUSCLE)
     wide, deep = chest.half_width + 3.0, chest.half_depth + 3.0
     box = canvas.box((float(canvas.z_mm[0]), -deep, -wide), (chest.height * 1.04, deep, wide))
     canvas.paint(box, chest.cage, hounsfield.FAT)
@@ -55,7 +59,9 @@ def _body(chest: Chest, arms_down: bool) -> Distance:
             (top + 220.0, 76.0, 96.0, -14.0),
         ]
     )
-    arms = [capsule(*arm(chest, side, arms_down)) for side in (LEFT, RIGHT)]
+    sticks = [arm(chest, side, arms_down) for side in (LEFT, RIGHT)]
+    arms = [capsule(*stick) for stick in sticks]
+    arms_from = min(min(start[0], end[0]) - radius for start, end, radius, _ in sticks) - _SEAM_MM
 
     def distance(z: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
         width, depth, middle = (
@@ -65,7 +71,9 @@ def _body(chest: Chest, arms_down: bool) -> Distance:
         radius = (np.abs(x) / width) ** power + (np.abs(y - middle) / depth) ** power
         # First-order distance: the root of the superellipse is spared, only values near 1 matter.
         trunk = (radius - np.float32(1.0)) * (np.sqrt(width * depth) / power)
-        return joined(trunk, *(limb(z, y, x) for limb in arms), blend_mm=12.0)
+        if z.max() < arms_from:
+            return trunk
+        return joined(trunk, *(limb(z, y, x) for limb in arms), blend_mm=_SEAM_MM)
 
     return distance
 

@@ -32,7 +32,7 @@ def paint_tumour(canvas: Canvas, chest: Chest, plan: PhantomPlan) -> tuple[np.nd
     if kinds.CAVITY in plan.features:
         _paint_hollow(canvas, primary)
     if kinds.NODE in plan.features:
-        central = _central_node(chest, side, stream(plan.seed, kinds.NODE))
+        central = _central_node(chest, side, primary, stream(plan.seed, kinds.NODE))
         central.paint(canvas, hu, decay_hu=0.0)
         central.draw(label, canvas)
     if kinds.SUPRACLAVICULAR in plan.features:
@@ -62,7 +62,8 @@ def _place(chest: Chest, site: str, side: int, radius: float, rng: np.random.Gen
     else:
         hilar = site == kinds.HILAR
         level, _, hilum_x = chest.hilum(side)
-        wanted = hilum_x + side * ((10.0 if hilar else -14.0) + 0.35 * radius)
+        # A hilar tumour hangs on the hilum; a mediastinal one sits astride the pleura.
+        wanted = hilum_x + side * 0.3 * radius if hilar else side * (0.8 * chest.gap + 0.15 * radius)
         above = z - np.float32(level)
         misfit = np.abs(x - np.float32(wanted)) + np.float32(0.25) * np.abs(y - np.float32(2.0))
         low, high = (-16.0, 28.0) if hilar else (8.0, 68.0)
@@ -80,11 +81,11 @@ def _room(chest: Chest, site: str, side: int) -> Distance:
         return lambda z, y, x: chest.lung(z, y, x, side) + np.float32(1.5)
     if site == kinds.PLEURAL:
         return lambda z, y, x: chest.lung(z, y, x, side) - np.float32(4.0)
-    return _central_room(chest)
+    return _central_room(chest, side)
 
 
-def _central_room(chest: Chest) -> Distance:
-    """The chest without heart, aorta, spine, windpipe and the space below the domes."""
+def _central_room(chest: Chest, side: int) -> Distance:
+    """One half of the chest without heart, aorta, spine, windpipe and the space below the domes."""
     level, back, _ = chest.carina
     airway = capsule((level, back, 0.0), (chest.height + 60.0, back - 4.0, 0.0), 11.0, 11.0)
     solids = [
@@ -98,6 +99,7 @@ def _central_room(chest: Chest) -> Distance:
         spine = np.sqrt(behind * behind + x * x) - np.float32(24.0)
         domes = np.minimum(chest.diaphragm(z, y, x, LEFT), chest.diaphragm(z, y, x, RIGHT))
         walls = [chest.cage(z, y, x) + np.float32(1.0), -spine, domes + np.float32(3.0)]
+        walls.append(np.float32(2.0) - side * x)
         return common(*walls, *(np.float32(1.0) - solid(z, y, x) for solid in solids), blend_mm=3.0)
 
     return distance
@@ -126,12 +128,13 @@ def _paint_atelectasis(
     """Collapsed lung behind the tumour as seen from the hilum: a wedge, hardly denser, no part of the GTV."""
     radius = primary.radius_mm
     tip = np.asarray(primary.centre, dtype="f4")
-    course = tip - np.asarray(chest.hilum(side))
-    # At the chest wall there is no lung behind the tumour: the wedge bends towards the back.
-    course = (
-        course / max(float(np.linalg.norm(course)), 1e-6) + 0.25 * rng.standard_normal(3) + (0.0, 0.35, 0.0)
-    )
-    course = (course / np.linalg.norm(course)).astype("f4")
+    outward = tip - np.asarray(chest.hilum(side))
+    outward = outward / max(float(np.linalg.norm(outward)), 1e-6)
+    courses = rng.standard_normal((64, 3))
+    courses /= np.linalg.norm(courses, axis=1, keepdims=True)
+    # The wedge needs lung to fill: depth in the lung counts, and the way outwards for 10 mm of it.
+    z, y, x = (tip + (1.2 * radius + 15.0) * courses).T.astype("f4")
+    course = courses[np.argmin(chest.lung(z, y, x, side) - 10.0 * (courses @ outward))].astype("f4")
     spread = np.float32(np.tan(np.deg2rad(rng.uniform(20.0, 30.0))))
     length = np.float32(radius + rng.uniform(35.0, 60.0))
 
@@ -146,14 +149,15 @@ def _paint_atelectasis(
     canvas.paint(box, wedge, hu + rng.uniform(8.0, 18.0))
 
 
-def _central_node(chest: Chest, side: int, rng: np.random.Generator) -> Growth:
-    """A node beside the windpipe (station 4) or below the carina (station 7)."""
+def _central_node(chest: Chest, side: int, primary: Growth, rng: np.random.Generator) -> Growth:
+    """A node beside the windpipe (station 4) or below the carina (station 7), away from the tumour."""
     level, back, _ = chest.carina
-    if rng.random() < 0.6:
-        centre = (level + rng.uniform(14.0, 34.0), back - rng.uniform(6.0, 12.0), side * 22.0)
-    else:
-        centre = (level - rng.uniform(20.0, 26.0), back + 6.0, side * 4.0)
-    return grow(centre, float(rng.uniform(2.0, 7.0)), _central_room(chest), rng, rough=0.08)
+    places = [
+        (level + rng.uniform(14.0, 44.0), back - rng.uniform(6.0, 12.0), side * 22.0),
+        (level - rng.uniform(20.0, 26.0), back + 6.0, side * 11.0),
+    ]
+    centre = max(places, key=lambda place: float(np.linalg.norm(np.subtract(place, primary.centre))))
+    return grow(centre, float(rng.uniform(2.0, 7.0)), _central_room(chest, side), rng, rough=0.08)
 
 
 def _high_node(chest: Chest, side: int, rng: np.random.Generator) -> Growth:

@@ -159,7 +159,7 @@ def averaged_weights(run: Run, dtype: torch.dtype | None = None) -> dict[str, Te
 
 def write(run: Run, folder: Path) -> None:
     """Write the run's state."""
-    tensors = {f"network/{name}": tensor for name, tensor in run.network.state_dict().items()}
+    tensors = {f"network/{name}": tensor for name, tensor in run.network.named_parameters()}
     tensors |= {f"average/{index}": tensor for index, tensor in enumerate(run.average)}
     for index, values in run.optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser/{index}/{key}": value for key, value in values.items() if value is not None}
@@ -183,8 +183,9 @@ def restore(run: Run, folder: Path) -> bool:
     for name, tensor in tensors.items():
         group, _, rest = name.partition("/")
         groups[group][rest] = tensor
-    run.network.load_state_dict(groups["network"])
     with torch.no_grad():
+        for name, parameter in run.network.named_parameters():
+            parameter.copy_(groups["network"][name])
         for index, tensor in enumerate(run.average):
             tensor.copy_(groups["average"][str(index)])
     state: dict[int, dict[str, Tensor]] = {}

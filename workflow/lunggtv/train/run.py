@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from lunggtv.model.device import claimed_device
 from lunggtv.model.network import Architecture, build_network, parameter_count, plan_architecture
 from lunggtv.model.normalisation import fit_normalisation
 from lunggtv.model.weights import refresh_card, save_model, save_tensors
@@ -17,7 +18,7 @@ from lunggtv.provenance import file_digest, library_version
 from lunggtv.storage import write_tsv
 from lunggtv.train.batches import Sampler
 from lunggtv.train.data import Case, choose_residency, count_voxels, load_cases
-from lunggtv.train.device import bfloat16_works, claimed_device, training_bytes
+from lunggtv.train.device import bfloat16_works, training_bytes
 from lunggtv.train.loop import (
     HISTORY_COLUMNS,
     Surroundings,

@@ -10,6 +10,7 @@ import torch
 
 from lunggtv.errors import CohortError
 from lunggtv.geometry import Grid
+from lunggtv.model.device import claimed_device
 from lunggtv.model.network import Architecture
 from lunggtv.model.normalisation import Normalisation
 from lunggtv.model.weights import load_card, load_model, load_network, load_tensors
@@ -19,7 +20,6 @@ from lunggtv.storage import read_tsv, write_tsv
 from lunggtv.train.batches import Sampler
 from lunggtv.train.curves import draw_curves
 from lunggtv.train.data import load_cases
-from lunggtv.train.device import claimed_device
 from lunggtv.train.picture import draw_contact_sheet
 from lunggtv.train.settings import TrainSettings
 from lunggtv.volume import Volume, read_volume

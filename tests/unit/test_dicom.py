@@ -1,0 +1,706 @@
+"""Reading DICOM folders: pixels, geometry, choice of series and structure set, and every refusal."""
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from lunggtv.errors import ConfigError
+from lunggtv.ingest.dicom import read_dicom
+from lunggtv.ingest.dicom_settings import DicomSettings
+from lunggtv.ingest.raw import NOTED, WARNED, RawScan, Refused
+from lunggtv.provenance import file_digest
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate, generate_frames
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLosslessSV1,
+    RLELossless,
+)
+
+from tests.unit.dicom_files import (
+    CT_CLASS,
+    UID_MARK,
+    CtSeries,
+    Reference,
+    box,
+    patient_files,
+    settings,
+    write_ct,
+    write_other,
+    write_rtstruct,
+)
+
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+RTDOSE = "1.2.840.10008.5.1.4.1.1.481.2"
+RTPLAN = "1.2.840.10008.5.1.4.1.1.481.5"
+PET = "1.2.840.10008.5.1.4.1.1.128"
+ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
+CT = CtSeries()
+# Small images crash GDCM's own JPEG 2000 writer, not its reader.
+CODED = replace(CT, rows=32, columns=40)
+
+
+def gtv_boxes(series: CtSeries) -> list[np.ndarray]:
+    """Boxes of 3 x 4 pixels on slices 1 to 3."""
+    return [box(series, z, (2.5, 5.5), (3.5, 7.5)) for z in (1, 2, 3)]
+
+
+def labelled(folder: Path, series: CtSeries = CT, name: str = "GTV-1", **reference: object) -> None:
+    write_rtstruct(folder / "plan" / "rs.dcm", {name: gtv_boxes(series)}, Reference(series, **reference))
+
+
+def read(folder: Path, *patterns: str, label: bool = True, series: str | None = None) -> RawScan:
+    return read_dicom(patient_files(folder, label), settings(*patterns, series=series))
+
+
+def refusal(folder: Path, *patterns: str, label: bool = True, series: str | None = None) -> Refused:
+    with pytest.raises(Refused) as caught:
+        read(folder, *patterns, label=label, series=series)
+    assert caught.value.reason.severity == "rejected"
+    return caught.value
+
+
+def codes(scan: RawScan) -> dict[str, str]:
+    return {note.code: note.text for note in scan.notes}
+
+
+# --- pixels -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize(
+    ("slope", "intercept"), [(1, -1024), (1, 0), (2, -1000), (0.5, -1024), (1, -1024.25)]
+)
+@pytest.mark.parametrize(
+    "syntax",
+    [
+        ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian,
+        RLELossless, JPEGLosslessSV1, JPEG2000Lossless,
+    ],
+    ids=lambda uid: uid.name.replace(" ", "")[:18],
+)  # fmt: skip
+def test_values_are_exact(tmp_path: Path, syntax: str, slope: float, intercept: float, signed: bool) -> None:
+    series = replace(CODED, syntax=syntax, slope=slope, intercept=intercept, signed=signed, slices=3)
+    stored = write_ct(tmp_path, series)
+    scan = read(tmp_path, label=False)
+    np.testing.assert_array_equal(scan.ct, stored.astype(float) * slope + intercept)
+    whole = float(slope).is_integer() and float(intercept).is_integer()
+    assert scan.ct.dtype == (np.int16 if whole else np.float32)
+    assert scan.notes == ()
+
+
+def test_values_beyond_int16_are_kept(tmp_path: Path) -> None:
+    stored = np.full(CT.grid.shape, 65000, dtype=np.uint16)
+    write_ct(tmp_path, CT, stored)
+    scan = read(tmp_path, label=False)
+    assert scan.ct.dtype == np.int32
+    assert scan.ct.max() == 65000 - 1024
+
+
+def test_negative_values_of_twelve_bits_written_without_sign_extension(tmp_path: Path) -> None:
+    series = replace(CT, signed=True, bits_stored=12, intercept=0)
+    stored = series.stored()
+    stored[:, 0, 0] = -1024
+    write_ct(tmp_path, series, stored & 0x0FFF)
+    np.testing.assert_array_equal(read(tmp_path, label=False).ct, stored)
+
+
+def test_values_beyond_the_announced_bits_stand_as_written(tmp_path: Path) -> None:
+    series = replace(CT, signed=True, bits_stored=12, intercept=0)
+    stored = series.stored()
+    stored[:, :2] = -3024  # padding that twelve bits cannot hold
+    write_ct(tmp_path, series, stored)
+    np.testing.assert_array_equal(read(tmp_path, label=False).ct, stored)
+
+
+def test_slope_and_intercept_may_differ_by_slice(tmp_path: Path) -> None:
+    def change(dataset: Dataset, z: int) -> None:
+        dataset.RescaleSlope = str(1 + z)
+        dataset.RescaleIntercept = str(-1000 - z)
+
+    stored = write_ct(tmp_path, CT, change=change)
+    z = np.arange(CT.slices)[:, None, None]
+    np.testing.assert_array_equal(read(tmp_path, label=False).ct, stored.astype(int) * (1 + z) - 1000 - z)
+
+
+def test_missing_rescale_is_taken_as_one_and_zero_and_warned(tmp_path: Path) -> None:
+    stored = write_ct(tmp_path, replace(CT, slope=None, intercept=None))
+    scan = read(tmp_path, label=False)
+    np.testing.assert_array_equal(scan.ct, stored)
+    assert "no rescale slope or intercept (slices: 5)" in codes(scan)["no_rescale"]
+
+
+def test_lossy_compression_is_warned(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT, change=lambda dataset, z: setattr(dataset, "LossyImageCompression", "01"))
+    assert "HU are not exact" in codes(read(tmp_path, label=False))["lossy_compression"]
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless, JPEGLosslessSV1, JPEG2000Lossless])
+@pytest.mark.parametrize("kept", [0.6, 0.95])
+def test_truncated_slice_is_named(tmp_path: Path, syntax: str, kept: float) -> None:
+    write_ct(tmp_path, replace(CODED, syntax=syntax, slices=3))
+    path = tmp_path / "ct001.dcm"
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
+    refused = refusal(tmp_path, label=False)
+    assert refused.reason.code == "damaged_pixels"
+    assert "ct001.dcm" in str(refused)
+    assert "truncated or damaged" in str(refused)
+
+
+@pytest.mark.parametrize("syntax", [JPEGLosslessSV1, JPEG2000Lossless])
+def test_compressed_pixels_filled_up_with_zeros_are_refused(tmp_path: Path, syntax: str) -> None:
+    """What an interrupted copy leaves in a file of full length; GDCM decodes such a JPEG without an error."""
+
+    def change(dataset: Dataset, z: int) -> None:
+        frame = next(generate_frames(dataset.PixelData, number_of_frames=1))
+        half = len(frame) // 2
+        dataset.PixelData = encapsulate([frame[:half] + b"\0" * (len(frame) - half)])
+        dataset["PixelData"].is_undefined_length = True
+
+    write_ct(tmp_path, replace(CODED, syntax=syntax, slices=3), change=change)
+    refused = refusal(tmp_path, label=False)
+    assert refused.reason.code == "damaged_pixels"
+    assert "compressed pixels without an end" in str(refused)
+
+
+def test_compressed_garbage_is_refused(tmp_path: Path) -> None:
+    def change(dataset: Dataset, z: int) -> None:
+        dataset.PixelData = encapsulate([b"\xff\xd8" + bytes(range(250)) + b"\xff\xd9"])
+        dataset["PixelData"].is_undefined_length = True
+
+    write_ct(tmp_path, replace(CODED, syntax=JPEGLosslessSV1, slices=3), change=change)
+    refused = refusal(tmp_path, label=False)
+    assert refused.reason.code == "undecodable_pixels"
+    assert "decompress the series" in str(refused)
+
+
+def test_unusual_bits_are_refused(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT, change=lambda dataset, z: setattr(dataset, "HighBit", 11))
+    refused = refusal(tmp_path, label=False)
+    assert refused.reason.code == "unsupported_pixels"
+    assert "pixels of 16 bits in 16 with high bit 11 are not supported" in str(refused)
+
+
+# --- geometry -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "orientation",
+    [
+        (1, 0, 0, 0, 1, 0),
+        (-1, 0, 0, 0, 1, 0),
+        (1, 0, 0, 0, -1, 0),
+        (0, 1, 0, 0, 0, -1),
+        (0.96, 0, -0.28, 0, 1, 0),
+    ],
+    ids=["HFS", "FFS", "y flipped", "sagittal", "oblique"],
+)
+def test_grid_and_order_do_not_depend_on_names(tmp_path: Path, orientation: tuple[float, ...]) -> None:
+    series = replace(CT, orientation=orientation, slices=7)
+    names = [f"{'AbcDefg'[i]}/IM{i}" for i in range(7)]
+    random.Random(1).shuffle(names)
+    for z in range(7):
+        (tmp_path / names[z]).parent.mkdir()
+    stored = write_ct(tmp_path, series, name=lambda z: names[z])
+    labelled(tmp_path, series)
+    scan = read(tmp_path)
+    np.testing.assert_array_equal(scan.ct, stored.astype(int) - 1024)
+    assert scan.grid.shape == series.grid.shape
+    assert scan.grid.spacing_mm == pytest.approx(series.spacing_mm)
+    assert scan.grid.origin_mm == pytest.approx(series.origin_mm)
+    assert scan.grid.direction == pytest.approx(series.grid.direction)
+    assert scan.slice_digests == tuple(file_digest(tmp_path / names[z]) for z in range(7))
+    assert scan.digests == {"rtstruct": file_digest(tmp_path / "plan" / "rs.dcm")}
+    expected = np.zeros(series.grid.shape, dtype=np.uint8)
+    expected[1:4, 3:6, 4:8] = 1
+    np.testing.assert_array_equal(scan.label, expected)
+    assert scan.label_grid == scan.grid
+    assert (scan.format, scan.notes) == ("dicom", ())
+
+
+def test_positions_rounded_to_a_tenth_are_regular(tmp_path: Path) -> None:
+    series = replace(CT, slices=40, spacing_mm=(0.625, 0.9, 1.1))
+
+    def change(dataset: Dataset, z: int) -> None:
+        dataset.ImagePositionPatient = [*dataset.ImagePositionPatient[:2], f"{-30 + 0.625 * z:.1f}"]
+
+    write_ct(tmp_path, series, change=change)
+    # Positions end at -30 + 24.375, written as -5.6: the spacing is their distance over 39 steps.
+    assert read(tmp_path, label=False).grid.spacing_mm[0] == pytest.approx((30 - 5.6) / 39)
+
+
+Change = Callable[[Dataset, int], None]
+
+
+def shift(axis: int, z_from: int, mm: float, every: bool = True) -> Change:
+    """Move slices from ``z_from`` on (or that one alone) along one axis."""
+
+    def change(dataset: Dataset, z: int) -> None:
+        if z == z_from or (every and z > z_from):
+            position = list(dataset.ImagePositionPatient)
+            position[axis] = f"{float(position[axis]) + mm:.6g}"
+            dataset.ImagePositionPatient = position
+
+    return change
+
+
+def lean(dataset: Dataset, z: int) -> None:
+    position = list(dataset.ImagePositionPatient)
+    dataset.ImagePositionPatient = [position[0], f"{float(position[1]) + 0.5 * z:.6g}", position[2]]
+
+
+def on_slice(z_changed: int, **elements: object) -> Change:
+    def change(dataset: Dataset, z: int) -> None:
+        if z == z_changed:
+            for keyword, value in elements.items():
+                setattr(dataset, keyword, value)
+
+    return change
+
+
+def without(keyword: str, z_changed: int) -> Change:
+    def change(dataset: Dataset, z: int) -> None:
+        if z == z_changed:
+            delattr(dataset, keyword)
+
+    return change
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR DS")
+@pytest.mark.parametrize(
+    ("change", "code", "words"),
+    [
+        (shift(2, 3, 3.0), "missing_slices", "ct003.dcm it is 6 mm where slices lie 3 mm apart"),
+        (shift(2, 3, 6.0), "missing_slices", "(missing in all: 2)"),
+        (shift(2, 3, 1.0), "irregular_slices", "distance between slices varies from 3 to 4 mm (median 3 mm)"),
+        (shift(2, 2, 0.5, every=False), "irregular_slices", "slice gaps"),
+        (shift(2, 2, -3.0, every=False), "duplicate_slices", "ct001.dcm and ct002.dcm lie at one place"),
+        (lean, "gantry_tilt", "lean against their normal by 9.46 degrees"),
+        (on_slice(2, GantryDetectorTilt="-15"), "gantry_tilt", "gantry tilt of -15 degrees"),
+        (shift(0, 2, 4.0), "shifted_slices", "4 mm sideways of ct000.dcm"),
+        (on_slice(2, ImageOrientationPatient=[0, 1, 0, 0, 0, -1]), "mixed_orientations", "mixed"),
+        (on_slice(2, PixelSpacing=["0.9", "1.2"]), "mixed_pixel_grid", "x 1.1 mm, ct002.dcm 0.9 x 1.2"),
+        (on_slice(2, Rows=6, Columns=32), "mixed_pixel_grid", "12 x 16 pixels, ct002.dcm 6 x 32"),
+        (on_slice(2, FrameOfReferenceUID=f"{UID_MARK}.77"), "mixed_frames", "different frames of reference"),
+        (without("ImagePositionPatient", 2), "missing_geometry", "ct002.dcm: position, orientation"),
+        (on_slice(2, PixelSpacing=["nan", "1"]), "missing_geometry", "missing or unreadable"),
+        (without("Rows", 2), "damaged_file", "ct002.dcm: the DICOM header is cut short"),
+    ],
+)  # fmt: skip
+def test_irregular_series_is_refused(tmp_path: Path, change: Change, code: str, words: str) -> None:
+    write_ct(tmp_path, CT, change=change)
+    refused = refusal(tmp_path, label=False)
+    assert refused.reason.code == code
+    assert words in str(refused)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [("ImageOrientationPatient", [1, 0, 0, 0.5, 0.5, 0]), ("PixelSpacing", ["0", "1"])],
+)
+def test_impossible_geometry_is_refused(tmp_path: Path, keyword: str, value: list) -> None:
+    write_ct(tmp_path, CT, change=lambda dataset, z: setattr(dataset, keyword, value))
+    assert refusal(tmp_path, label=False).reason.code == "bad_geometry"
+
+
+def test_overlapping_thick_slices_and_tilt_of_zero_are_fine(tmp_path: Path) -> None:
+    def change(dataset: Dataset, z: int) -> None:
+        dataset.SliceThickness = "5"
+        dataset.GantryDetectorTilt = "0"
+
+    write_ct(tmp_path, CT, change=change)
+    assert read(tmp_path, label=False).grid.spacing_mm[0] == 3.0
+
+
+# --- what lies in the folder --------------------------------------------------------------------------------
+
+
+def test_other_objects_are_left_out_and_counted(tmp_path: Path) -> None:
+    write_ct(tmp_path / "ct", CT, name="no_extension_{}".format)
+    labelled(tmp_path)
+    (tmp_path / "README.txt").write_text("not an image")
+    write_other(tmp_path / "dose.dcm", RTDOSE, "RTDOSE")
+    write_other(tmp_path / "plan.dcm", RTPLAN, "RTPLAN")
+    write_other(tmp_path / "pet.dcm", PET, "PT")
+    write_other(tmp_path / "capture.dcm", SECONDARY_CAPTURE, "CT")
+    write_other(tmp_path / "scout.dcm", CT_CLASS, "CT", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    write_other(tmp_path / "note.dcm", "1.2.840.10008.5.1.4.1.1.88.11", "SR")
+    write_ct(tmp_path / "single", replace(CT, number=5, slices=1))
+    scan = read(tmp_path)
+    assert scan.ct.shape == CT.grid.shape
+    [note] = scan.notes
+    assert note.severity == NOTED
+    assert note.text == (
+        "files not used: 1 PET, 1 RTDOSE, 1 RTPLAN, 1 not DICOM, 1 other object, 1 scout, "
+        "1 secondary capture, CT images that form no series (1)"
+    )
+
+
+def test_empty_and_bare_files_are_named(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT)
+    (tmp_path / "x.dcm").write_bytes(b"")
+    (tmp_path / "bare.dcm").write_bytes((tmp_path / "ct000.dcm").read_bytes()[132:])
+    scan = read(tmp_path, label=False)
+    text = codes(scan)["suspect_files"]
+    assert "bare.dcm, x.dcm" in text
+    assert {note.code: note.severity for note in scan.notes}["suspect_files"] == WARNED
+
+
+def test_exact_copies_of_slices_are_left_out(tmp_path: Path) -> None:
+    stored = write_ct(tmp_path, CT)
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "ct001.dcm").write_bytes((tmp_path / "ct001.dcm").read_bytes())
+    scan = read(tmp_path, label=False)
+    np.testing.assert_array_equal(scan.ct, stored.astype(int) - 1024)
+    assert codes(scan)["copied_files"] == "copies of other files left out: ct001.dcm."
+
+
+def test_two_versions_of_one_slice_are_refused(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT)
+    write_ct(tmp_path / "again", CT, CT.stored(seed=1))
+    refused = refusal(tmp_path, label=False)
+    assert refused.reason.code == "duplicate_slices"
+    assert "again/ct000.dcm and ct000.dcm say they are the same CT image but differ" in str(refused)
+
+
+def test_folder_without_ct_is_refused(tmp_path: Path) -> None:
+    write_other(tmp_path / "dose.dcm", RTDOSE, "RTDOSE")
+    write_ct(tmp_path, replace(CT, slices=2))
+    refused = refusal(tmp_path, label=False)
+    assert refused.reason.code == "no_ct_series"
+    assert "1 RTDOSE, CT images that form no series of three with a place in space (2)" in str(refused)
+
+
+def test_enhanced_ct_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    write_other(tmp_path / "enhanced.dcm", ENHANCED_CT, "CT", NumberOfFrames=100)
+    refused = refusal(tmp_path, label=False)
+    assert refused.reason.code == "enhanced_ct"
+    assert "one file a slice" in str(refused)
+
+
+def test_file_cut_within_its_header_is_refused(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT)
+    path = tmp_path / "ct002.dcm"
+    path.write_bytes(path.read_bytes()[:500])
+    refused = refusal(tmp_path, label=False)
+    assert refused.reason.code == "damaged_file"
+    assert "ct002.dcm" in str(refused)
+
+
+def test_nested_sequences_without_end_are_refused_not_followed(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT)
+    path = tmp_path / "ct002.dcm"
+    sequence = b"\x08\x00\x11\x11SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
+    content = path.read_bytes()
+    at = content.index(b"\x08\x00\x05\x00CS")
+    path.write_bytes(content[:at] + sequence * 5000 + content[at:])
+    assert refusal(tmp_path, label=False).reason.code == "damaged_file"
+
+
+# --- choice of series ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by_contour", [True, False])
+@pytest.mark.parametrize("by_series", [True, False])
+@pytest.mark.parametrize("label", [True, False])
+def test_rtstruct_chooses_the_series(tmp_path: Path, by_contour: bool, by_series: bool, label: bool) -> None:
+    wanted = replace(CT, number=2, frame=2)
+    write_ct(tmp_path / "a", CT)
+    stored = write_ct(tmp_path / "b", wanted, CT.stored(seed=1))
+    write_ct(tmp_path / "c", replace(CT, number=3, slices=9))
+    labelled(tmp_path, wanted, by_contour=by_contour, by_series=by_series)
+    scan = read(tmp_path, label=label)
+    np.testing.assert_array_equal(scan.ct, stored.astype(int) - 1024)
+    assert (scan.label is not None) == label
+
+
+def two_series(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    first = write_ct(folder / "a", CT)
+    return first, write_ct(folder / "b", replace(CT, number=2, slices=4), CT.stored(seed=1)[:4])
+
+
+def test_undecided_series_are_listed_and_can_be_pinned(tmp_path: Path) -> None:
+    first, _ = two_series(tmp_path)
+    refused = refusal(tmp_path, label=False)
+    assert refused.reason.code == "several_series"
+    text = str(refused)
+    assert "5 slices of 12 x 16, spacing 3 x 0.9 x 1.1 mm" in text
+    assert "4 slices of 12 x 16, spacing 3 x 0.9 x 1.1 mm" in text
+    assert 'data: series: {"7": "s' in text
+    key = text[: text.index(": 5 slices")].rsplit(maxsplit=1)[-1]
+    scan = read(tmp_path, label=False, series=key)
+    np.testing.assert_array_equal(scan.ct, first.astype(int) - 1024)
+
+
+def test_unusable_series_says_so_in_the_list(tmp_path: Path) -> None:
+    write_ct(tmp_path / "a", CT)
+    write_ct(tmp_path / "b", replace(CT, number=2), change=shift(2, 3, 3.0))
+    assert "5 slices of 12 x 16, unusable (missing slices)" in str(refusal(tmp_path, label=False))
+
+
+def test_labelled_patient_with_references_to_two_series_is_undecided(tmp_path: Path) -> None:
+    two_series(tmp_path)
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": gtv_boxes(CT)}, Reference())
+    assert refusal(tmp_path).reason.code == "several_series"
+
+
+def test_rtstruct_without_references_takes_the_only_series(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT)
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": gtv_boxes(CT)}, Reference())
+    assert read(tmp_path).label.sum() == 3 * 12
+
+
+def test_rtstruct_of_an_absent_series_is_refused(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT)
+    labelled(tmp_path, replace(CT, number=2))
+    refused = refusal(tmp_path)
+    assert refused.reason.code == "series_absent"
+    assert "plan/rs.dcm refers to a CT series that is not in the folder" in str(refused)
+    assert "5 slices of 12 x 16" in str(refused)
+    assert read(tmp_path, label=False).ct.shape == CT.grid.shape
+
+
+def test_pin_overrides_the_reference_within_one_frame_and_warns(tmp_path: Path) -> None:
+    two_series(tmp_path)
+    labelled(tmp_path, CT)
+    text = str(refusal(tmp_path, series="s00000000"))
+    assert "data.series pins s00000000 for patient 7" in text
+    key = text[: text.index(": 4 slices")].rsplit(maxsplit=1)[-1]
+    scan = read(tmp_path, series=key)
+    assert scan.ct.shape[0] == 4
+    assert "was drawn on another series" in codes(scan)["pinned_series_not_referenced"]
+
+
+def test_pin_without_any_related_rtstruct_is_refused(tmp_path: Path) -> None:
+    write_ct(tmp_path / "a", CT)
+    write_ct(tmp_path / "b", replace(CT, number=2, frame=2, slices=4))
+    labelled(tmp_path, CT)
+    text = str(refusal(tmp_path, series="s00000000"))
+    assert refusal(tmp_path, series="s00000000").reason.code == "pinned_series_absent"
+    key = text[: text.index(": 4 slices")].rsplit(maxsplit=1)[-1]
+    assert refusal(tmp_path, series=key).reason.code == "pinned_series_unrelated"
+
+
+def test_phases_in_one_series_are_parted_by_acquisition(tmp_path: Path) -> None:
+    def acquisition(number: int) -> Change:
+        def change(dataset: Dataset, z: int) -> None:
+            dataset.AcquisitionNumber = number
+            dataset.SeriesInstanceUID = CT.uid
+
+        return change
+
+    write_ct(tmp_path / "p1", CT, change=acquisition(1))
+    second = replace(CT, number=2)
+    stored = write_ct(tmp_path / "p2", second, CT.stored(seed=1), change=acquisition(2))
+    assert refusal(tmp_path, label=False).reason.code == "several_series"
+    labelled(tmp_path, second, by_series=False)
+    scan = read(tmp_path)
+    np.testing.assert_array_equal(scan.ct, stored.astype(int) - 1024)
+    assert scan.notes == ()
+
+
+def test_phases_that_nothing_parts_are_duplicate_slices(tmp_path: Path) -> None:
+    write_ct(tmp_path / "p1", CT)
+    write_ct(
+        tmp_path / "p2", replace(CT, number=2), change=lambda d, z: setattr(d, "SeriesInstanceUID", CT.uid)
+    )
+    refused = refusal(tmp_path, label=False)
+    assert refused.reason.code == "duplicate_slices"
+    assert "one phase of a 4D CT" in str(refused)
+
+
+# --- structure sets -----------------------------------------------------------------------------------------
+
+
+def test_labelled_patient_without_rtstruct_is_refused(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT)
+    refused = refusal(tmp_path)
+    assert refused.reason.code == "no_rtstruct"
+    assert "data.unlabelled" in str(refused)
+
+
+def test_names_found_are_listed_when_none_matches(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT)
+    write_rtstruct(tmp_path / "rs.dcm", {"Tumor_c40": gtv_boxes(CT), "Lung_L": []}, Reference(CT))
+    refused = refusal(tmp_path)
+    assert refused.reason.code == "no_matching_roi"
+    assert "ingest.roi_patterns ('GTV.*')" in str(refused)
+    assert "rs.dcm has 'Tumor_c40', 'Lung_L'" in str(refused)
+    assert read(tmp_path, "Tumor.*").label.sum() == 36
+
+
+def test_template_roi_without_contours_is_refused(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT)
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": [], "Lung": gtv_boxes(CT)}, Reference(CT))
+    refused = refusal(tmp_path)
+    assert refused.reason.code == "empty_roi"
+    assert "'GTV' has no closed contour" in str(refused)
+
+
+def test_matching_rois_are_joined_and_empty_ones_told(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT)
+    rois = {
+        "GTVp": gtv_boxes(CT),
+        "gtv n1": [box(CT, 2, (8.5, 10.5), (0.5, 2.5))],
+        "GTV_old": [],
+        "PTV": [box(CT, 2, (0.5, 10.5), (0.5, 14.5))],
+    }
+    write_rtstruct(tmp_path / "rs.dcm", rois, Reference(CT))
+    scan = read(tmp_path)
+    assert scan.label.sum() == 36 + 4
+    assert codes(scan).keys() == {"rois_joined", "empty_roi"}
+    assert "'GTVp', 'gtv n1'" in codes(scan)["rois_joined"]
+    assert {note.severity for note in scan.notes} == {NOTED}
+
+
+def test_overlapping_rois_are_warned(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT)
+    rois = {"GTV": gtv_boxes(CT), "GTV_older": [box(CT, 2, (2.5, 5.5), (5.5, 9.5))]}
+    write_rtstruct(tmp_path / "rs.dcm", rois, Reference(CT))
+    scan = read(tmp_path)
+    # Rows 3 to 5, columns 6 and 7 are shared: 6 voxels of 3 x 0.9 x 1.1 mm.
+    assert "overlap by 0.0178 ml" in codes(scan)["rois_overlap"]
+    assert scan.label.sum() == 36 + 6
+
+
+def test_second_rtstruct_without_gtv_or_of_another_ct_does_not_matter(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT)
+    labelled(tmp_path)
+    write_rtstruct(tmp_path / "organs.dcm", {"Heart": gtv_boxes(CT)}, Reference(CT))
+    write_rtstruct(
+        tmp_path / "other.dcm", {"GTV": gtv_boxes(CT)[:1]}, Reference(replace(CT, number=9, frame=9))
+    )
+    (tmp_path / "copy.dcm").write_bytes((tmp_path / "plan" / "rs.dcm").read_bytes())
+    assert read(tmp_path).label.sum() == 36
+
+
+def test_two_rtstructs_with_a_gtv_are_refused(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT)
+    labelled(tmp_path)
+    write_rtstruct(tmp_path / "replan.dcm", {"GTV-2": gtv_boxes(CT)[:1]}, Reference(CT))
+    refused = refusal(tmp_path)
+    assert refused.reason.code == "several_rtstructs"
+    assert "plan/rs.dcm has 'GTV-1'" in str(refused)
+    assert "replan.dcm has 'GTV-2'" in str(refused)
+    assert read(tmp_path, "GTV-2").label.sum() == 12
+
+
+@pytest.mark.parametrize("kind", ["POINT", "OPEN_PLANAR", "OPEN_NONPLANAR"])
+def test_open_contours_enclose_nothing(tmp_path: Path, kind: str) -> None:
+    write_ct(tmp_path, CT)
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": gtv_boxes(CT)}, Reference(CT), kind=kind)
+    assert refusal(tmp_path).reason.code == "empty_roi"
+
+
+def test_points_beside_closed_contours_are_left_out_with_a_warning(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT)
+    point = box(CT, 0, (1, 1), (1, 1))[:1]
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": [*gtv_boxes(CT), point]}, Reference(CT))
+    scan = read(tmp_path)
+    assert scan.label.sum() == 36
+    assert "left out (1)" in codes(scan)["open_contours"]
+
+
+def test_findings_of_the_drawing_are_told(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT)
+    contours = [box(CT, z, (2.5, 5.5), (10.5, 30.5)) for z in (0, 0.4, 1.2, 4)]
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": [*contours, contours[0]]}, Reference(CT))
+    found = codes(read(tmp_path))
+    assert "drawn once (1)" in found["repeated_contours"]
+    assert "cut at its edge (4)" in found["contours_cut"]
+    assert "thinner slices" in found["contours_between_slices"]
+    assert "do not" not in found["slices_without_contour"]
+    assert "fill them in" in found["slices_without_contour"]
+    assert "up to 0.6 mm from the nearest slice" in found["contours_off_slice"]
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        (box(CT, 9, (2.5, 5.5), (3.5, 7.5)), "a contour of ROI 'GTV' lies outside the CT"),
+        (CT.grid.point_mm([(0, 2, 5), (3, 2, 5), (3, 8, 5)]), "leans out of the CT's slices"),
+    ],
+)
+def test_contour_off_the_ct_is_refused(tmp_path: Path, points: np.ndarray, words: str) -> None:
+    write_ct(tmp_path, CT)
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": [points]}, Reference(CT))
+    refused = refusal(tmp_path)
+    assert refused.reason.code == "contour_outside_ct"
+    assert words in str(refused)
+
+
+def test_slices_that_the_rtstruct_names_but_are_not_here_are_warned(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT)
+    labelled(tmp_path)
+    (tmp_path / "ct004.dcm").unlink()
+    assert "not in the folder (1)" in codes(read(tmp_path))["slices_not_here"]
+
+
+def test_roi_in_another_frame_of_reference_is_warned(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT)
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": gtv_boxes(CT)}, Reference(CT, by_contour=False))
+    dataset = pydicom.dcmread(tmp_path / "rs.dcm")
+    dataset.StructureSetROISequence[0].ReferencedFrameOfReferenceUID = f"{UID_MARK}.2.99"
+    dataset.save_as(tmp_path / "rs.dcm")
+    assert "'GTV' names another frame" in codes(read(tmp_path))["other_frame_of_reference"]
+
+
+@pytest.mark.parametrize("undefined_length", [False, True])
+def test_truncated_rtstruct_never_gives_a_smaller_gtv(tmp_path: Path, undefined_length: bool) -> None:
+    write_ct(tmp_path, CT)
+    labelled(tmp_path)
+    path = tmp_path / "plan" / "rs.dcm"
+    if undefined_length:
+        dataset = pydicom.dcmread(path)
+        _mark_undefined(dataset)
+        dataset.save_as(path)
+    assert read(tmp_path).label.sum() == 36
+    content = path.read_bytes()
+    for length in range(1500, len(content), 37):
+        path.write_bytes(content[:length])
+        refused = refusal(tmp_path)
+        assert refused.reason.code == "damaged_rtstruct"
+        assert "plan/rs.dcm: the RTSTRUCT is cut short" in str(refused)
+
+
+def _mark_undefined(dataset: Dataset) -> None:
+    for element in dataset:
+        if element.VR == "SQ":
+            element.is_undefined_length = True
+            for item in element.value:
+                item.is_undefined_length_sequence_item = True
+                _mark_undefined(item)
+
+
+def test_damaged_rtstruct_of_an_unlabelled_patient_does_not_matter(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT)
+    labelled(tmp_path)
+    path = tmp_path / "plan" / "rs.dcm"
+    path.write_bytes(path.read_bytes()[:1500])
+    assert read(tmp_path, label=False).label is None
+
+
+# --- settings -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["GTV", "gtv", "GTV-1", "GTVp", "GTV 1", " GTVn "])
+def test_default_pattern_takes_what_clinics_write(name: str) -> None:
+    assert settings("GTV.*").is_gtv(name)
+
+
+@pytest.mark.parametrize("name", ["PTV", "Tumor_c40", "PTV-GTV", "iGTV"])
+def test_default_pattern_matches_from_the_beginning(name: str) -> None:
+    assert not settings("GTV.*").is_gtv(name)
+
+
+def test_broken_pattern_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"ingest.roi_patterns: 'GTV \(1' is not a regular expression"):
+        DicomSettings.from_config({"roi_patterns": ["GTV (1"], "slice_tolerance_mm": 0.1})

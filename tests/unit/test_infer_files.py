@@ -1,0 +1,244 @@
+"""Drafts, calibration and review queue on files: what is written, and that it repeats byte by byte."""
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lunggtv.errors import CohortError, DamagedFile
+from lunggtv.geometry import Grid, Orientation
+from lunggtv.images import read_image
+from lunggtv.infer.prediction import read_prediction
+from lunggtv.infer.run import infer_patient
+from lunggtv.infer.run_calibrate import LabelledFiles, calibrate
+from lunggtv.infer.run_review import collect_reviews
+from lunggtv.infer.settings import DrawingSettings
+from lunggtv.resampling import paste_box, resample_mask
+from lunggtv.storage import read_json, read_tsv, write_json
+
+from tests.unit.infer_files import (
+    BOX_SHAPE,
+    BOX_START,
+    ORIGINAL,
+    write_cache,
+    write_predicted,
+)
+
+FREE = DrawingSettings(None, None)
+LESSON = {"expected_dice": None, "patients": 4, "smallest_lesion_ml": 0.0, "threshold": 0.5}
+
+
+def ball(centre=(6, 12, 15), radius=4.0, shape=ORIGINAL.shape) -> np.ndarray:
+    """A ball in voxels on the scan."""
+    axes = np.meshgrid(*[np.arange(n) - c for n, c in zip(shape, centre, strict=True)], indexing="ij")
+    return (sum(axis**2 for axis in axes) <= radius**2).astype(np.uint8)
+
+
+@pytest.fixture
+def calibration(tmp_path) -> Path:
+    write_json(
+        tmp_path / "calibration.json",
+        {"all": LESSON, "folds": {"0": LESSON | {"threshold": 0.25}, "1": LESSON | {"threshold": 0.75}}},
+    )
+    return tmp_path / "calibration.json"
+
+
+def test_a_damaged_prediction_says_how_to_mend_it(tmp_path):
+    write_predicted(tmp_path / "p.h5", write_cache(tmp_path / "cache.h5", "p"), np.zeros((10, 15, 18)))
+    content = (tmp_path / "p.h5").read_bytes()
+    (tmp_path / "p.h5").write_bytes(content[: len(content) // 2])
+    with pytest.raises(DamagedFile, match="Delete the file"):
+        read_prediction(tmp_path / "p.h5")
+
+
+# The draft
+
+TURNS = st.builds(Orientation, st.permutations((0, 1, 2)).map(tuple), st.tuples(*[st.booleans()] * 3))
+
+
+@settings(max_examples=15, deadline=None)
+@given(turn=TURNS)
+def test_a_perfect_prediction_comes_back_on_the_stored_grid_as_the_cache_allows(tmp_path_factory, turn):
+    folder = tmp_path_factory.mktemp("turn")
+    # A scan whose stored axes are any flip and permutation of the patient's.
+    stored = stored_grid(turn)
+    volume = write_cache(folder / "cache.h5", "p", ball(), stored)
+    scan = Grid.from_dict(volume.metadata["ingested"])
+    write_predicted(folder / "p.h5", volume, volume.label)
+    write_json(folder / "calibration.json", {"all": LESSON, "folds": {}})
+    infer_patient(
+        folder / "p.h5", folder / "calibration.json", None, 0.7, folder / "gtv.nii.gz", folder / "i.json"
+    )
+    mask, grid = read_image(folder / "gtv.nii.gz")
+    assert grid == stored
+    box = scan.cropped(BOX_START, BOX_SHAPE)
+    back = paste_box(resample_mask(volume.label, volume.grid, box), BOX_START, scan.shape, 0)
+    orientation = Orientation.from_dict(volume.metadata["orientation"])
+    assert np.array_equal(mask, orientation.undo(back))
+    assert 2 * int((orientation.apply(mask) & ball()).sum()) / int(mask.sum() + ball().sum()) > 0.9
+
+
+def stored_grid(turn: Orientation) -> Grid:
+    """The grid that ``turn`` makes into ``ORIGINAL``'s shape and spacing; origin in whole millimetres."""
+    inverse = tuple(int(a) for a in np.argsort(turn.permutation))
+    columns = np.zeros((3, 3))
+    for new_axis, (old_axis, flipped) in enumerate(zip(turn.permutation, turn.flips, strict=True)):
+        columns[2 - new_axis, 2 - old_axis] = -1.0 if flipped else 1.0
+    return Grid(
+        tuple(ORIGINAL.shape[a] for a in inverse),
+        tuple(ORIGINAL.spacing_mm[a] for a in inverse),
+        (-20.0, -30.0, 40.0),
+        tuple(float(v) + 0.0 for v in columns.reshape(-1)),
+    )
+
+
+def draft(tmp_path, calibration, fold=None, probability=None, height=0.5, **metadata) -> dict:
+    volume = write_cache(tmp_path / "cache.h5", "p", ball(), **metadata)
+    probability = height * volume.label if probability is None else probability
+    write_predicted(tmp_path / "p.h5", volume, probability)
+    infer_patient(
+        tmp_path / "p.h5", calibration, fold, 0.7, tmp_path / "gtv.nii.gz", tmp_path / "infer.json",
+        tmp_path / "probability.nii.gz",
+    )  # fmt: skip
+    return read_json(tmp_path / "infer.json")
+
+
+def test_record_has_the_keys_of_the_contract_and_the_volume_of_the_mask(tmp_path, calibration):
+    record = draft(tmp_path, calibration)
+    assert record.keys() >= {
+        "patient", "models", "volume_ml", "lesions", "threshold", "uncertainty", "expected_dice", "review",
+        "cache_sha256", "calibration_sha256",
+    }  # fmt: skip
+    mask, _ = read_image(tmp_path / "gtv.nii.gz")
+    assert set(np.unique(mask)) == {0, 1}
+    assert record["volume_ml"] == pytest.approx(mask.sum() * 5 * 1.5 * 1.5 / 1000)
+    (lesion,) = record["lesions"]
+    assert lesion["volume_ml"] == record["volume_ml"]
+    # The ball's centre is voxel (6, 12, 15); half a voxel of the cache is the resampling's.
+    assert lesion["centroid_mm"] == pytest.approx((-20 + 22.5, -30 + 18, 40 + 30), abs=1.0)
+    percent, _ = read_image(tmp_path / "probability.nii.gz")
+    assert percent.max() == 50
+    assert json.dumps(record)  # plain types
+
+
+def test_a_labelled_patient_is_drawn_as_the_other_folds_teach(tmp_path, calibration):
+    assert draft(tmp_path, calibration, fold=0)["threshold"] == 0.25
+    assert draft(tmp_path, calibration, fold=0)["volume_ml"] > 0
+    assert draft(tmp_path, calibration, fold=1)["volume_ml"] == 0
+    assert draft(tmp_path, calibration, fold=None)["threshold"] == 0.5
+
+
+def test_no_gtv_is_said_aloud(tmp_path, calibration, caplog):
+    with caplog.at_level(logging.WARNING):
+        record = draft(tmp_path, calibration, probability=np.full((10, 15, 18), 0.2))
+    assert record["lesions"] == []
+    assert record["volume_ml"] == 0
+    assert record["review"][0].startswith("No GTV found (highest probability 0.20, drawn from 0.50)")
+    assert "Patient p: No GTV found" in caplog.text
+    mask, _ = read_image(tmp_path / "gtv.nii.gz")
+    assert not mask.any()
+
+
+def test_a_body_box_is_a_reason(tmp_path, calibration):
+    assert draft(tmp_path, calibration, height=0.95)["review"] == []
+    assert "No plausible lungs" in draft(tmp_path, calibration, height=0.95, fallback=True)["review"][0]
+
+
+def test_all_outputs_repeat_byte_by_byte(tmp_path, calibration):
+    names = ("gtv.nii.gz", "infer.json", "probability.nii.gz")
+    draft(tmp_path, calibration)
+    first = [(tmp_path / name).read_bytes() for name in names]
+    draft(tmp_path, calibration)
+    assert [(tmp_path / name).read_bytes() for name in names] == first
+
+
+# Calibration
+
+
+def labelled_cohort(folder: Path, count: int = 12, changed: str | None = None) -> dict[str, LabelledFiles]:
+    """Patients whose tumour has probability 0.41 to 0.48; one may have another label."""
+    patients = {}
+    rng = np.random.default_rng(3)
+    for i in range(count):
+        patient = str(i + 1)
+        label = ball(radius=3.0 + i % 3)
+        height = 0.41 + 0.07 * (i % 6) / 5
+        if patient == changed:
+            label = ball(centre=(4, 6, 8), radius=2.0)
+        volume = write_cache(folder / patient / "cache.h5", patient, label)
+        blurred = np.maximum(height * volume.label, 0.3 * rng.random(volume.label.shape))
+        write_predicted(folder / patient / "p.h5", volume, blurred)
+        patients[patient] = LabelledFiles(i % 3, folder / patient / "p.h5", folder / patient / "cache.h5")
+    return patients
+
+
+def test_threshold_that_separates_is_found(tmp_path):
+    calibrate(labelled_cohort(tmp_path), FREE, tmp_path / "calibration.json")
+    found = read_json(tmp_path / "calibration.json")
+    # Tumours have at least 0.41, the rest at most 0.3; 0.4 is the nearest to one half between.
+    assert found["all"]["threshold"] == 0.4
+    assert {lesson["threshold"] for lesson in found["folds"].values()} == {0.4}
+    assert [row["dice"] for row in found["patients"]] == [1.0] * 12
+    assert found["curve"]["mean_dice"][found["curve"]["thresholds"].index(0.4)] == 1.0
+    assert found["quality"]["patients"] == 12
+
+
+def test_fixed_settings_are_taken_as_they_are(tmp_path):
+    calibrate(labelled_cohort(tmp_path), DrawingSettings(0.6, 2.0), tmp_path / "calibration.json")
+    found = read_json(tmp_path / "calibration.json")
+    for lesson in (found["all"], *found["folds"].values()):
+        assert (lesson["threshold"], lesson["smallest_lesion_ml"]) == (0.6, 2.0)
+
+
+def test_what_a_fold_is_taught_never_depends_on_its_own_patients(tmp_path):
+    calibrate(labelled_cohort(tmp_path), FREE, tmp_path / "a.json")
+    calibrate(labelled_cohort(tmp_path, changed="2"), FREE, tmp_path / "b.json")
+    a, b = read_json(tmp_path / "a.json"), read_json(tmp_path / "b.json")
+    # Patient 2 is of fold 1.
+    assert a["folds"]["1"] == b["folds"]["1"]
+    assert a["folds"]["0"] != b["folds"]["0"]
+    assert a["all"] != b["all"]
+
+
+def test_calibration_needs_labels(tmp_path):
+    with pytest.raises(CohortError, match="no labelled patient"):
+        calibrate({}, FREE, tmp_path / "calibration.json")
+    volume = write_cache(tmp_path / "cache.h5", "p")
+    write_predicted(tmp_path / "p.h5", volume, np.zeros(volume.ct.shape))
+    files = LabelledFiles(0, tmp_path / "p.h5", tmp_path / "cache.h5")
+    with pytest.raises(CohortError, match=r"Patient p: .* has no label"):
+        calibrate({"p": files}, FREE, tmp_path / "calibration.json")
+
+
+# Review queue
+
+
+def test_queue_puts_the_worst_first(tmp_path):
+    def record(patient, review, expected_dice, lesions=1, pairwise_dice=0.9):
+        uncertainty = {"entropy_bits": 0.2, "pairwise_dice": pairwise_dice}
+        write_json(
+            tmp_path / f"{patient}.json",
+            {
+                "expected_dice": expected_dice, "lesions": [{}] * lesions, "patient": patient,
+                "review": review, "uncertainty": uncertainty, "volume_ml": 3.0,
+            },
+        )  # fmt: skip
+        return tmp_path / f"{patient}.json"
+
+    paths = [
+        record("10", [], 0.8),
+        record("2", [], 0.9),
+        record("3", ["The expected Dice is 0.40, below 0.70."], 0.4),
+        record("4", ["a", "b"], 0.6),
+        record("5", ["No GTV found."], 0.0, lesions=0),
+        record("6", [], None, pairwise_dice=0.85),
+    ]
+    collect_reviews(paths, tmp_path / "review.tsv")
+    rows = read_tsv(tmp_path / "review.tsv")
+    assert [row["patient"] for row in rows] == ["5", "4", "3", "10", "6", "2"]
+    assert [row["rank"] for row in rows] == ["1", "2", "3", "4", "5", "6"]
+    assert rows[1]["review"] == "a b"
+    assert rows[4]["expected_dice"] == ""

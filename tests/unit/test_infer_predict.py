@@ -1,0 +1,131 @@
+"""Who may predict whom, what a prediction holds, and that it repeats byte by byte."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lunggtv.errors import CohortError, DamagedFile, RejectedPatient
+from lunggtv.infer.prediction import read_prediction
+from lunggtv.infer.run_predict import predict_patient
+from lunggtv.model.network import build_network, plan_architecture
+from lunggtv.model.normalisation import Normalisation
+from lunggtv.model.weights import save_model
+from lunggtv.volume import write_rejected
+
+from tests.unit.infer_files import ORIGINAL, SPACING_MM, write_cache
+
+
+def write_model(
+    folder: Path, train_patients: tuple[str, ...] = ("t1",), seed: int = 0, **changes: object
+) -> tuple[Path, Path]:
+    """A tiny network with random weights; ``changes`` of its card, ``fill`` is the logit it always gives."""
+    architecture = plan_architecture("residual_encoder", SPACING_MM, (8, 16, 16), 2, 8, (1,))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        weights = build_network(architecture).state_dict()
+    if "fill" in changes:
+        name = f"heads.{len(architecture.strides) - 2}"
+        weights[f"{name}.weight"].zero_()
+        weights[f"{name}.bias"].fill_(changes.pop("fill"))
+    card = {
+        "architecture": architecture.to_dict(), "cache_digests": {}, "code": {}, "config": {}, "fold": seed,
+        "held_out_patients": [], "normalisation": Normalisation(-1000, 200, -200, 300).to_dict(),
+        "seed": seed, "spacing_mm": list(SPACING_MM), "steps": 1,
+        "train_patients": list(train_patients), "versions": {},
+    }  # fmt: skip
+    paths = (folder / f"fold{seed}" / "weights.safetensors", folder / f"fold{seed}" / "model.json")
+    save_model(*paths, weights, card | changes)
+    return paths
+
+
+def test_a_prediction_holds_each_model_and_its_mirrored_pass(tmp_path):
+    volume = write_cache(tmp_path / "cache.h5", "p")
+    models = [write_model(tmp_path, seed=seed) for seed in (0, 1)]
+    predict_patient(tmp_path / "cache.h5", models, True, tmp_path / "a.h5")
+    predict_patient(tmp_path / "cache.h5", models, False, tmp_path / "b.h5")
+    with_mirror, without = read_prediction(tmp_path / "a.h5"), read_prediction(tmp_path / "b.h5")
+    assert with_mirror.passes.shape == (4, *volume.ct.shape)
+    assert np.array_equal(with_mirror.passes[::2], without.passes)
+    assert not np.array_equal(with_mirror.passes[1], with_mirror.passes[0])
+    assert [model["name"] for model in without.models] == ["fold0", "fold1"]
+    assert with_mirror.probabilities.shape == (2, 2, *volume.ct.shape)
+    assert np.allclose(with_mirror.probabilities[1, 0], with_mirror.passes[2] / 65535)
+    assert np.allclose(with_mirror.mean, with_mirror.passes.mean(axis=0) / 65535, atol=1e-6)
+
+
+def test_a_prediction_repeats_byte_by_byte_and_never_sees_the_label(tmp_path):
+    model = write_model(tmp_path)
+    write_cache(tmp_path / "a" / "cache.h5", "p", np.ones(ORIGINAL.shape, np.uint8))
+    write_cache(tmp_path / "b" / "cache.h5", "p")
+    for name in ("a", "b"):
+        predict_patient(tmp_path / name / "cache.h5", [model], False, tmp_path / f"{name}.h5")
+    first = (tmp_path / "a.h5").read_bytes()
+    predict_patient(tmp_path / "a" / "cache.h5", [model], False, tmp_path / "a.h5")
+    assert (tmp_path / "a.h5").read_bytes() == first
+    labelled, unlabelled = read_prediction(tmp_path / "a.h5"), read_prediction(tmp_path / "b.h5")
+    assert np.array_equal(labelled.passes, unlabelled.passes)
+
+
+def test_a_model_is_refused_for_a_patient_it_learnt_from(tmp_path):
+    write_cache(tmp_path / "cache.h5", "p")
+    model = write_model(tmp_path, train_patients=("o", "p"))
+    with pytest.raises(CohortError, match=r"Patient p: .* learnt from this patient"):
+        predict_patient(tmp_path / "cache.h5", [model], False, tmp_path / "prediction.h5")
+    assert not (tmp_path / "prediction.h5").exists()
+
+
+def test_a_model_for_other_voxels_is_refused(tmp_path):
+    write_cache(tmp_path / "cache.h5", "p")
+    model = write_model(tmp_path, spacing_mm=[3.0, 2.0, 2.0])
+    with pytest.raises(CohortError, match=r"voxels of 5 x 2 x 2 mm, .* learnt at 3 x 2 x 2 mm"):
+        predict_patient(tmp_path / "cache.h5", [model], False, tmp_path / "prediction.h5")
+
+
+def test_a_model_that_predicts_no_numbers_is_named(tmp_path):
+    write_cache(tmp_path / "cache.h5", "p")
+    model = write_model(tmp_path, fill=float("nan"))
+    with pytest.raises(
+        DamagedFile, match=r"fold0/weights\.safetensors: predicts values that are not numbers"
+    ):
+        predict_patient(tmp_path / "cache.h5", [model], False, tmp_path / "prediction.h5")
+
+
+def test_what_cannot_be_predicted_says_why(tmp_path):
+    model = write_model(tmp_path)
+    with pytest.raises(DamagedFile, match=r"missing\.h5"):
+        predict_patient(tmp_path / "missing.h5", [model], False, tmp_path / "prediction.h5")
+    write_rejected(tmp_path / "rejected.h5", "p", "Patient p: the label is empty.")
+    with pytest.raises(RejectedPatient, match="the label is empty"):
+        predict_patient(tmp_path / "rejected.h5", [model], False, tmp_path / "prediction.h5")
+    write_cache(tmp_path / "cache.h5", "p")
+    with pytest.raises(CohortError, match="no trained model"):
+        predict_patient(tmp_path / "cache.h5", [], False, tmp_path / "prediction.h5")
+    model[0].write_bytes(model[0].read_bytes()[:-1] + b"\1")
+    with pytest.raises(DamagedFile, match=r"weights\.safetensors"):
+        predict_patient(tmp_path / "cache.h5", [model], False, tmp_path / "prediction.h5")
+
+
+# Probabilities differ by rounding alone, and so masks by voxels this near to the threshold.
+THREADS_ROUNDING = 1e-5
+TF32_ROUNDING = 1e-2
+
+
+def predicted(tmp_path, **where) -> np.ndarray:
+    write_cache(tmp_path / "cache.h5", "p")
+    predict_patient(tmp_path / "cache.h5", [write_model(tmp_path)], True, tmp_path / "p.h5", **where)
+    return read_prediction(tmp_path / "p.h5").mean
+
+
+def test_threads_change_nothing_but_rounding(tmp_path):
+    before = torch.get_num_threads()
+    one, two = predicted(tmp_path, threads=1), predicted(tmp_path, threads=2)
+    assert np.abs(one - two).max() <= THREADS_ROUNDING + 1 / 65535
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_a_gpu_predicts_what_the_cpu_predicts(tmp_path):
+    cpu, gpu = predicted(tmp_path, device="cpu"), predicted(tmp_path, device="cuda")
+    assert np.abs(cpu - gpu).max() <= TF32_ROUNDING
+    assert np.array_equal(gpu, predicted(tmp_path, device="auto"))

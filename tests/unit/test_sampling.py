@@ -1,0 +1,87 @@
+"""Samples: functions of (seed, fold, number) alone; even over patients; inside the box."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lunggtv.train.sampling import AUGMENTATION, PLACE, Window, draw_case, draw_window, stream
+
+SHAPES = [(20, 40, 50), (10, 30, 30), (30, 60, 40)]
+PATCH = (12, 24, 24)
+
+
+def foreground_of(shape, voxel=(5, 6, 7)) -> np.ndarray:
+    return np.array([np.ravel_multi_index(voxel, shape)])
+
+
+def draw(index, seed=1, fold=0, share=0.33, shapes=SHAPES, patch=PATCH) -> Window:
+    return draw_window(seed, fold, index, shapes, [foreground_of(s) for s in shapes], patch, share)
+
+
+def test_a_sample_does_not_depend_on_those_before_it():
+    forward = [draw(i) for i in range(20)]
+    assert [draw(i) for i in reversed(range(20))] == forward[::-1]
+
+
+def test_seed_fold_number_and_purpose_give_streams_of_their_own():
+    draws = {
+        stream(*key).integers(2**62).item()
+        for key in [
+            (1, 0, PLACE, 0),
+            (2, 0, PLACE, 0),
+            (1, 1, PLACE, 0),
+            (1, 0, PLACE, 1),
+            (1, 0, AUGMENTATION, 0),
+        ]
+    }
+    assert len(draws) == 5
+
+
+def test_streams_of_neighbouring_samples_do_not_overlap():
+    first, second = (stream(1, 0, PLACE, i).integers(2**62, size=1000) for i in (0, 1))
+    assert not np.intersect1d(first, second).size
+
+
+@given(st.integers(1, 50), st.integers(0, 100))
+def test_every_patient_comes_once_a_round(count, round_number):
+    indices = range(round_number * count, (round_number + 1) * count)
+    assert sorted(draw_case(7, 2, i, count) for i in indices) == list(range(count))
+
+
+def test_foreground_share_is_exact():
+    assert sum(draw(i, share=0.25).foreground for i in range(400)) == 100
+    assert not any(draw(i, share=0.0).foreground for i in range(50))
+    assert all(draw(i, share=1.0).foreground for i in range(50))
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 10**6), st.integers(0, 2**32 - 1))
+def test_patches_stay_inside_the_box(index, seed):
+    window = draw(index, seed=seed)
+    for centre, length, patch in zip(window.centre, SHAPES[window.case], PATCH, strict=True):
+        start = centre - (patch - 1) / 2
+        if patch <= length:
+            assert start == int(start)
+            assert 0 <= start <= length - patch
+        else:
+            assert centre == (length - 1) / 2
+
+
+def test_a_chosen_gtv_voxel_is_in_the_middle_of_the_patch():
+    shape, voxel = (60, 60, 60), (30, 31, 32)
+    for index in range(50):
+        window = draw_window(1, 0, index, [shape], [foreground_of(shape, voxel)], PATCH, 1.0)
+        away = np.abs(np.array(window.centre) - voxel)
+        # Half of the patch is central; the rest is rounding to whole voxels.
+        assert (away <= np.array(PATCH) / 4 + 1).all()
+
+
+def test_background_patches_reach_all_of_the_box():
+    starts = np.array([draw(i, share=0.0, shapes=[(20, 40, 50)]).centre for i in range(600)])
+    starts -= (np.array(PATCH) - 1) / 2
+    assert starts.min(axis=0).tolist() == [0, 0, 0]
+    assert starts.max(axis=0).tolist() == [8, 16, 26]
+
+
+def test_patient_without_gtv_is_shown_anyway():
+    window = draw_window(1, 0, 0, [(20, 40, 50)], [np.array([], np.int64)], PATCH, 1.0)
+    assert not window.foreground

@@ -1,0 +1,224 @@
+"""Cohort statistics: by hand, seeded, and with every missed tumour counted in every aggregate."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lunggtv.errors import CohortError
+from lunggtv.evaluate.columns import loss, metric_directions, table_columns
+from lunggtv.evaluate.compare import COMPARISON_COLUMNS, compare_records, comparison_rows
+from lunggtv.evaluate.score import score_masks
+from lunggtv.evaluate.settings import CohortSettings, EvaluateSettings
+from lunggtv.evaluate.statistics import auroc, describe, paired_difference, rank_correlation
+from lunggtv.evaluate.summary import by_volume, summarise_records, summarise_review
+
+COHORT = CohortSettings(resamples=500, seed=1, volume_edges_ml=(0.2, 0.5))
+SPACING_MM = (5.0, 2.0, 1.0)
+
+
+def block(size_x: int, start_x: int = 0) -> np.ndarray:
+    mask = np.zeros((4, 6, 20), dtype=np.uint8)
+    mask[1:3, 1:5, start_x : start_x + size_x] = 1
+    return mask
+
+
+def record(
+    patient: str, label: np.ndarray, prediction: np.ndarray, fold: int = 0, contact: bool | None = False
+):
+    scores = score_masks(label, prediction, SPACING_MM, EvaluateSettings((2.0, 10.0, 2.5), 0.1))
+    share = None if contact is None else 0.5 * contact
+    return scores | {"patient": patient, "fold": fold, "contact": contact, "contact_share": share}
+
+
+def cohort() -> list[dict]:
+    """One good draft, one missed tumour, one false alarm, one draft beside the tumour, one right nothing."""
+    return [
+        record("1", block(4), block(4)),
+        record("2", block(8), block(0), fold=1, contact=True),
+        record("3", block(0), block(4), contact=None),
+        record("4", block(4), block(4, start_x=10), fold=1),
+        record("5", block(0), block(0), contact=None),
+    ]
+
+
+def test_description_by_hand():
+    found = describe([1.0, 2.0, 3.0, 10.0], resamples=200, seed=0)
+    assert (found["n"], found["mean"], found["median"]) == (4, 4.0, 2.5)
+    assert (found["q1"], found["q3"]) == (1.75, 4.75)
+    assert (found["minimum"], found["maximum"]) == (1.0, 10.0)
+    assert found["sd"] == pytest.approx(math.sqrt((9 + 4 + 1 + 36) / 3))
+    low, high = found["ci95"]
+    assert 1.0 <= low <= 4.0 <= high <= 10.0
+
+
+def test_interval_of_two_patients_reaches_both():
+    """Of two patients a quarter of all draws is twice the one, a quarter twice the other."""
+    assert describe([0.0, 1.0], resamples=1000, seed=0)["ci95"] == [0.0, 1.0]
+
+
+def test_interval_of_many_equals_theory():
+    """For 400 normal values the interval of the mean is mean +- 1.96 SD / 20, within its sampling error."""
+    values = np.random.default_rng(5).normal(0.7, 0.2, 400)
+    low, high = describe(values, resamples=4000, seed=3)["ci95"]
+    half = 1.96 * values.std(ddof=1) / 20
+    assert low == pytest.approx(values.mean() - half, abs=0.002)
+    assert high == pytest.approx(values.mean() + half, abs=0.002)
+
+
+def test_intervals_repeat_with_the_seed_and_no_values_are_no_crash():
+    values = [0.1, 0.5, 0.9, 0.7]
+    assert describe(values, 300, 7) == describe(values, 300, 7)
+    assert describe(values, 300, 7)["ci95"] != describe(values, 300, 8)["ci95"]
+    assert describe([], 300, 7)["mean"] is None
+    assert describe([0.3], 300, 7)["ci95"] == [0.3, 0.3]
+
+
+def test_auroc_by_hand():
+    # Pairs (positive, negative): 3>1, 3>2, 2>1, 2=2 -> 3.5 of 4.
+    assert auroc([3, 2, 1, 2], [True, True, False, False]) == 3.5 / 4
+    assert auroc([1, 2], [True, True]) is None
+    assert rank_correlation([1, 2, 3], [10, 20, 15]) == pytest.approx(0.5)
+    assert rank_correlation([1, 1, 1], [1, 2, 3]) is None
+
+
+def test_paired_difference_by_hand():
+    """Six patients, all better by different amounts: the exact two-sided p is 2 / 2**6."""
+    second = np.zeros(6)
+    first = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    found = paired_difference(first, second, resamples=300, seed=0)
+    assert found.mean == pytest.approx(0.35)
+    assert found.median == pytest.approx(0.35)
+    assert found.wilcoxon_p == pytest.approx(2 / 64)
+    assert found.ci95[0] > 0
+    assert paired_difference(first, first, 300, 0).wilcoxon_p == 1.0
+
+
+def test_every_patient_counts_in_every_aggregate():
+    summary = summarise_records(cohort(), COHORT)
+    assert summary["patients"] == 5
+    assert summary["outcomes"] == {"scored": 2, "missed": 1, "false_alarm": 1, "both_empty": 1}
+    assert summary["failures"] == ["2", "3", "4"]
+    assert summary["no_overlap"] == ["2", "3", "4"]
+    metrics = summary["metrics"]
+    diagonal = math.sqrt(20**2 + 12**2 + 20**2)
+    assert metrics["dice"]["mean"] == pytest.approx((1 + 0 + 0 + 0 + 1) / 5)
+    # The draft beside the tumour lies 10 mm away; missed and false alarm count with the diagonal.
+    assert metrics["hd_mm"]["mean"] == pytest.approx((0 + diagonal + diagonal + 10 + 0) / 5)
+    assert metrics["surface_dice_2mm"]["n"] == metrics["assd_mm"]["n"] == 5
+    for key in metric_directions(cohort()):
+        assert metrics[key]["n"] == 5 or key.endswith(("slices", "error_mm", "percent")) or "shift_" in key, (
+            key
+        )
+    # Signed errors say how many patients they rest on.
+    assert metrics["cranial_error_mm"]["n"] == 2
+    assert metrics["volume_error_percent"]["n"] == 4
+
+
+def test_missing_a_tumour_never_improves_the_mean():
+    good = record("2", block(8), block(6))
+    drawn, missed = cohort(), cohort()
+    drawn[1] = good
+    for key, better in metric_directions(drawn).items():
+        if better == "zero":
+            continue
+        worse = loss(summarise_records(missed, COHORT)["metrics"][key]["mean"], better)
+        assert worse > loss(summarise_records(drawn, COHORT)["metrics"][key]["mean"], better) or key in (
+            "lesions_false",
+        ), key
+
+
+def test_strata_hold_everybody_they_should():
+    summary = summarise_records(cohort(), COHORT)
+    assert [(s["name"], s["patients"]) for s in summary["strata"]["volume"]] == [
+        ("below 0.2 ml", 2),
+        ("0.2 to 0.5 ml", 2),
+        ("0.5 ml and more", 1),
+    ]
+    assert [(s["name"], s["patients"], s["failures"]) for s in summary["strata"]["contact"]] == [
+        ("within the lung", 2, 1),
+        ("touches pleura or mediastinum", 1, 1),
+    ]
+    assert [(s["name"], s["patients"]) for s in summary["strata"]["fold"]] == [("fold 0", 3), ("fold 1", 2)]
+    assert summary["lesions"]["sensitivity"] == 1 / 3
+    assert summary["lesions"]["false_per_patient"] == 2 / 5
+
+
+@settings(max_examples=50)
+@given(st.lists(st.floats(0, 500), max_size=20), st.lists(st.floats(0.1, 400), unique=True, max_size=4))
+def test_volume_strata_part_the_patients(volumes, edges):
+    records = [{"label_ml": volume} for volume in volumes]
+    strata = by_volume(records, sorted(edges))
+    assert sorted(r["label_ml"] for group in strata.values() for r in group) == sorted(volumes)
+
+
+def test_review_by_hand():
+    records = cohort()
+    drafts = [
+        {"patient": "1", "expected_dice": 0.9, "review": []},
+        {"patient": "2", "expected_dice": 0.2, "review": ["nothing drawn"]},
+        {"patient": "3", "expected_dice": 0.6, "review": []},
+        {"patient": "4", "expected_dice": 0.4, "review": ["uncertain"]},
+    ]
+    review = summarise_review(records, drafts)
+    assert (review["patients"], review["flagged"], review["failures"]) == (4, 2, 3)
+    assert review["failures_flagged"] == 2
+    assert review["expected_dice_error"] == pytest.approx((0.1 + 0.2 + 0.6 + 0.4) / 4)
+    assert review["failure_auroc"] == 1.0
+    assert summarise_review(records, [])["failure_auroc"] is None
+
+
+def test_an_empty_cohort_is_described():
+    summary = summarise_records([], COHORT)
+    assert summary["patients"] == 0
+    assert summary["failures"] == []
+
+
+def test_columns_order_the_tolerances_by_size():
+    columns = table_columns(cohort())
+    surface = [column for column in columns if column.startswith("surface_dice")]
+    assert surface == ["surface_dice_2mm", "surface_dice_2.5mm", "surface_dice_10mm"]
+    assert columns[:4] == ["patient", "fold", "outcome", "dice"]
+    assert len(set(columns)) == len(columns)
+    assert set(columns) <= set(cohort()[0])
+
+
+def test_comparison_by_hand():
+    first = [
+        record("1", block(4), block(4)),
+        record("2", block(4), block(2)),
+        record("3", block(4), block(4)),
+    ]
+    second = [
+        record("1", block(4), block(2)),
+        record("2", block(4), block(0)),
+        record("3", block(4), block(4)),
+    ]
+    comparison = compare_records("ours", first, "theirs", second, COHORT)
+    dice = comparison["metrics"]["dice"]
+    two_thirds = 2 * 2 / (2 + 4)
+    assert dice["mean_difference"] == pytest.approx(((1 - two_thirds) + two_thirds + 0) / 3)
+    assert dice["wins"] == {"first": 2, "second": 0, "ties": 1}
+    assert comparison["metrics"]["hd95_mm"]["wins"] == {"first": 2, "second": 0, "ties": 1}
+    assert comparison["failures"] == {"first": [], "second": ["2"]}
+    assert [worst["patient"] for worst in comparison["worst"]["second"]] == ["2", "1", "3"]
+    assert [pair["winner"] for pair in comparison["dice"]] == ["first", "first", "tie"]
+    rows = comparison_rows(comparison)
+    assert all(len(row) == len(COMPARISON_COLUMNS) for row in rows)
+    assert rows[0][:3] == ["dice", "higher", 3]
+
+
+def test_opposite_errors_do_not_cancel_in_a_comparison():
+    """Volumes of -50 and +50 % against +25 and -25 %: the second is better in both patients."""
+    first = [record("1", block(4), block(2)), record("2", block(4), block(6))]
+    second = [record("1", block(4), block(5)), record("2", block(4), block(3))]
+    error = compare_records("a", first, "b", second, COHORT)["metrics"]["volume_error_percent"]
+    assert error["mean_difference"] == pytest.approx(25.0)
+    assert error["first"]["mean"] == pytest.approx(50.0)
+    assert error["wins"] == {"first": 0, "second": 2, "ties": 0}
+
+
+def test_only_the_same_patients_are_compared():
+    with pytest.raises(CohortError, match="only one of them has 2"):
+        compare_records("a", cohort()[:2], "b", cohort()[:1], COHORT)

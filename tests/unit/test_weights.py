@@ -1,0 +1,99 @@
+"""Models on disk: whole, checked, byte-identical, and no pickle."""
+
+import json
+
+import pytest
+import torch
+from lunggtv.errors import DamagedFile
+from lunggtv.model.network import build_network, plan_architecture
+from lunggtv.model.normalisation import Normalisation
+from lunggtv.model.weights import load_model, load_tensors, refresh_card, save_model, save_tensors
+
+PLAN = plan_architecture("residual_encoder", (6.0, 3.0, 3.0), (8, 16, 16), 4, 8, (1,))
+CARD = {
+    "architecture": PLAN.to_dict(), "cache_digests": {"1": "ab"}, "code": {}, "config": {"steps": 3},
+    "held_out_patients": ["2"], "normalisation": Normalisation(-1000.0, 150.0, 20.0, 90.0).to_dict(),
+    "seed": 1, "spacing_mm": [6.0, 3.0, 3.0], "steps": 3, "train_patients": ["1"], "versions": {},
+}  # fmt: skip
+
+
+@pytest.fixture
+def saved(tmp_path):
+    torch.manual_seed(0)
+    network = build_network(PLAN)
+    paths = tmp_path / "weights.safetensors", tmp_path / "model.json"
+    save_model(*paths, dict(network.named_parameters()), CARD)
+    return network, *paths
+
+
+def test_round_trip_predicts_the_same(saved):
+    network, weights, model = saved
+    loaded = load_model(weights, model)
+    x = torch.randn(1, 1, 8, 16, 16, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        assert torch.equal(loaded.network(x), network.eval()(x))
+    assert loaded.architecture == PLAN
+    assert loaded.normalisation.mean_hu == 20.0
+    assert not any(p.requires_grad for p in loaded.network.parameters())
+    assert set(CARD) <= set(loaded.card)
+
+
+def test_same_weights_same_bytes(saved, tmp_path):
+    network, weights, model = saved
+    again = tmp_path / "again.safetensors", tmp_path / "again.json"
+    save_model(*again, dict(network.named_parameters()), CARD)
+    assert again[0].read_bytes() == weights.read_bytes()
+    assert again[1].read_bytes() == model.read_bytes()
+
+
+def test_altered_weights_are_noticed(saved):
+    _, weights, model = saved
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(bytes(content))
+    with pytest.raises(DamagedFile, match=r"weights\.safetensors.*model\.json"):
+        load_model(weights, model)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"schema": 99}', '{"schema": 1}'])
+def test_bad_card_is_named(saved, content):
+    _, weights, model = saved
+    model.write_text(content, encoding="utf-8")
+    with pytest.raises(DamagedFile, match=r"model\.json"):
+        load_model(weights, model)
+
+
+def test_missing_weights_are_named(saved):
+    _, weights, model = saved
+    weights.unlink()
+    with pytest.raises(DamagedFile, match=r"weights\.safetensors"):
+        load_model(weights, model)
+
+
+def test_truncated_tensors_are_named(tmp_path):
+    path = tmp_path / "t.safetensors"
+    save_tensors(path, {"a": torch.zeros(9)})
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(DamagedFile, match=r"t\.safetensors"):
+        load_tensors(path)
+
+
+def test_weights_of_another_network_are_refused(saved, tmp_path):
+    _, weights, model = saved
+    wider = plan_architecture("residual_encoder", (6.0, 3.0, 3.0), (8, 16, 16), 6, 12, (1,))
+    save_model(weights, model, dict(build_network(wider).named_parameters()), CARD)
+    with pytest.raises(DamagedFile, match="does not fit"):
+        load_model(weights, model)
+
+
+def test_card_without_a_key_of_the_contract_is_not_written(tmp_path):
+    card = {key: value for key, value in CARD.items() if key != "seed"}
+    with pytest.raises(ValueError, match="seed"):
+        save_model(tmp_path / "w", tmp_path / "m", {}, card)
+
+
+def test_refreshed_card_keeps_the_rest(saved):
+    _, _, model = saved
+    before = json.loads(model.read_text(encoding="utf-8"))
+    refresh_card(model, {"held_out_patients": ["2", "9"]})
+    assert json.loads(model.read_text(encoding="utf-8")) == {**before, "held_out_patients": ["2", "9"]}

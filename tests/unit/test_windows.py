@@ -1,0 +1,81 @@
+"""Prediction of a box: windows cover it, blending is exact, padding is air."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from lunggtv.model.windows import gaussian_window, predict_probability, window_starts
+from torch import nn
+
+
+class Voxelwise(nn.Module):
+    """A network whose logit is its input: any correct tiling gives the sigmoid of the box."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def forward(self, x):
+        self.seen.append(x)
+        return x
+
+
+def box(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+
+
+def predict(network, ct, **over):
+    arguments = {"patch_shape": (8, 16, 16), "divisor": (2, 4, 4), "air": -7.0} | over
+    return predict_probability(network, ct, **arguments)
+
+
+def test_worked_example_of_starts():
+    assert window_starts(110, 64) == [0, 23, 46]
+    assert window_starts(64, 64) == [0]
+    assert window_starts(10, 64) == [0]
+
+
+@given(st.integers(1, 400), st.integers(4, 200))
+def test_windows_cover_the_axis_and_overlap_by_half(length, window):
+    starts = window_starts(length, window)
+    assert starts[0] == 0
+    assert starts[-1] + window == max(length, window)
+    assert all(0 < b - a <= window / 2 + 1 for a, b in pairwise(starts))
+
+
+@pytest.mark.parametrize("shape", [(20, 37, 41), (5, 9, 7), (8, 16, 16)])
+@pytest.mark.parametrize("whole_box_voxels", [0, 10**6])
+def test_voxelwise_network_is_returned_unchanged(shape, whole_box_voxels):
+    ct = box(*shape)
+    predicted = predict(Voxelwise(), ct, whole_box_voxels=whole_box_voxels)
+    assert predicted.shape == ct.shape
+    assert predicted.dtype == torch.float32
+    assert torch.allclose(predicted, torch.sigmoid(ct), atol=1e-6)
+
+
+def test_small_box_is_padded_with_air():
+    network = Voxelwise()
+    predict(network, box(4, 9, 7))
+    (seen,) = network.seen
+    assert seen.shape == (1, 1, 8, 16, 16)
+    assert (seen == -7.0).sum() == 8 * 16 * 16 - 4 * 9 * 7
+
+
+def test_whole_box_is_one_forward_of_divisible_shape():
+    network = Voxelwise()
+    predict(network, box(19, 37, 41), whole_box_voxels=20 * 40 * 44)
+    assert [tuple(x.shape[2:]) for x in network.seen] == [(20, 40, 44)]
+
+
+def test_gaussian_is_symmetric_and_never_vanishes():
+    weight = gaussian_window((8, 16, 17))
+    assert weight.shape == (8, 16, 17)
+    assert torch.allclose(weight, weight.flip(0, 1, 2))
+    assert 1e-3 <= weight.min() <= weight.max() <= 1
+
+
+def test_wrong_type_is_refused():
+    with pytest.raises(ValueError, match="float32"):
+        predict(Voxelwise(), box(8, 8, 8).double())
