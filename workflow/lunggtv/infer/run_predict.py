@@ -45,7 +45,7 @@ def predict_patient(
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     passes, used = [], []
-    with _numerics(threads):
+    with claimed_device(device) as home, _numerics(threads):
         for weights, card in models:
             model = load_model(weights, card, str(home))
             check_fits(volume, model.card, card)

@@ -161,13 +161,13 @@ def check_label_in_body(mask: np.ndarray, ct: np.ndarray, body: np.ndarray, name
 
 
 def check_repeated_slices(digests: Sequence[str | None], name: str) -> list[Reason]:
-    """Whether slices are copies of the slice below; ``digests`` of the slices in order, None for empty ones."""
+    """Whether slices are copies of the one below; ``digests`` of the slices, None for empty ones."""
     repeats = sum(one is not None and one == below for below, one in pairwise(digests))
     if not repeats:
         return []
     text = (
-        f"{name} has {repeats} slices that repeat the slice below, voxel by voxel: slices were missing and filled, "
-        "or were stored twice. Convert the series again."
+        f"{name} has {repeats} slices that repeat the slice below, voxel by voxel: slices were missing and "
+        "filled, or were stored twice. Convert the series again."
     )
     return [Reason("repeated_slices", text)]
 
