@@ -23,6 +23,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/inputs.smk"
 include: "workflow/rules/phantom.smk"
 include: "workflow/rules/ingest.smk"
 include: "workflow/rules/cache.smk"
@@ -34,10 +35,10 @@ include: "workflow/rules/report.smk"
 
 rule all:
     default_target: True
-    localrule: True
     input:
         # Ends only: a volume that everybody has already read need not be there.
         COHORT_TABLES,
         TRAIN_RESULTS,
         INFER_RESULTS,
         EVALUATE_RESULTS,
+    localrule: True

@@ -32,11 +32,11 @@ def target_grid(box: Grid, spacing_mm: tuple[float | None, ...], keep_native_wit
     """
     shape, spacing, offset_vox = [], [], []
     for count, native_mm, wanted_mm in zip(box.shape, box.spacing_mm, spacing_mm, strict=True):
-        if wanted_mm is None or abs(native_mm - wanted_mm) <= keep_native_within * wanted_mm + 1e-9:
-            wanted_mm = native_mm
-        ratio = wanted_mm / native_mm
+        kept = wanted_mm is None or abs(native_mm - wanted_mm) <= keep_native_within * wanted_mm + 1e-9
+        new_mm = native_mm if kept else wanted_mm
+        ratio = new_mm / native_mm
         shape.append(max(1, math.ceil(count / ratio - ROUNDING_VOX * count)))
-        spacing.append(wanted_mm)
+        spacing.append(new_mm)
         offset_vox.append((ratio - 1.0) / 2.0)
     if tuple(spacing) == box.spacing_mm:
         return box

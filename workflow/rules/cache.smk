@@ -6,19 +6,11 @@ CACHE_RESULTS = [
 ]
 
 
-def user_lungs(wildcards):
-    """The user's own lung mask of a patient, if the settings name one; it lies beside the image."""
-    pattern = config["cache"]["lungs"]
-    labelled = COHORT.patients[wildcards.patient].labelled
-    root = config["data"]["labelled" if labelled else "unlabelled"]
-    return [Path(root) / pattern.replace("{patient}", wildcards.patient)] if pattern else []
-
-
 rule cache:
-    localrule: True
     input:
         INGEST_RESULTS,
         CACHE_RESULTS,
+    localrule: True
 
 
 rule cache_patient:
@@ -34,18 +26,18 @@ rule cache_patient:
             category="2 Lung crops",
             labels={"patient": "{patient}"},
         ),
-    params:
-        config=section("cache"),
-        code=code_of("cache_patient"),
     log:
         "logs/cache_patient/{patient}.log",
     benchmark:
         "benchmarks/cache_patient/{patient}.tsv"
+    conda:
+        "../../envs/lunggtv.yaml"
     resources:
         mem_mb=1500,
         runtime=20,
-    conda:
-        "../../envs/lunggtv.yaml"
+    params:
+        config=section("cache"),
+        code=code_of("cache_patient"),
     script:
         "../scripts/cache_patient.py"
 
@@ -59,11 +51,11 @@ rule collect_crops:
             caption="../report/crops.rst",
             category="2 Lung crops",
         ),
-    params:
-        code=code_of("collect_crops"),
     log:
         "logs/collect_crops.log",
     conda:
         "../../envs/lunggtv.yaml"
+    params:
+        code=code_of("collect_crops"),
     script:
         "../scripts/collect_crops.py"

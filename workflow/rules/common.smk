@@ -2,7 +2,7 @@
 
 import re
 
-from lunggtv.cohort import PHANTOM_ROOT, find_cohort
+from lunggtv.cohort import find_cohort
 from lunggtv.config import check_config, plain
 from lunggtv.errors import LungGtvError
 from lunggtv.provenance import code_fingerprint

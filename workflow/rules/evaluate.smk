@@ -7,12 +7,12 @@ EVALUATE_RESULTS = [
 
 
 rule evaluate:
-    localrule: True
     input:
         COHORT_TABLES,
         TRAIN_RESULTS,
         INFER_RESULTS,
         EVALUATE_RESULTS,
+    localrule: True
 
 
 rule evaluate_patient:
@@ -27,19 +27,19 @@ rule evaluate_patient:
             category="4 Patients",
             labels={"patient": "{patient}"},
         ),
-    params:
-        config=section("evaluate", "tolerances_mm", "lesion_overlap"),
-        fold=lambda wildcards: {"fold": COHORT.folds[wildcards.patient]},
-        code=code_of("evaluate_patient"),
     log:
         "logs/evaluate_patient/{patient}.log",
     benchmark:
         "benchmarks/evaluate_patient/{patient}.tsv"
+    conda:
+        "../../envs/lunggtv.yaml"
     resources:
         mem_mb=2000,
         runtime=20,
-    conda:
-        "../../envs/lunggtv.yaml"
+    params:
+        config=section("evaluate", "tolerances_mm", "lesion_overlap"),
+        fold=lambda wildcards: {"fold": COHORT.folds[wildcards.patient]},
+        code=code_of("evaluate_patient"),
     script:
         "../scripts/evaluate_patient.py"
 
@@ -74,12 +74,12 @@ rule summarise_metrics:
             category="6 Statistics",
             labels={"what": "calibration"},
         ),
-    params:
-        config=section("evaluate", "volume_edges_ml", "resamples", "seed"),
-        code=code_of("summarise_metrics"),
     log:
         "logs/summarise_metrics.log",
     conda:
         "../../envs/lunggtv.yaml"
+    params:
+        config=section("evaluate", "volume_edges_ml", "resamples", "seed"),
+        code=code_of("summarise_metrics"),
     script:
         "../scripts/summarise_metrics.py"

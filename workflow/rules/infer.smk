@@ -15,28 +15,12 @@ INFER_RESULTS = [
 ]
 
 
-def models_for(wildcards):
-    """The fold that never saw a labelled patient; all folds for an unlabelled one."""
-    fold = COHORT.folds.get(wildcards.patient)
-    return COHORT.trained_folds if fold is None else [fold]
-
-
-def weights_for(wildcards):
-    """Weights of the models that draft a patient."""
-    return expand("results/train/fold{fold}/weights.safetensors", fold=models_for(wildcards))
-
-
-def cards_for(wildcards):
-    """model.json of the models that draft a patient, in the order of the weights."""
-    return expand("results/train/fold{fold}/model.json", fold=models_for(wildcards))
-
-
 rule infer:
-    localrule: True
     input:
         COHORT_TABLES,
         TRAIN_RESULTS,
         INFER_RESULTS,
+    localrule: True
 
 
 rule predict_patient:
@@ -46,20 +30,20 @@ rule predict_patient:
         models=cards_for,
     output:
         "results/infer/{patient}/prediction.h5",
-    params:
-        config=section("infer", "mirror"),
-        code=code_of("predict_patient"),
     log:
         "logs/predict_patient/{patient}.log",
     benchmark:
         "benchmarks/predict_patient/{patient}.tsv"
+    conda:
+        "../../envs/lunggtv.yaml"
     threads: 1
     resources:
         gpu=1,
         mem_mb=6000,
         runtime=30,
-    conda:
-        "../../envs/lunggtv.yaml"
+    params:
+        config=section("infer", "mirror"),
+        code=code_of("predict_patient"),
     script:
         "../scripts/predict_patient.py"
 
@@ -70,19 +54,19 @@ rule calibrate_drafts:
         volumes=expand("results/cache/{patient}/volume.h5", patient=SCORED),
     output:
         "results/infer/calibration.json",
-    params:
-        config=section("infer", "threshold", "smallest_lesion_ml"),
-        folds={"folds": [[patient, COHORT.folds[patient]] for patient in SCORED]},
-        code=code_of("calibrate_drafts"),
     log:
         "logs/calibrate_drafts.log",
     benchmark:
         "benchmarks/calibrate_drafts.tsv"
+    conda:
+        "../../envs/lunggtv.yaml"
     resources:
         mem_mb=4000,
         runtime=60,
-    conda:
-        "../../envs/lunggtv.yaml"
+    params:
+        config=section("infer", "threshold", "smallest_lesion_ml"),
+        folds={"folds": [[patient, COHORT.folds[patient]] for patient in SCORED]},
+        code=code_of("calibrate_drafts"),
     script:
         "../scripts/calibrate_drafts.py"
 
@@ -92,20 +76,20 @@ rule infer_patient:
         prediction="results/infer/{patient}/prediction.h5",
         calibration="results/infer/calibration.json",
     output:
+        **PROBABILITY_MAP,
         mask="results/infer/{patient}/gtv.nii.gz",
         record="results/infer/{patient}/infer.json",
-        **PROBABILITY_MAP,
+    log:
+        "logs/infer_patient/{patient}.log",
+    conda:
+        "../../envs/lunggtv.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
     params:
         config=section("infer", "review_dice"),
         fold=lambda wildcards: {"fold": COHORT.folds.get(wildcards.patient)},
         code=code_of("infer_patient"),
-    log:
-        "logs/infer_patient/{patient}.log",
-    resources:
-        mem_mb=2000,
-        runtime=20,
-    conda:
-        "../../envs/lunggtv.yaml"
     script:
         "../scripts/infer_patient.py"
 
@@ -118,16 +102,16 @@ rule write_rtstruct:
         record="results/infer/{patient}/infer.json",
     output:
         "results/infer/{patient}/gtv.dcm",
-    params:
-        config=section("infer", "roi_name"),
-        code=code_of("write_rtstruct"),
     log:
         "logs/write_rtstruct/{patient}.log",
+    conda:
+        "../../envs/lunggtv.yaml"
     resources:
         mem_mb=2000,
         runtime=20,
-    conda:
-        "../../envs/lunggtv.yaml"
+    params:
+        config=section("infer", "roi_name"),
+        code=code_of("write_rtstruct"),
     script:
         "../scripts/write_rtstruct.py"
 
@@ -141,11 +125,11 @@ rule collect_reviews:
             caption="../report/review.rst",
             category="5 Review queue",
         ),
-    params:
-        code=code_of("collect_reviews"),
     log:
         "logs/collect_reviews.log",
     conda:
         "../../envs/lunggtv.yaml"
+    params:
+        code=code_of("collect_reviews"),
     script:
         "../scripts/collect_reviews.py"

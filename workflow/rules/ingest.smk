@@ -7,30 +7,10 @@ INGEST_RESULTS = [
 ]
 
 
-def raw_files(wildcards):
-    """Every raw file of a patient: an edit in any of them makes its ingest run again."""
-    return [str(file) for file in COHORT.patients[wildcards.patient].files]
-
-
-def ingest_config(wildcards):
-    """The ingest settings, with what concerns this patient alone."""
-    files = COHORT.patients[wildcards.patient]
-    return section("ingest") | {
-        "source": {
-            "folder": str(files.folder),
-            "image": str(files.image) if files.image else None,
-            "label": str(files.label) if files.label else None,
-            "labelled": files.labelled,
-            "problem": files.problem,
-        },
-        "series": config["data"]["series"].get(wildcards.patient),
-    }
-
-
 rule ingest:
-    localrule: True
     input:
         INGEST_RESULTS,
+    localrule: True
 
 
 rule ingest_patient:
@@ -39,18 +19,18 @@ rule ingest_patient:
     output:
         volume="results/ingest/{patient}/volume.h5",
         verdict="results/ingest/{patient}/verdict.json",
-    params:
-        config=ingest_config,
-        code=code_of("ingest_patient"),
     log:
         "logs/ingest_patient/{patient}.log",
     benchmark:
         "benchmarks/ingest_patient/{patient}.tsv"
+    conda:
+        "../../envs/lunggtv.yaml"
     resources:
         mem_mb=1500,
         runtime=20,
-    conda:
-        "../../envs/lunggtv.yaml"
+    params:
+        config=ingest_config,
+        code=code_of("ingest_patient"),
     script:
         "../scripts/ingest_patient.py"
 
@@ -64,13 +44,13 @@ rule collect_verdicts:
             caption="../report/verdicts.rst",
             category="1 Data verdicts",
         ),
-    params:
-        config={"exclude": plain(COHORT.excluded)},
-        code=code_of("collect_verdicts"),
     log:
         "logs/collect_verdicts.log",
     conda:
         "../../envs/lunggtv.yaml"
+    params:
+        config={"exclude": plain(COHORT.excluded)},
+        code=code_of("collect_verdicts"),
     script:
         "../scripts/collect_verdicts.py"
 
@@ -81,11 +61,11 @@ rule admit_cohort:
         "results/ingest/verdicts.tsv",
     output:
         "results/ingest/admitted.txt",
-    params:
-        code=code_of("admit_cohort"),
     log:
         "logs/admit_cohort.log",
     conda:
         "../../envs/lunggtv.yaml"
+    params:
+        code=code_of("admit_cohort"),
     script:
         "../scripts/admit_cohort.py"

@@ -5,17 +5,16 @@ if COHORT.phantom_files:
     rule make_phantom:
         output:
             COHORT.phantom_files,
-        params:
-            config=section("phantom"),
-            root=PHANTOM_ROOT,
-            code=code_of("make_phantom"),
         log:
             "logs/make_phantom.log",
+        conda:
+            "../../envs/lunggtv.yaml"
         threads: 2
         resources:
             mem_mb=4000,
             runtime=60,
-        conda:
-            "../../envs/lunggtv.yaml"
+        params:
+            config=section("phantom"),
+            code=code_of("make_phantom"),
         script:
             "../scripts/make_phantom.py"

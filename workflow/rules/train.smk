@@ -7,39 +7,23 @@ TRAIN_RESULTS = [
 ]
 
 
-def training_caches(wildcards):
-    """Caches of the patients that a fold learns from; a held-out patient is no input of its fold."""
-    patients = COHORT.training_patients(int(wildcards.fold))
-    return expand("results/cache/{patient}/volume.h5", patient=patients)
-
-
-def held_out(stage):
-    """Volumes of the patients that a fold never sees, as a stage left them."""
-
-    def volumes(wildcards):
-        patients = COHORT.held_out_patients(int(wildcards.fold))
-        return expand(f"results/{stage}/{{patient}}/volume.h5", patient=patients)
-
-    return volumes
-
-
 rule train:
-    localrule: True
     input:
         COHORT_TABLES,
         TRAIN_RESULTS,
+    localrule: True
 
 
 rule deal_folds:
     output:
         "results/folds.tsv",
-    params:
-        config={"folds": [[patient, fold] for patient, fold in COHORT.folds.items()]},
-        code=code_of("deal_folds"),
     log:
         "logs/deal_folds.log",
     conda:
         "../../envs/lunggtv.yaml"
+    params:
+        config={"folds": [[patient, fold] for patient, fold in COHORT.folds.items()]},
+        code=code_of("deal_folds"),
     script:
         "../scripts/deal_folds.py"
 
@@ -55,21 +39,21 @@ rule train_fold:
         model="results/train/fold{fold}/model.json",
         history="results/train/fold{fold}/history.tsv",
         snapshots="results/train/fold{fold}/snapshots.safetensors",
-    params:
-        config=section("train"),
-        state="train_state",
-        code=code_of("train_fold"),
     log:
         "logs/train_fold/{fold}.log",
     benchmark:
         "benchmarks/train_fold/{fold}.tsv"
+    conda:
+        "../../envs/lunggtv.yaml"
     threads: 1
     resources:
         gpu=1,
         mem_mb=8000,
         runtime=720,
-    conda:
-        "../../envs/lunggtv.yaml"
+    params:
+        config=section("train"),
+        state="train_state",
+        code=code_of("train_fold"),
     script:
         "../scripts/train_fold.py"
 
@@ -97,19 +81,19 @@ rule validate_fold:
             category="3 Training",
             labels={"fold": "{fold}", "figure": "augmented patches"},
         ),
-    params:
-        config=section("train"),
-        code=code_of("validate_fold"),
     log:
         "logs/validate_fold/{fold}.log",
     benchmark:
         "benchmarks/validate_fold/{fold}.tsv"
+    conda:
+        "../../envs/lunggtv.yaml"
     threads: 1
     resources:
         gpu=1,
         mem_mb=8000,
         runtime=120,
-    conda:
-        "../../envs/lunggtv.yaml"
+    params:
+        config=section("train"),
+        code=code_of("validate_fold"),
     script:
         "../scripts/validate_fold.py"

@@ -1,5 +1,7 @@
 """Make the synthetic cohort that the settings ask for."""
 
+from pathlib import Path
+
 from lunggtv.job import logged_job
 from lunggtv.phantom.cohort import make_cohort
 from lunggtv.phantom.plan import PhantomSettings
@@ -7,6 +9,6 @@ from lunggtv.phantom.plan import PhantomSettings
 with logged_job(snakemake.log[0]):
     make_cohort(
         PhantomSettings.from_config(snakemake.params.config),
-        snakemake.params.root,
+        Path(snakemake.output[0]).parts[0],
         workers=snakemake.threads,
     )

@@ -11,6 +11,7 @@ import torch
 from lunggtv.errors import CohortError, DamagedFile
 from lunggtv.infer.predict import check_fits, predict_passes
 from lunggtv.infer.prediction import Prediction, quantised, write_prediction
+from lunggtv.model.device import claimed_device
 from lunggtv.model.weights import load_model
 from lunggtv.provenance import file_digest
 from lunggtv.volume import read_volume
@@ -31,7 +32,7 @@ def predict_patient(
         models: (weights.safetensors, model.json) of each model; none may have learnt from this patient.
         mirror: let each model see the patient left-right mirrored too.
         prediction_path: file to write, see ``prediction``.
-        device: ``auto`` (CUDA where there is a card, else the CPU), ``cpu`` or ``cuda``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<n>``, see ``claimed_device``.
         threads: CPU threads.
 
     Raises:
@@ -42,8 +43,6 @@ def predict_patient(
     volume = read_volume(cache_path, "cache")
     if not models:
         raise CohortError(f"Patient {volume.patient}: there is no trained model. Train at least one fold.")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     passes, used = [], []
     with claimed_device(device) as home, _numerics(threads):
         for weights, card in models:

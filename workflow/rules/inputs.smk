@@ -1,0 +1,61 @@
+# Input functions: which files a job reads, from the cohort.
+
+
+def raw_files(wildcards):
+    """Every raw file of a patient: an edit in any of them makes its ingest run again."""
+    return [str(file) for file in COHORT.patients[wildcards.patient].files]
+
+
+def ingest_config(wildcards):
+    """The ingest settings, with what concerns this patient alone."""
+    files = COHORT.patients[wildcards.patient]
+    return section("ingest") | {
+        "source": {
+            "folder": str(files.folder),
+            "image": str(files.image) if files.image else None,
+            "label": str(files.label) if files.label else None,
+            "labelled": files.labelled,
+            "problem": files.problem,
+        },
+        "series": config["data"]["series"].get(wildcards.patient),
+    }
+
+
+def user_lungs(wildcards):
+    """The user's own lung mask of a patient, if the settings name one; it lies beside the image."""
+    pattern = config["cache"]["lungs"]
+    labelled = COHORT.patients[wildcards.patient].labelled
+    root = config["data"]["labelled" if labelled else "unlabelled"]
+    return [Path(root) / pattern.replace("{patient}", wildcards.patient)] if pattern else []
+
+
+def training_caches(wildcards):
+    """Caches of the patients that a fold learns from; a held-out patient is no input of its fold."""
+    patients = COHORT.training_patients(int(wildcards.fold))
+    return expand("results/cache/{patient}/volume.h5", patient=patients)
+
+
+def held_out(stage):
+    """Volumes of the patients that a fold never sees, as a stage left them."""
+
+    def volumes(wildcards):
+        patients = COHORT.held_out_patients(int(wildcards.fold))
+        return expand(f"results/{stage}/{{patient}}/volume.h5", patient=patients)
+
+    return volumes
+
+
+def models_for(wildcards):
+    """The fold that never saw a labelled patient; all folds for an unlabelled one."""
+    fold = COHORT.folds.get(wildcards.patient)
+    return COHORT.trained_folds if fold is None else [fold]
+
+
+def weights_for(wildcards):
+    """Weights of the models that draft a patient."""
+    return expand("results/train/fold{fold}/weights.safetensors", fold=models_for(wildcards))
+
+
+def cards_for(wildcards):
+    """model.json of the models that draft a patient, in the order of the weights."""
+    return expand("results/train/fold{fold}/model.json", fold=models_for(wildcards))
