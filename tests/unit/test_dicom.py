@@ -113,10 +113,12 @@ def test_negative_values_of_twelve_bits_written_without_sign_extension(tmp_path:
     np.testing.assert_array_equal(read(tmp_path, label=False).ct, stored)
 
 
-def test_values_beyond_the_announced_bits_stand_as_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("padding", [-3024, 5000])
+def test_values_beyond_the_announced_bits_stand_as_written(tmp_path: Path, padding: int) -> None:
     series = replace(CT, signed=True, bits_stored=12, intercept=0)
-    stored = series.stored()
-    stored[:, :2] = -3024  # padding that twelve bits cannot hold
+    stored = np.abs(series.stored())
+    stored[:, :2] = padding  # more than twelve bits can hold
+    stored[:, 2] = 2047
     write_ct(tmp_path, series, stored)
     np.testing.assert_array_equal(read(tmp_path, label=False).ct, stored)
 
@@ -644,13 +646,32 @@ def test_slices_that_the_rtstruct_names_but_are_not_here_are_warned(tmp_path: Pa
     assert "not in the folder (1)" in codes(read(tmp_path))["slices_not_here"]
 
 
-def test_roi_in_another_frame_of_reference_is_warned(tmp_path: Path) -> None:
+@pytest.mark.parametrize("by_contour", [True, False])
+def test_roi_in_another_frame_is_warned_unless_its_contours_name_the_ct(
+    tmp_path: Path, by_contour: bool
+) -> None:
     write_ct(tmp_path, CT)
-    write_rtstruct(tmp_path / "rs.dcm", {"GTV": gtv_boxes(CT)}, Reference(CT, by_contour=False))
-    dataset = pydicom.dcmread(tmp_path / "rs.dcm")
+    labelled(tmp_path, by_contour=by_contour)
+    path = tmp_path / "plan" / "rs.dcm"
+    dataset = pydicom.dcmread(path)
     dataset.StructureSetROISequence[0].ReferencedFrameOfReferenceUID = f"{UID_MARK}.2.99"
-    dataset.save_as(tmp_path / "rs.dcm")
-    assert "'GTV' names another frame" in codes(read(tmp_path))["other_frame_of_reference"]
+    dataset.save_as(path)
+    found = codes(read(tmp_path))
+    assert ("other_frame_of_reference" in found) is not by_contour
+    assert by_contour or "'GTV-1' names another frame" in found["other_frame_of_reference"]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"), [("NumberOfContourPoints", 5), ("ContourData", ["1", "2", "1e999"] * 4)]
+)
+def test_broken_contour_is_refused(tmp_path: Path, keyword: str, value: object) -> None:
+    write_ct(tmp_path, CT)
+    labelled(tmp_path)
+    path = tmp_path / "plan" / "rs.dcm"
+    dataset = pydicom.dcmread(path)
+    setattr(dataset.ROIContourSequence[0].ContourSequence[1], keyword, value)
+    dataset.save_as(path)
+    assert refusal(tmp_path).reason.code == "damaged_rtstruct"
 
 
 @pytest.mark.parametrize("undefined_length", [False, True])

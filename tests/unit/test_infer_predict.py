@@ -113,7 +113,7 @@ TF32_ROUNDING = 1e-2
 
 def predicted(tmp_path, **where) -> np.ndarray:
     write_cache(tmp_path / "cache.h5", "p")
-    predict_patient(tmp_path / "cache.h5", [write_model(tmp_path)], True, tmp_path / "p.h5", **where)
+    predict_patient(tmp_path / "cache.h5", [write_model(tmp_path)], False, tmp_path / "p.h5", **where)
     return read_prediction(tmp_path / "p.h5").mean
 
 

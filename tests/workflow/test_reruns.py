@@ -4,7 +4,6 @@ import gzip
 import os
 import shutil
 import subprocess
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -18,11 +17,22 @@ PATIENTS = [str(i) for i in range(1, LABELLED + 1)]
 FOLD = deal_folds(PATIENTS, FOLDS, 2019)
 COHORT_TABLES = {"collect_verdicts": 1, "admit_cohort": 1, "collect_crops": 1}
 AFTER_EVALUATION = {"summarise_metrics": 1}
-AFTER_INFERENCE = {"collect_reviews": 1, **AFTER_EVALUATION}
-INFER_ALL = {"infer_patient": LABELLED + 1, "evaluate_patient": LABELLED, **AFTER_INFERENCE}
-TRAIN_ALL = {"train_fold": FOLDS, "validate_fold": FOLDS, **INFER_ALL}
+# The threshold is learnt from all out-of-fold predictions, so a new one draws every patient again.
+DRAWN_ALL = {
+    "calibrate_drafts": 1,
+    "infer_patient": LABELLED + 1,
+    "collect_reviews": 1,
+    "evaluate_patient": LABELLED,
+    **AFTER_EVALUATION,
+}
+PREDICT_ALL = {"predict_patient": LABELLED + 1, **DRAWN_ALL}
+TRAIN_ALL = {"train_fold": FOLDS, "validate_fold": FOLDS, **PREDICT_ALL}
 CACHE_ALL = {"cache_patient": LABELLED + 1, "collect_crops": 1, **TRAIN_ALL}
 INGEST_ALL = {"ingest_patient": LABELLED + 1, "collect_verdicts": 1, "admit_cohort": 1, **CACHE_ALL}
+
+
+def folds_of(patients: list[str]) -> dict[str, int]:
+    return deal_folds(patients, FOLDS, 2019)
 
 
 def settings(analysis: Analysis, **sections) -> None:
@@ -35,13 +45,11 @@ def settings(analysis: Analysis, **sections) -> None:
 
 
 def after_training(patients: list[str], trained: set[int], changed: set[str]) -> dict[str, int]:
-    """Drafts and scores that follow when ``trained`` folds are new and ``changed`` caches are."""
-    drafted = [p for p in patients if folds_of(patients)[p] in trained or p in changed]
-    return {"infer_patient": len(drafted) + 1, "evaluate_patient": len(drafted), **AFTER_INFERENCE}
-
-
-def folds_of(patients: list[str]) -> dict[str, int]:
-    return deal_folds(patients, FOLDS, 2019)
+    """What follows when the models of ``trained`` folds and the caches of ``changed`` patients are new."""
+    folds = folds_of(patients)
+    predicted = [p for p in patients if folds[p] in trained or p in changed]
+    drawn = DRAWN_ALL | {"infer_patient": len(patients) + 1, "evaluate_patient": len(patients)}
+    return {"predict_patient": len(predicted) + 1, **drawn}
 
 
 def rewrite(path: Path) -> None:
@@ -139,6 +147,7 @@ def test_an_unlabelled_patient_added(analysis, raw_cohort):
     assert analysis.reruns() == {
         "ingest_patient": 1,
         "cache_patient": 1,
+        "predict_patient": 1,
         "infer_patient": 1,
         **COHORT_TABLES,
         "collect_reviews": 1,
@@ -147,17 +156,18 @@ def test_an_unlabelled_patient_added(analysis, raw_cohort):
 
 def test_an_excluded_patient(analysis):
     settings(analysis, data={"exclude": {"2": "moved during the scan"}})
-    left = [p for p in PATIENTS if p != "2"]
     trained = {fold for fold in range(FOLDS) if fold != FOLD["2"]}
-    drafted = [p for p in left if FOLD[p] in trained]
+    alone = list(FOLD.values()).count(FOLD["2"]) == 1
+    predicted = [p for p in PATIENTS if p != "2" and FOLD[p] in trained]
     assert analysis.reruns() == {
         **COHORT_TABLES,
         "deal_folds": 1,
         "train_fold": FOLDS - 1,
-        "validate_fold": (Counter(FOLD[p] for p in PATIENTS)[FOLD["2"]] > 1 and FOLDS) or FOLDS - 1,
-        "infer_patient": len(drafted) + 1,
-        "evaluate_patient": len(drafted),
-        **AFTER_INFERENCE,
+        "validate_fold": FOLDS - 1 if alone else FOLDS,
+        "predict_patient": len(predicted) + 1,
+        **DRAWN_ALL,
+        "infer_patient": LABELLED,
+        "evaluate_patient": LABELLED - 1,
     }
 
 
@@ -215,7 +225,10 @@ def test_two_equal_typed_values_swapped_rerun_the_right_stage(analysis):
         ("results/evaluate/1.json", {"evaluate_patient": 1, **AFTER_EVALUATION}),
         ("results/evaluate/summary.json", {"summarise_metrics": 1}),
         ("results/ingest/verdicts.tsv", {"collect_verdicts": 1, "admit_cohort": 1}),
-        ("results/infer/2/gtv.nii.gz", {"infer_patient": 1, "evaluate_patient": 1, **AFTER_INFERENCE}),
+        (
+            "results/infer/2/gtv.nii.gz",
+            {"infer_patient": 1, "evaluate_patient": 1, "collect_reviews": 1, **AFTER_EVALUATION},
+        ),
         ("results/cache/3/volume.h5", {}),
     ],
 )
