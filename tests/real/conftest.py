@@ -1,42 +1,29 @@
-"""Where the real scans lie: beside the project, or where LUNGGTV_REAL_DATA points. Absent: tests are skipped."""
+"""Real CT that tests may read and nothing may keep; see the README beside the data."""
 
 import os
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-BESIDE_THE_PROJECT = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def real_file() -> Callable[[str], Path]:
-    """A file of the real data by name; the test is skipped where it is absent."""
-    folder = Path(os.environ.get("LUNGGTV_REAL_DATA", BESIDE_THE_PROJECT))
-
-    def find(name: str) -> Path:
-        if not (folder / name).is_file():
-            pytest.skip(f"no real data: {name} is not in {folder}; set LUNGGTV_REAL_DATA to its folder")
-        return folder / name
-
-    return find
+def real_data() -> Path:
+    """The folder of the real scans; skips where it is not there."""
+    folder = Path(os.environ.get("LUNGGTV_REAL_DATA", PROJECT.parent / "shared" / "data"))
+    if not (folder / "oblique-ct.nrrd").is_file():
+        pytest.skip(f"no real CT in {folder}; LUNGGTV_REAL_DATA may name another folder")
+    return folder
 
 
 @pytest.fixture(scope="session")
-def real_case(
-    real_file: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Path]:
-    """The folder of an unpacked case, by name without ``.tar.xz``; unpacked once a session."""
-    unpacked: dict[str, Path] = {}
-
-    def unpack(name: str) -> Path:
-        archive = real_file(f"{name}.tar.xz")
-        if name not in unpacked:
-            folder = tmp_path_factory.mktemp(name)
-            with tarfile.open(archive) as content:
-                content.extractall(folder, filter="data")
-            unpacked[name] = folder
-        return unpacked[name]
-
-    return unpack
+def unpacked(real_data, tmp_path_factory) -> Path:
+    """Both archives unpacked: folders ``4dlung-113`` and ``ibsi-phantom``."""
+    folder = tmp_path_factory.mktemp("real")
+    for name in ("4dlung-113", "ibsi-phantom"):
+        with tarfile.open(real_data / f"{name}.tar.xz") as archive:
+            archive.extractall(folder, filter="data")
+        assert (folder / name).is_dir()
+    return folder

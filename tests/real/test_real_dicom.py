@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +34,8 @@ def read(folder: Path, *patterns: str) -> RawScan:
     return read_dicom(PatientFiles("1", True, folder, files), DicomSettings(patterns, TOLERANCE_MM))
 
 
-def test_ibsi_phantom_equals_the_independent_nifti(real_case: Callable[[str], Path]) -> None:
-    folder = next(real_case("ibsi-phantom").rglob("dicom"))
+def test_ibsi_phantom_equals_the_independent_nifti(unpacked: Path) -> None:
+    folder = unpacked / "ibsi-phantom" / "dicom"
     scan = read(folder, "GTV.*")
     image, image_grid = read_image(folder.parent / "nifti" / "image" / "phantom.nii.gz")
     mask, _ = read_image(folder.parent / "nifti" / "mask" / "mask.nii.gz")
@@ -50,8 +49,8 @@ def test_ibsi_phantom_equals_the_independent_nifti(real_case: Callable[[str], Pa
     assert scan.notes == ()
 
 
-def test_4d_lung_phase_has_its_published_tumour_volume(real_case: Callable[[str], Path]) -> None:
-    scan = read(real_case("4dlung-113"), "Tumor.*")
+def test_4d_lung_phase_has_its_published_tumour_volume(unpacked: Path) -> None:
+    scan = read(unpacked / "4dlung-113", "Tumor.*")
     assert scan.ct.shape == (99, 512, 512)
     assert scan.grid.spacing_mm == pytest.approx((3.0, 0.9766, 0.9766))
     assert scan.label.sum() * scan.grid.voxel_ml == pytest.approx(67.6, rel=0.01)
@@ -60,20 +59,20 @@ def test_4d_lung_phase_has_its_published_tumour_volume(real_case: Callable[[str]
     assert scan.notes == ()
 
 
-def test_several_rois_are_joined(real_case: Callable[[str], Path]) -> None:
-    scan = read(real_case("4dlung-113"), "Tumor_.*", "LN_.*")
+def test_several_rois_are_joined(unpacked: Path) -> None:
+    scan = read(unpacked / "4dlung-113", "Tumor_.*", "LN_.*")
     assert scan.label.sum() * scan.grid.voxel_ml == pytest.approx(67.6 + 6.4, rel=0.01)
 
 
-def test_roi_names_are_listed_where_none_matches(real_case: Callable[[str], Path]) -> None:
+def test_roi_names_are_listed_where_none_matches(unpacked: Path) -> None:
     with pytest.raises(Refused, match="'Tumor_c40'"):
-        read(real_case("4dlung-113"), "GTV.*")
+        read(unpacked / "4dlung-113", "GTV.*")
 
 
-def test_100_slices_with_rtstruct_are_fast(real_case: Callable[[str], Path]) -> None:
+def test_100_slices_with_rtstruct_are_fast(unpacked: Path) -> None:
     package = Path(sys.modules["lunggtv"].__file__).parents[1]
     done = subprocess.run(
-        [sys.executable, "-c", TIMED_READ, str(real_case("4dlung-113"))],
+        [sys.executable, "-c", TIMED_READ, str(unpacked / "4dlung-113")],
         capture_output=True, text=True, check=True, env={"PYTHONPATH": str(package), "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert float(done.stdout) < SPEED_LIMIT_S

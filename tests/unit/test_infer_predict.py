@@ -1,42 +1,16 @@
 """Who may predict whom, what a prediction holds, and that it repeats byte by byte."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from lunggtv.errors import CohortError, DamagedFile, RejectedPatient
 from lunggtv.infer.prediction import read_prediction
 from lunggtv.infer.run_predict import predict_patient
-from lunggtv.model.network import build_network, plan_architecture
-from lunggtv.model.normalisation import Normalisation
-from lunggtv.model.weights import save_model
+from lunggtv.provenance import file_digest
 from lunggtv.volume import write_rejected
 
-from tests.unit.infer_files import ORIGINAL, SPACING_MM, write_cache
-
-
-def write_model(
-    folder: Path, train_patients: tuple[str, ...] = ("t1",), seed: int = 0, **changes: object
-) -> tuple[Path, Path]:
-    """A tiny network with random weights; ``changes`` of its card, ``fill`` is the logit it always gives."""
-    architecture = plan_architecture("residual_encoder", SPACING_MM, (8, 16, 16), 2, 8, (1,))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        weights = build_network(architecture).state_dict()
-    if "fill" in changes:
-        name = f"heads.{len(architecture.strides) - 2}"
-        weights[f"{name}.weight"].zero_()
-        weights[f"{name}.bias"].fill_(changes.pop("fill"))
-    card = {
-        "architecture": architecture.to_dict(), "cache_digests": {}, "code": {}, "config": {}, "fold": seed,
-        "held_out_patients": [], "normalisation": Normalisation(-1000, 200, -200, 300).to_dict(),
-        "seed": seed, "spacing_mm": list(SPACING_MM), "steps": 1,
-        "train_patients": list(train_patients), "versions": {},
-    }  # fmt: skip
-    paths = (folder / f"fold{seed}" / "weights.safetensors", folder / f"fold{seed}" / "model.json")
-    save_model(*paths, weights, card | changes)
-    return paths
+from tests.unit.infer_files import ORIGINAL, write_cache
+from tests.unit.infer_models import write_model
 
 
 def test_a_prediction_holds_each_model_and_its_mirrored_pass(tmp_path):
@@ -73,6 +47,13 @@ def test_a_model_is_refused_for_a_patient_it_learnt_from(tmp_path):
     with pytest.raises(CohortError, match=r"Patient p: .* learnt from this patient"):
         predict_patient(tmp_path / "cache.h5", [model], False, tmp_path / "prediction.h5")
     assert not (tmp_path / "prediction.h5").exists()
+
+
+def test_a_model_is_refused_for_a_cache_it_learnt_from_under_any_name(tmp_path):
+    write_cache(tmp_path / "cache.h5", "p")
+    model = write_model(tmp_path, cache_digests={"somebody": file_digest(tmp_path / "cache.h5")})
+    with pytest.raises(CohortError, match="learnt from this patient"):
+        predict_patient(tmp_path / "cache.h5", [model], False, tmp_path / "prediction.h5")
 
 
 def test_a_model_for_other_voxels_is_refused(tmp_path):

@@ -58,6 +58,16 @@ def test_air_outside_that_was_masked_does_not_hide_the_offset():
     assert np.array_equal(scan.ct, hu)
 
 
+@pytest.mark.parametrize("offset", [1024, 1000])
+def test_air_of_almost_one_value(offset):
+    """Resampled scans: air at -1000, a little ringing to either side."""
+    hu = chest_hu()
+    air = hu < -900
+    hu[air] = np.where(np.random.default_rng(0).random(int(air.sum())) < 0.05, -1007, -1000)
+    scan = to_hounsfield(hu + np.int16(offset), "ct")
+    assert scan.rule == f"minus {offset}"
+
+
 @pytest.mark.parametrize("value", [-1024, -1500, -2000, -2048, -3024, -32768])
 def test_padding_becomes_air_and_is_recorded(value):
     scan = to_hounsfield(ringed(chest_hu(), value), "ct")
@@ -118,6 +128,7 @@ def test_values_beyond_sixteen_bits_are_clipped():
         pytest.param(lambda hu: (hu / 1000).astype(np.float32), id="thousandths"),
         pytest.param(lambda hu: ((hu + 1000) / 2000).astype(np.float32), id="0 to 1"),
         pytest.param(lambda hu: (hu + 1000) // 4, id="scaled"),
+        pytest.param(lambda hu: hu // 2, id="halved"),
         pytest.param(lambda hu: hu + np.int16(4096), id="another offset"),
         pytest.param(lambda hu: -hu, id="inverted"),
         pytest.param(lambda hu: np.abs(hu + 1000) // 2 + 5, id="like an MR"),

@@ -16,11 +16,13 @@ import pytest
 import torch
 from lunggtv.errors import CohortError, ConfigError, DamagedFile
 from lunggtv.model.device import claimed_device
+from lunggtv.model.network import plan_architecture
 from lunggtv.model.weights import load_model, load_tensors
 from lunggtv.storage import read_tsv
 from lunggtv.train import loop
 from lunggtv.train.batches import Sampler, make_batch
 from lunggtv.train.data import choose_residency, load_cases
+from lunggtv.train.device import training_bytes
 from lunggtv.train.loop import HISTORY_COLUMNS, TrainingFailed, TrainingStopped, snapshot_steps
 from lunggtv.train.losses import dice_loss, supervised_loss, supervision_weights
 from lunggtv.train.run import prepare
@@ -67,7 +69,7 @@ def test_training_learns_and_is_validated_on_the_way_back(tmp_path):
     settings = {"steps": 150, "optimiser": "adamw", "learning_rate": 0.02}
     files = train_tiny(tmp_path, caches, tmp_path / "state", held_out=["4"], **settings)
     pairs = {p: HeldOut(path, path.replace("cache", "ingest")) for p, path in held_out.items()}
-    outputs = [tmp_path / name for name in ("validation.tsv", "curves.svg", "augmentation.png")]
+    outputs = [tmp_path / name for name in ("validation.tsv", "curves.svg", "augmentation.png", "model.json")]
 
     def validate():
         validate_fold(
@@ -309,6 +311,25 @@ def test_cuda_asked_for_and_absent_is_a_message(monkeypatch):
         pass
     with claimed_device("auto") as device:
         assert device == CPU
+
+
+def test_memory_is_estimated_before_the_start():
+    # The default network: 14.0 GB of float32 features by saved-tensor hooks, five copies of 102 million weights.
+    plan = plan_architecture("residual_encoder", (5.0, 1.17, 1.17), (48, 160, 192), 32, 320, (1, 3, 4, 6))
+    assert training_bytes(plan, 2, 101_666_885, False) == pytest.approx(14.0e9 + 2.0e9, rel=0.1)
+    assert training_bytes(plan, 2, 0, True) == training_bytes(plan, 2, 0, False) // 2
+
+
+def test_failing_compiler_is_reported_and_done_without(trained, tmp_path, monkeypatch, caplog):
+    _, caches, _, expected = trained
+
+    def no_compiler(network, dynamic):
+        raise RuntimeError("no C++ compiler")
+
+    monkeypatch.setattr(torch, "compile", no_compiler)
+    files = train_tiny(tmp_path, caches, tmp_path / "state", compile=True)
+    assert contents(files)["weights"] == expected["weights"]
+    assert "no C++ compiler" in caplog.text
 
 
 def test_losses_by_hand():

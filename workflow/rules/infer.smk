@@ -27,7 +27,7 @@ rule predict_patient:
     input:
         volume="results/cache/{patient}/volume.h5",
         weights=weights_for,
-        models=cards_for,
+        cards=cards_for,
     output:
         "results/infer/{patient}/prediction.h5",
     log:

@@ -57,5 +57,5 @@ def weights_for(wildcards):
 
 
 def cards_for(wildcards):
-    """model.json of the models that draft a patient, in the order of the weights."""
-    return expand("results/train/fold{fold}/model.json", fold=models_for(wildcards))
+    """Cards of the models that draft a patient, in the order of the weights."""
+    return expand("results/train/fold{fold}/card.json", fold=models_for(wildcards))

@@ -30,13 +30,10 @@ rule deal_folds:
 
 rule train_fold:
     input:
-        # The gate must be passed and the folds be known, but news about somebody else trains nothing again.
-        ancient("results/ingest/admitted.txt"),
-        folds=ancient("results/folds.tsv"),
         caches=training_caches,
     output:
         weights="results/train/fold{fold}/weights.safetensors",
-        model="results/train/fold{fold}/model.json",
+        card="results/train/fold{fold}/card.json",
         history="results/train/fold{fold}/history.tsv",
         snapshots="results/train/fold{fold}/snapshots.safetensors",
     log:
@@ -61,13 +58,14 @@ rule train_fold:
 rule validate_fold:
     input:
         weights="results/train/fold{fold}/weights.safetensors",
-        model="results/train/fold{fold}/model.json",
+        card="results/train/fold{fold}/card.json",
         history="results/train/fold{fold}/history.tsv",
         snapshots="results/train/fold{fold}/snapshots.safetensors",
         caches=training_caches,
         held_out_caches=held_out("cache"),
         held_out_volumes=held_out("ingest"),
     output:
+        model="results/train/fold{fold}/model.json",
         validation="results/train/fold{fold}/validation.tsv",
         curves=report(
             "results/train/fold{fold}/curves.svg",

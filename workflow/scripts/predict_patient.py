@@ -6,7 +6,7 @@ from lunggtv.job import logged_job
 with logged_job(snakemake.log[0]):
     predict_patient(
         snakemake.input.volume,
-        list(zip(snakemake.input.weights, snakemake.input.models, strict=True)),
+        list(zip(snakemake.input.weights, snakemake.input.cards, strict=True)),
         snakemake.params.config["mirror"],
         snakemake.output[0],
         device="auto" if snakemake.resources.gpu else "cpu",

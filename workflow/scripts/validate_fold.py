@@ -12,7 +12,7 @@ with logged_job(snakemake.log[0]):
     validate_fold(
         fold=int(snakemake.wildcards.fold),
         weights=files.weights,
-        model=files.model,
+        model=files.card,
         snapshots=files.snapshots,
         history=files.history,
         held_out={Path(cache).parent.name: HeldOut(cache, volume) for cache, volume in pairs},
@@ -20,5 +20,8 @@ with logged_job(snakemake.log[0]):
         settings=TrainSettings.from_config(snakemake.params.config),
         device="auto" if snakemake.resources.gpu else "cpu",
         threads=snakemake.threads,
-        **dict(snakemake.output.items()),
+        described=snakemake.output.model,
+        validation=snakemake.output.validation,
+        curves=snakemake.output.curves,
+        augmentation=snakemake.output.augmentation,
     )

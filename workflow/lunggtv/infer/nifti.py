@@ -22,6 +22,7 @@ HEADER_BYTES = 352
 DIM_BYTES = slice(42, 48)
 SROW_BYTES = slice(280, 328)
 COMPRESSION = 5
+TYPES = (np.dtype("uint8"), np.dtype("<i2"))
 # Scales tried for a column, relative to the spacing: converters round matrix and spacing separately. The step
 # is a fraction of a single-precision digit (6e-8), so that no column between is missed.
 WIDEST_SCALE = 1e-5
@@ -29,12 +30,12 @@ SCALE_STEP = 1e-8
 
 
 def write_nifti(path: str | Path, array: np.ndarray, grid: Grid) -> None:
-    """Write a uint8 array (z, y, x as stored) as ``.nii.gz`` on ``grid``, whole or not at all; same content,
-    same bytes."""
-    if array.dtype != np.uint8 or array.shape != grid.shape:
-        raise ValueError(f"array is {array.dtype} {array.shape}; needed is uint8 {grid.shape}")
+    """Write a uint8 or int16 array (z, y, x as stored) as ``.nii.gz`` on ``grid``, whole or not at all; same
+    content, same bytes."""
+    if array.dtype not in TYPES or array.shape != grid.shape:
+        raise ValueError(f"array is {array.dtype} {array.shape}; needed is uint8 or int16 {grid.shape}")
     with whole_file(path) as partial:
-        header = _header(partial, grid)
+        header = _header(partial, grid, array.dtype)
         with (
             open(partial, "wb") as raw,
             gzip.GzipFile("", "wb", COMPRESSION, raw, mtime=0) as file,
@@ -43,13 +44,13 @@ def write_nifti(path: str | Path, array: np.ndarray, grid: Grid) -> None:
             file.write(np.ascontiguousarray(array).data)
 
 
-def _header(scratch: Path, grid: Grid) -> bytes:
+def _header(scratch: Path, grid: Grid, dtype: np.dtype) -> bytes:
     """The header that SimpleITK writes for one voxel on this grid, with the shape and matrix made right."""
     voxel = Grid((1, 1, 1), grid.spacing_mm, grid.origin_mm, grid.direction)
     # Uncompressed under a name of its own: the suffix chooses the format.
     scratch = scratch.with_name(f"{scratch.name}.header.nii")
     try:
-        sitk.WriteImage(to_image(np.zeros((1, 1, 1), np.uint8), voxel), str(scratch))
+        sitk.WriteImage(to_image(np.zeros((1, 1, 1), dtype), voxel), str(scratch))
         header = bytearray(scratch.read_bytes()[:HEADER_BYTES])
     finally:
         scratch.unlink(missing_ok=True)

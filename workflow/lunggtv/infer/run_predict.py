@@ -43,11 +43,12 @@ def predict_patient(
     volume = read_volume(cache_path, "cache")
     if not models:
         raise CohortError(f"Patient {volume.patient}: there is no trained model. Train at least one fold.")
+    cache_sha256 = file_digest(cache_path)
     passes, used = [], []
     with claimed_device(device) as home, _numerics(threads):
         for weights, card in models:
             model = load_model(weights, card, str(home))
-            check_fits(volume, model.card, card)
+            check_fits(volume, cache_sha256, model.card, card)
             found = predict_passes(model, volume.ct, mirror, str(home))
             if not all(np.isfinite(probability).all() for probability in found):
                 raise DamagedFile(
@@ -57,7 +58,7 @@ def predict_patient(
             passes += [quantised(probability) for probability in found]
             used.append(_identity(weights, model.card))
     prediction = Prediction(
-        volume.patient, np.stack(passes), volume.grid, used, volume.metadata, file_digest(cache_path)
+        volume.patient, np.stack(passes), volume.grid, used, volume.metadata, cache_sha256
     )
     write_prediction(prediction_path, prediction)
 

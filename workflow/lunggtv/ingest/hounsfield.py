@@ -15,8 +15,9 @@ from lunggtv.ingest.raw import NOTED, Reason, Refused
 AS_STORED = "as stored"
 OFFSETS = (0, -1024, -1000)  # added to the stored values, tried in this order
 FLOOR_HU = -1024  # nothing is thinner than air; scanners write padding from here down
-AIR_HU = (-1100, -500)  # air and lungs
-OUTER_AIR_HU = (-1060, -940)
+AIR_HU = (-1100, -600)  # air and lungs; halved HU have their air at -500
+OUTER_AIR_HU = -940  # air around the patient is no denser
+OFFSET_AIR = (-24, 44)  # stored values where outer air peaks under either offset; thin lungs peak above
 TISSUE_HU = (-200, 200)  # fat to muscle
 DENSE_HU = 1500  # above bone: metal and dense contrast only
 LEAST_AIR = 0.02  # shares of the voxels that are no padding
@@ -104,10 +105,12 @@ def find_offset(counts: np.ndarray, ring: int | None = None) -> int | None:
     fitting = [offset for offset in OFFSETS if _is_hounsfield(rest, offset)]
     if not fitting or fitting[0] == 0:
         return fitting[0] if fitting else None
-    # HU + 1024 and HU + 1000 both pass; where air peaks decides. Air that was cut to one value cannot tell
-    # (its neighbours are empty), and 1024 is what scanners use.
+    # HU + 1024 and HU + 1000 both pass; where air peaks decides. Where air was cut to one value, anything
+    # thinner than -1024 HU speaks against 1024, which is else what scanners use.
     air = _air_peak(rest)
-    return -1000 if air is not None and abs(air) < abs(air - 24) else -1024
+    if air is None:
+        return -1000 if _between(rest, (-24, -1), 0) > PADDING_SHARE * rest.sum() else -1024
+    return -1000 if abs(air) < abs(air - 24) else -1024
 
 
 def _is_hounsfield(rest: np.ndarray, offset: int) -> bool:
@@ -130,7 +133,7 @@ def _between(counts: np.ndarray, range_hu: tuple[int, int], offset: int) -> int:
 
 def _air_peak(counts: np.ndarray) -> int | None:
     """Stored value where outer air peaks if an offset of 1000 or 1024 is in; None if it has no width."""
-    low, high = OUTER_AIR_HU[0] + 1012, OUTER_AIR_HU[1] + 1012
+    low, high = OFFSET_AIR
     window = counts[low + SHIFT : high + SHIFT + 1].astype(float)
     # A median over five bins takes out single values (padding, clipping); a mean then smooths the noise.
     clean = ndimage.median_filter(window, 5, mode="nearest")
@@ -158,7 +161,7 @@ def _padding(name: str, counts: np.ndarray, ring: int | None, offset: int) -> tu
     value = int(below.argmax()) - SHIFT
     if below.size and below.max() >= PADDING_SHARE * counts.sum():
         return value + offset, []
-    if ring is None or FLOOR_HU < ring + offset <= OUTER_AIR_HU[1]:
+    if ring is None or FLOOR_HU < ring + offset <= OUTER_AIR_HU:
         return None, []  # nothing constant, or it is air
     padding_hu = ring + offset
     if padding_hu <= FLOOR_HU:

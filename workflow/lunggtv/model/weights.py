@@ -113,8 +113,8 @@ def load_network(
     architecture: Architecture, weights: Mapping[str, Tensor], source: str | Path, device: str = "cpu"
 ) -> nn.Module:
     """A network with these weights, in evaluation mode. Raises DamagedFile where they do not fit."""
-    # Built without drawing initial weights; every number comes from the file.
-    with torch.device("meta"):
+    # Building draws initial weights; the caller's random state is left alone.
+    with torch.random.fork_rng(devices=[]):
         network = build_network(architecture)
     # By parameter, not by state_dict: MONAI's DynUNet lists the same parameter under several names.
     if set(weights) != {name for name, _ in network.named_parameters()}:

@@ -16,7 +16,7 @@ from lunggtv.model.normalisation import Normalisation
 from lunggtv.model.weights import load_card, load_model, load_network, load_tensors
 from lunggtv.model.windows import predict_probability
 from lunggtv.resampling import resample_probability
-from lunggtv.storage import read_tsv, write_tsv
+from lunggtv.storage import read_tsv, write_json, write_tsv
 from lunggtv.train.batches import Sampler
 from lunggtv.train.curves import draw_curves
 from lunggtv.train.data import load_cases
@@ -48,6 +48,7 @@ def validate_fold(
     validation: str | Path,
     curves: str | Path,
     augmentation: str | Path,
+    described: str | Path,
     device: str = "auto",
     threads: int = 1,
 ) -> None:
@@ -55,7 +56,8 @@ def validate_fold(
 
     Writes ``validation`` (columns ``VALIDATION_COLUMNS``, by step, then in the mapping's order) and
     ``curves`` (SVG), and ``augmentation`` (PNG), a sheet of patches as the network saw them, from ``caches``,
-    the training patients'. Kept apart from training, so that neither a held-out patient nor a change of a
+    the training patients'. ``described`` is ``model``, the card that training wrote, with the held-out patients
+    named. Kept apart from training, so that neither a held-out patient nor a change of a
     picture ever retrains a fold.
 
     Raises:
@@ -92,6 +94,7 @@ def validate_fold(
         settings.augmentation, trained.normalisation,
     )  # fmt: skip
     draw_contact_sheet(sampler, augmentation)
+    write_json(described, {**card, "held_out_patients": list(held_out)})
 
 
 def patient_dice(
