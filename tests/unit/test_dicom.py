@@ -40,6 +40,7 @@ from tests.unit.dicom_files import (
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 RTDOSE = "1.2.840.10008.5.1.4.1.1.481.2"
+DICOMDIR = "1.2.840.10008.1.3.10"
 RTPLAN = "1.2.840.10008.5.1.4.1.1.481.5"
 PET = "1.2.840.10008.5.1.4.1.1.128"
 ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
@@ -331,6 +332,7 @@ def test_other_objects_are_left_out_and_counted(tmp_path: Path) -> None:
     (tmp_path / "README.txt").write_text("not an image")
     write_other(tmp_path / "dose.dcm", RTDOSE, "RTDOSE")
     write_other(tmp_path / "plan.dcm", RTPLAN, "RTPLAN")
+    write_other(tmp_path / "DICOMDIR", DICOMDIR, "")
     write_other(tmp_path / "pet.dcm", PET, "PT")
     write_other(tmp_path / "capture.dcm", SECONDARY_CAPTURE, "CT")
     write_other(tmp_path / "scout.dcm", CT_CLASS, "CT", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
@@ -341,7 +343,7 @@ def test_other_objects_are_left_out_and_counted(tmp_path: Path) -> None:
     [note] = scan.notes
     assert note.severity == NOTED
     assert note.text == (
-        "files not used: 1 PET, 1 RTDOSE, 1 RTPLAN, 1 not DICOM, 1 other object, 1 scout, "
+        "files not used: 1 DICOMDIR, 1 PET, 1 RTDOSE, 1 RTPLAN, 1 not DICOM, 1 other object, 1 scout, "
         "1 secondary capture, CT images that form no series (1)"
     )
 
@@ -379,6 +381,14 @@ def test_folder_without_ct_is_refused(tmp_path: Path) -> None:
     refused = refusal(tmp_path, label=False)
     assert refused.reason.code == "no_ct_series"
     assert "1 RTDOSE, CT images that form no series of three with a place in space (2)" in str(refused)
+
+
+def test_series_beyond_the_limit_is_refused(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT)
+    files = patient_files(tmp_path, labelled=False)
+    assert read_dicom(files, DicomSettings(("GTV",), 0.1, None, 5 * 12 * 16)).ct.size == 960
+    with pytest.raises(Refused, match=r"5 slices of 12 x 16 voxels, above ingest.max_voxels \(959\)"):
+        read_dicom(files, DicomSettings(("GTV",), 0.1, None, 959))
 
 
 def test_enhanced_ct_is_refused_with_the_way_out(tmp_path: Path) -> None:
@@ -503,7 +513,19 @@ def test_phases_in_one_series_are_parted_by_acquisition(tmp_path: Path) -> None:
     second = replace(CT, number=2)
     stored = write_ct(tmp_path / "p2", second, CT.stored(seed=1), change=acquisition(2))
     assert refusal(tmp_path, label=False).reason.code == "several_series"
-    labelled(tmp_path, second, by_series=False)
+    labelled(tmp_path, second)
+    path = tmp_path / "plan" / "rs.dcm"
+    dataset = pydicom.dcmread(path)
+    # As exported: the structure set refers to the one series with the images of both phases, its contours to
+    # the images of the second.
+    study = dataset.ReferencedFrameOfReferenceSequence[0].RTReferencedStudySequence[0]
+    referred = study.RTReferencedSeriesSequence[0]
+    referred.SeriesInstanceUID = CT.uid
+    for z in range(CT.slices):
+        image = Dataset()
+        image.ReferencedSOPInstanceUID = CT.sop_uid(z)
+        referred.ContourImageSequence.append(image)
+    dataset.save_as(path)
     scan = read(tmp_path)
     np.testing.assert_array_equal(scan.ct, stored.astype(int) - 1024)
     assert scan.notes == ()

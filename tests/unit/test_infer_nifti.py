@@ -51,7 +51,7 @@ def images(draw) -> sitk.Image:
     return image
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(image=images(), form=st.sampled_from(("both", "sform", "qform")), seed=st.integers(0, 9))
 def test_grid_of_a_nifti_ct_comes_back_to_the_last_bit(tmp_path_factory, image, form, seed):
     folder = tmp_path_factory.mktemp("header")
@@ -99,7 +99,7 @@ def test_file_is_plain_nifti_with_both_transforms(tmp_path):
     assert struct.unpack("<2h", content[252:256]) == (1, 1)
 
 
-@pytest.mark.parametrize("array", [np.zeros(SHAPE, np.int16), np.zeros((3, 4, 6), np.uint8)])
+@pytest.mark.parametrize("array", [np.zeros(SHAPE, np.float32), np.zeros((3, 4, 6), np.uint8)])
 def test_other_types_and_shapes_are_refused(tmp_path, array):
     grid = Grid(SHAPE, (5.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
     with pytest.raises(ValueError, match="needed is uint8"):

@@ -29,7 +29,7 @@ def synthetic() -> tuple[np.ndarray, np.ndarray, Grid]:
     label = np.zeros(grid.shape, np.uint8)
     label[5:9, 15:25, 20:30] = 1
     noise = np.random.default_rng(0).integers(-900, 100, grid.shape)
-    return (noise + 500 * label).astype(np.int16), label, grid
+    return (noise + 500 * label.astype(int)).astype(np.int16), label, grid
 
 
 @pytest.fixture(scope="module")

@@ -78,4 +78,6 @@ def test_every_rule_says_what_it_depends_on():
 def test_nothing_is_ever_unpickled():
     for path in [*(PROJECT / "workflow").rglob("*.py"), *(PROJECT / "workflow").rglob("*.smk")]:
         text = path.read_text(encoding="utf-8")
-        assert not re.search(r"\bimport pickle|torch\.load|allow_pickle=True|\beval\(|\bexec\(", text), path
+        assert not re.search(
+            r"\bimport pickle|torch\.load|allow_pickle=True|(?<![.\w])(eval|exec)\(", text
+        ), path

@@ -1,5 +1,6 @@
 """A patient's DICOM folder as one scan: CT in Hounsfield units and, for training, the GTV drawn on it."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -35,6 +36,7 @@ def read_dicom(patient: PatientFiles, settings: DicomSettings) -> RawScan:
         choice = _choose(patient, inventory, series, settings)
         chosen, copies = without_copies(choice.series)
         slices, grid = stack(chosen.slices, settings.slice_tolerance_mm)
+        _check_size(grid, settings)
         pixels = read_stack(slices)
         notes = [*folder_notes(inventory, unused, copies), *choice.notes, *pixel_notes(pixels)]
         label, digests = None, {}
@@ -68,6 +70,17 @@ def _choose(
                 raise
     choose = choose_labelled if patient.labelled else choose_unlabelled
     return choose(patient.patient, series, sets, settings)
+
+
+def _check_size(grid: Grid, settings: DicomSettings) -> None:
+    voxels = math.prod(grid.shape)
+    if settings.max_voxels is not None and voxels > settings.max_voxels:
+        slices, rows, columns = grid.shape
+        raise Refused(
+            "too_large",
+            f"the CT series has {slices} slices of {rows} x {columns} voxels, above ingest.max_voxels "
+            f"({settings.max_voxels}). If that is true, raise the limit; else export the series again.",
+        )
 
 
 def _draw(

@@ -17,11 +17,13 @@ class DicomSettings:
             alike, is GTV.
         slice_tolerance_mm: how far a slice may lie from where a regular stack has it.
         series: key of the CT series pinned for this patient, as the refusal prints it; None if not pinned.
+        max_voxels: a series of more voxels is refused before its pixels are read; None for no limit.
     """
 
     roi_patterns: tuple[str, ...]
     slice_tolerance_mm: float
     series: str | None = None
+    max_voxels: int | None = None
 
     @staticmethod
     def from_config(section: Mapping[str, Any], series: str | None = None) -> "DicomSettings":
@@ -38,7 +40,12 @@ class DicomSettings:
                     f"ingest.roi_patterns: {pattern!r} is not a regular expression ({error}). A plain name "
                     "needs a backslash before each of . ^ $ * + ? ( ) [ ] { } | and \\."
                 ) from error
-        return DicomSettings(tuple(section["roi_patterns"]), float(section["slice_tolerance_mm"]), series)
+        return DicomSettings(
+            tuple(section["roi_patterns"]),
+            float(section["slice_tolerance_mm"]),
+            series,
+            int(section["max_voxels"]),
+        )
 
     def is_gtv(self, roi_name: str) -> bool:
         """Whether a ROI of this name is GTV."""
