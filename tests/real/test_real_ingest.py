@@ -11,7 +11,9 @@ from lunggtv.images import read_image
 from lunggtv.ingest.anatomy import body_mask, thinned_mm, thinning
 from lunggtv.ingest.dicom_settings import DicomSettings
 from lunggtv.ingest.discover import find_patients
+from lunggtv.ingest.hounsfield import to_hounsfield
 from lunggtv.ingest.posture import check_posture
+from lunggtv.ingest.raw import Refused
 from lunggtv.ingest.run import ingest_patient
 from lunggtv.ingest.settings import IngestSettings
 from lunggtv.volume import Volume, read_volume
@@ -92,6 +94,21 @@ def test_the_oblique_volume_keeps_its_direction_and_its_way_back(oblique):
     place = volume.grid.point_mm((40, 20, 30))
     z, y, x = np.rint(grid.index_zyx(place)).astype(int)
     assert volume.ct[40, 20, 30] == max(stored[z, y, x], -1024)
+
+
+@pytest.mark.parametrize("offset", [1024, 1000])
+def test_a_lost_intercept_is_found_in_real_scans(lung_113, oblique, offset):
+    for _, volume, *_ in (lung_113, oblique):
+        scan = to_hounsfield(volume.ct + np.int16(offset), "ct")
+        assert scan.rule == f"minus {offset}"
+        assert np.array_equal(scan.ct, volume.ct)
+
+
+def test_real_scans_in_other_units_are_refused(lung_113, oblique):
+    for _, volume, *_ in (lung_113, oblique):
+        for values in (np.clip(volume.ct, -160, 240), volume.ct // 2, -volume.ct, np.abs(volume.ct)):
+            with pytest.raises(Refused, match="not in Hounsfield units"):
+                to_hounsfield(values, "ct")
 
 
 def posture(volume: Volume, axes: tuple[int, ...]) -> list[str]:

@@ -132,14 +132,15 @@ def _between(counts: np.ndarray, range_hu: tuple[int, int], offset: int) -> int:
 
 
 def _air_peak(counts: np.ndarray) -> int | None:
-    """Stored value where outer air peaks if an offset of 1000 or 1024 is in; None if it has no width."""
+    """Stored value where outer air peaks if an offset of 1000 or 1024 is in; None if no peak is seen."""
     low, high = OFFSET_AIR
     window = counts[low + SHIFT : high + SHIFT + 1].astype(float)
-    # A median over five bins takes out single values (padding, clipping); a mean then smooths the noise.
-    clean = ndimage.median_filter(window, 5, mode="nearest")
-    if clean.sum() < 0.5 * window.sum() or clean.sum() == 0:
-        return None
-    return int(ndimage.uniform_filter1d(clean, 9, mode="nearest").argmax()) + low
+    # A median over five bins takes out single values (padding, clipping) but leaves the slope of noise
+    # beside air that was clipped at its middle; a mean then smooths.
+    smooth = ndimage.uniform_filter1d(ndimage.median_filter(window, 5, mode="nearest"), 9, mode="nearest")
+    peak = int(smooth.argmax())
+    # At the upper end it is the rise towards the lungs.
+    return peak + low if smooth[peak] > 0 and peak < window.size - 9 else None
 
 
 def _ring_value(ct: np.ndarray, counts: np.ndarray) -> int | None:
