@@ -4,12 +4,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pydicom
 import pytest
 
 from tests.workflow.engine import PROJECT, Analysis, new_analysis
 
 SETTINGS = Path(__file__).with_name("tiny.yaml")
 LABELLED, UNLABELLED, FOLDS = 5, 1, 3
+DICOM = "1"  # the labelled patient that comes as DICOM
+MARK = "Quetzalcoatl"
+MARKED_DATE = "18470613"
+IDENTIFYING = (
+    "PatientName", "PatientID", "OtherPatientIDs", "PatientAddress", "ReferringPhysicianName",
+    "InstitutionName", "OperatorsName", "AccessionNumber", "StudyID", "StudyDescription", "SeriesDescription",
+    "StationName",
+)  # fmt: skip
 
 
 def make_raw(folder: Path, labelled: int, unlabelled: int, *options: str) -> None:
@@ -23,8 +32,20 @@ def make_raw(folder: Path, labelled: int, unlabelled: int, *options: str) -> Non
 def raw_cohort(tmp_path_factory) -> Path:
     """Raw folders of one labelled and one unlabelled patient more than the finished run has."""
     folder = tmp_path_factory.mktemp("cohort")
-    make_raw(folder, LABELLED + 1, UNLABELLED + 1)
+    make_raw(folder, LABELLED + 1, UNLABELLED + 1, "--dicom", "1")
+    for path in (folder / "labelled" / DICOM).rglob("*.dcm"):
+        plant_identity(path)
     return folder
+
+
+def plant_identity(path: Path) -> None:
+    """Write marked values into the identifying tags of a DICOM file; UIDs are marks by themselves."""
+    header = pydicom.dcmread(path)
+    for keyword in IDENTIFYING:
+        setattr(header, keyword, f"{MARK}^{keyword}"[:64] if keyword != "PatientID" else MARK)
+    for keyword in ("PatientBirthDate", "StudyDate", "SeriesDate", "ContentDate"):
+        setattr(header, keyword, MARKED_DATE)
+    header.save_as(path)
 
 
 @pytest.fixture(scope="session")

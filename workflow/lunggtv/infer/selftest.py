@@ -1,4 +1,4 @@
-"""A package's own check: does this machine draw what the machine drew that made the package?"""
+"""A package's own check: does this machine predict what the machine predicted that made the package?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lunggtv.geometry import Grid, Shape, Triple
-from lunggtv.infer.lesions import drop_small
+from lunggtv.infer.draft import to_percent
 from lunggtv.infer.predict import predict_passes
 from lunggtv.model.weights import Model
 from lunggtv.resampling import resample_ct, resample_mask, target_grid
@@ -34,15 +34,8 @@ def cut_case(ct: np.ndarray, label: np.ndarray, grid: Grid, spacing_mm: Triple, 
     return Case(resample_ct(ct, grid, part), part)
 
 
-def draw_case(
-    case: Case,
-    models: Sequence[Model],
-    mirror: bool,
-    threshold: float,
-    smallest_lesion_ml: float,
-    device: str,
-) -> np.ndarray:
-    """The mask (uint8) that the models draw of a case."""
+def predict_case(case: Case, models: Sequence[Model], mirror: bool, device: str) -> np.ndarray:
+    """What the models say about a case, in percent (uint8). Not a mask: models that learnt from people may
+    draw nothing of a synthetic tumour, and nothing would be equal on every machine."""
     passes = [p for model in models for p in predict_passes(model, case.ct, mirror, device)]
-    drawn = (np.mean(passes, axis=0, dtype=np.float32) >= threshold).astype(np.uint8)
-    return drop_small(drawn, case.grid.voxel_ml, smallest_lesion_ml)
+    return to_percent(np.mean(passes, axis=0, dtype=np.float32))
