@@ -379,3 +379,13 @@ def test_normalisation_uses_training_patients_alone(trained):
     assert isinstance(sampler, Sampler)
     assert sampler.normalisation != fewer.normalisation
     assert np.isclose(sampler.normalisation.mean_hu, 30, atol=5)
+
+
+def test_the_same_ct_under_two_names_is_refused_and_known_to_the_card(trained, tmp_path):
+    _, caches, files, _ = trained
+    card = json.loads(Path(files.model).read_text(encoding="utf-8"))
+    assert len(card["ct_digests"]) == len(caches)
+    twin = tmp_path / "twin.h5"
+    twin.write_bytes(Path(caches["1"]).read_bytes())
+    with pytest.raises(CohortError, match=r"1 and twin have the same CT.*data\.exclude"):
+        train_tiny(tmp_path, {**caches, "twin": str(twin)}, tmp_path / "state")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from lunggtv.geometry import Grid
+from lunggtv.provenance import array_digest
 from lunggtv.train.run import FoldFiles, train_fold
 from lunggtv.train.settings import AugmentationSettings, NetworkSettings, TrainSettings
 from lunggtv.volume import Volume, write_volume
@@ -37,12 +38,14 @@ def write_patient(folder: Path, patient: str, shape=(12, 28, 30)) -> str:
     ct = generator.normal(-850, 30, shape)
     ct[label > 0] += 880
     grid = Grid(shape, SPACING, (0.0, 0.0, 0.0), AXES)
-    metadata = {"ingested": grid.to_dict(), "box_start": [0, 0, 0], "box_shape": list(shape)}
+    ct = ct.astype(np.int16)
+    metadata = {
+        "ingested": grid.to_dict(), "box_start": [0, 0, 0], "box_shape": list(shape),
+        "ct_digest": array_digest(ct),
+    }  # fmt: skip
     path = folder / f"{patient}.cache.h5"
-    write_volume(path, "cache", Volume(patient, ct.astype(np.int16), grid, label, None, metadata))
-    write_volume(
-        folder / f"{patient}.ingest.h5", "ingest", Volume(patient, ct.astype(np.int16), grid, label, None, {})
-    )
+    write_volume(path, "cache", Volume(patient, ct, grid, label, None, metadata))
+    write_volume(folder / f"{patient}.ingest.h5", "ingest", Volume(patient, ct, grid, label, None, {}))
     return str(path)
 
 

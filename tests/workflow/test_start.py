@@ -72,3 +72,7 @@ def test_the_fingerprints_of_all_stages_are_those_of_their_scripts(fresh):
     rules = "".join(p.read_text(encoding="utf-8") for p in (PROJECT / "workflow/rules").glob("*.smk"))
     scripts = {path.stem for path in (PROJECT / "workflow/scripts").glob("*.py")}
     assert set(re.findall(r'code=code_of\("(\w+)"\)', rules)) == scripts
+    # A rule's fingerprint is that of the script it runs.
+    for rule in re.split(r"^ *rule ", rules, flags=re.MULTILINE)[1:]:
+        named = re.findall(r'code=code_of\("(\w+)"\)', rule), re.findall(r'scripts/(\w+)\.py"', rule)
+        assert named[0] == named[1], rule.split(":")[0]

@@ -33,7 +33,7 @@ rule cache_patient:
     conda:
         "../../envs/lunggtv.yaml"
     resources:
-        mem_mb=1500,
+        mem_mb=grows(1500),
         runtime=20,
     params:
         config=section("cache"),

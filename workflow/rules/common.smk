@@ -5,6 +5,7 @@ import re
 from lunggtv.cohort import find_cohort
 from lunggtv.config import check_config, plain
 from lunggtv.errors import LungGtvError
+from lunggtv.evaluate.other_masks import mask_file
 from lunggtv.provenance import code_fingerprint
 from snakemake.exceptions import WorkflowError
 
@@ -27,6 +28,7 @@ COHORT_TABLES = [
 wildcard_constraints:
     patient="|".join(map(re.escape, PATIENTS)) or "[^/]+",
     fold=r"\d+",
+    other="|".join(map(re.escape, config["evaluate"]["compare"])) or "[^/]+",
 
 
 def section(stage, *keys):
@@ -40,3 +42,8 @@ def code_of(*scripts):
     for script in scripts:
         found |= code_fingerprint(WORKFLOW / "scripts" / f"{script}.py", WORKFLOW)
     return dict(sorted(found.items()))
+
+
+def grows(mem_mb):
+    """Memory that doubles with every retry, so that a job killed for memory ends in the end."""
+    return lambda wildcards, attempt: mem_mb * 2 ** (attempt - 1)

@@ -3,6 +3,10 @@
 EVALUATE_RESULTS = [
     *expand("results/evaluate/{patient}.json", patient=SCORED),
     *(["results/evaluate/summary.json"] if SCORED else []),
+    *expand(
+        "results/compare/{other}/comparison.json",
+        other=config["evaluate"]["compare"] if SCORED else [],
+    ),
 ]
 
 
@@ -34,7 +38,7 @@ rule evaluate_patient:
     conda:
         "../../envs/lunggtv.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
         runtime=20,
     params:
         config=section("evaluate", "tolerances_mm", "lesion_overlap"),
@@ -83,3 +87,54 @@ rule summarise_metrics:
         code=code_of("summarise_metrics"),
     script:
         "../scripts/summarise_metrics.py"
+
+
+rule evaluate_other:
+    input:
+        volume="results/ingest/{patient}/volume.h5",
+        prediction=other_mask,
+    output:
+        scores="results/compare/{other}/{patient}.json",
+        picture="results/compare/{other}/{patient}.png",
+    log:
+        "logs/evaluate_other/{other}/{patient}.log",
+    conda:
+        "../../envs/lunggtv.yaml"
+    resources:
+        mem_mb=grows(2000),
+        runtime=20,
+    params:
+        config=section("evaluate", "tolerances_mm", "lesion_overlap"),
+        fold={"fold": None},
+        code=code_of("evaluate_patient"),
+    script:
+        "../scripts/evaluate_patient.py"
+
+
+rule compare_scores:
+    input:
+        ours=expand("results/evaluate/{patient}.json", patient=SCORED),
+        theirs=expand("results/compare/{{other}}/{patient}.json", patient=SCORED),
+    output:
+        table=report(
+            "results/compare/{other}/comparison.tsv",
+            caption="../report/comparison.rst",
+            category="7 Comparisons",
+            labels={"with": "{other}", "what": "patient by patient"},
+        ),
+        record="results/compare/{other}/comparison.json",
+        figure=report(
+            "results/compare/{other}/comparison.svg",
+            caption="../report/comparison.rst",
+            category="7 Comparisons",
+            labels={"with": "{other}", "what": "figure"},
+        ),
+    log:
+        "logs/compare_scores/{other}.log",
+    conda:
+        "../../envs/lunggtv.yaml"
+    params:
+        config=section("evaluate", "volume_edges_ml", "resamples", "seed"),
+        code=code_of("compare_scores"),
+    script:
+        "../scripts/compare_scores.py"

@@ -39,7 +39,7 @@ rule predict_patient:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=6000,
+        mem_mb=grows(6000),
         runtime=30,
     params:
         config=section("infer", "mirror"),
@@ -61,7 +61,7 @@ rule calibrate_drafts:
     conda:
         "../../envs/lunggtv.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
         runtime=60,
     params:
         config=section("infer", "threshold", "smallest_lesion_ml"),
@@ -84,7 +84,7 @@ rule infer_patient:
     conda:
         "../../envs/lunggtv.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
         runtime=20,
     params:
         config=section("infer", "review_dice"),
@@ -107,7 +107,7 @@ rule write_rtstruct:
     conda:
         "../../envs/lunggtv.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
         runtime=20,
     params:
         config=section("infer", "roi_name"),

@@ -26,7 +26,7 @@ rule ingest_patient:
     conda:
         "../../envs/lunggtv.yaml"
     resources:
-        mem_mb=1500,
+        mem_mb=grows(1500),
         runtime=20,
     params:
         config=ingest_config,

@@ -59,3 +59,11 @@ def weights_for(wildcards):
 def cards_for(wildcards):
     """Cards of the models that draft a patient, in the order of the weights."""
     return expand("results/train/fold{fold}/card.json", fold=models_for(wildcards))
+
+
+def other_mask(wildcards):
+    """Another tool's mask of a patient, found by name in that tool's folder."""
+    try:
+        return str(mask_file(config["evaluate"]["compare"][wildcards.other], wildcards.patient))
+    except LungGtvError as error:
+        raise WorkflowError(str(error)) from None

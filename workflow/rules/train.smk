@@ -45,7 +45,7 @@ rule train_fold:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=8000,
+        mem_mb=grows(8000),
         runtime=720,
     params:
         config=section("train"),
@@ -88,7 +88,7 @@ rule validate_fold:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=8000,
+        mem_mb=grows(8000),
         runtime=120,
     params:
         config=section("train"),

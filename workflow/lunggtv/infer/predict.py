@@ -20,9 +20,11 @@ LEFT_RIGHT = -1  # axis x
 def check_fits(volume: Volume, cache_sha256: str, card: dict[str, Any], card_path: str | Path) -> None:
     """Raise CohortError where a model must not, or cannot, predict a patient.
 
-    A patient is known by name and by the cache's digest: the cards of a package name nobody.
+    A patient is known by name, by the cache's digest (the cards of a package name nobody), and by the CT's (the
+    same scan under another name).
     """
-    if volume.patient in card["train_patients"] or cache_sha256 in card["cache_digests"].values():
+    known = {*card["train_patients"], *card["cache_digests"].values(), *card.get("ct_digests", ())}
+    if known & {volume.patient, cache_sha256, volume.metadata.get("ct_digest")}:
         raise CohortError(
             f"Patient {volume.patient}: the model {card_path} learnt from this patient; the draft would look "
             "better than it is. Use the model of the fold that holds this patient out."

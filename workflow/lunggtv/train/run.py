@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from lunggtv.errors import CohortError
 from lunggtv.model.device import claimed_device
 from lunggtv.model.network import Architecture, build_network, parameter_count, plan_architecture
 from lunggtv.model.normalisation import fit_normalisation
@@ -35,6 +36,7 @@ from lunggtv.train.state import (
     open_state_folder,
     restore_finished,
 )
+from lunggtv.volume import read_metadata
 
 SAVE_EVERY_S = 180.0
 DEVICE_SHARE = 0.25  # of the free device memory that resident volumes may take
@@ -89,6 +91,7 @@ def train_fold(
         TrainingFailed, TrainingStopped: see ``loop``.
     """
     digests = {patient: file_digest(path) for patient, path in caches.items()}
+    scans = distinct_scans(caches)
     content = {"code": dict(code), "digests": digests, "fold": fold, "settings": settings.to_dict()}
     folder = open_state_folder(state_folder, fold, fingerprint_of(content))
     kept = {
@@ -96,7 +99,7 @@ def train_fold(
         "snapshots.safetensors": Path(files.snapshots), "model.json": Path(files.model),
     }  # fmt: skip
     card = {
-        "cache_digests": digests, "code": dict(code), "config": dict(config), "fold": fold,
+        "cache_digests": digests, "ct_digests": sorted(scans), "code": dict(code), "config": dict(config), "fold": fold,
         "held_out_patients": list(held_out), "seed": settings.seed, "steps": settings.steps,
         "train_patients": list(caches),
         "versions": {name: library_version(name) for name in VERSIONS},
@@ -131,6 +134,24 @@ def train_fold(
     save_tensors(files.snapshots, load_snapshots(folder, snapshot_steps(settings)))
     write_tsv(files.history, HISTORY_COLUMNS, [[f"{value:.6g}" for value in row] for row in run.history])
     keep_finished(folder, kept)
+
+
+def distinct_scans(caches: Mapping[str, str]) -> dict[str, str]:
+    """Content digest of each CT -> patient.
+
+    The model's card keeps the digests, so that nobody is drafted by a model that learnt from the same scan under
+    another name. Raises CohortError where two training patients share a CT.
+    """
+    scans: dict[str, str] = {}
+    for patient, path in caches.items():
+        digest = read_metadata(path, "cache")["ct_digest"]
+        if digest in scans:
+            raise CohortError(
+                f"Patients {scans[digest]} and {patient} have the same CT; training would count it twice. Name "
+                "one of them under data.exclude."
+            )
+        scans[digest] = patient
+    return scans
 
 
 def prepare(fold: int, cases: list[Case], settings: TrainSettings) -> tuple[Architecture, Sampler]:

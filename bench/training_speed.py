@@ -1,0 +1,108 @@
+"""Does the data path keep the device busy? Step time with real samples against a fixed batch.
+
+    OMP_NUM_THREADS=1 python bench/training_speed.py demo/results/cache/*/volume.h5 > bench/results/training_speed.md
+
+On a GPU, with the default config: python bench/training_speed.py --config config.yaml CACHES. Prints a
+Markdown table: milliseconds a step (the median of --steps) with the data path of training (draw, cut, augment,
+normalise), the same on one batch that never changes (the pure-compute limit: same network, precision and
+optimiser), their ratio, the data path alone, and patches a second. On the CPU it is CPU time, on a GPU time
+between synchronisations. Needs no network and no registry: this file, workflow/ and the caches are enough.
+"""
+
+import argparse
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import yaml
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
+
+from lunggtv.model.device import claimed_device
+from lunggtv.train import loop
+from lunggtv.train.batches import Sampler, make_batch
+from lunggtv.train.data import load_cases
+from lunggtv.train.device import bfloat16_works
+from lunggtv.train.run import new_network, numerics, prepare
+from lunggtv.train.settings import TrainSettings
+
+ROOT = Path(__file__).parents[1]
+
+
+def read_section(paths: list[str]) -> dict:
+    """The train section of config.yaml with later files laid over it."""
+    section: dict = {}
+    for path in [ROOT / "config.yaml", *paths]:
+        overlay = yaml.safe_load(Path(path).read_text(encoding="utf-8")).get("train", {})
+        for key, value in overlay.items():
+            section[key] = {**section.get(key, {}), **value} if isinstance(value, dict) else value
+    return section
+
+
+def median_ms(work: Callable[[int], object], steps: int, device: torch.device) -> float:
+    """Median of the steps after three to warm up."""
+    clock = time.process_time if device.type == "cpu" else time.perf_counter
+    times = []
+    for step in range(steps + 3):
+        start = clock()
+        work(step)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append((clock() - start) * 1e3)
+    return statistics.median(times[3:])
+
+
+def step_times(settings: TrainSettings, caches: list[str], steps: int, device: torch.device) -> list[float]:
+    """Milliseconds: step with the data path, step on a fixed batch, data path alone."""
+    cases = load_cases({str(n): path for n, path in enumerate(caches)}, "device", device)
+    architecture, sampler = prepare(0, cases, settings)
+    network = new_network(architecture, settings.seed, 0).to(device).train()
+    autocast = settings.bfloat16 and device.type == "cuda" and bfloat16_works(device)
+    around = loop.Surroundings(Path(), device, autocast, 1e9, settings.compile)
+    forward = loop.compiled(network, sampler, around) if settings.compile else network
+    fixed = make_batch(sampler, range(settings.batch))
+    results = []
+    for source in (make_batch, lambda _, indices: tuple(part[: len(indices)] for part in fixed)):
+        run = loop.start_run(network, settings)
+
+        def one_step(step: int, run: loop.Run = run) -> None:
+            run.step = step
+            loop._one_step(run, forward, sampler, settings, around)
+
+        loop.make_batch = source
+        results.append(median_ms(one_step, steps, device))
+    loop.make_batch = make_batch
+    results.append(median_ms(lambda step: batch_of(sampler, step, settings.batch), steps, device))
+    return results
+
+
+def batch_of(sampler: Sampler, step: int, size: int) -> object:
+    return make_batch(sampler, range(step * size, (step + 1) * size))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("caches", nargs="+", help="cache volumes (results/cache/*/volume.h5)")
+    parser.add_argument("--config", action="append", help="laid over config.yaml (default: the demo's)")
+    parser.add_argument("--steps", type=int, default=20)
+    options = parser.parse_args()
+    settings = TrainSettings.from_config(
+        read_section(options.config or [str(ROOT / "profiles" / "demo" / "small.yaml")])
+    )
+    with claimed_device("auto") as device, numerics(settings.deterministic, 1):
+        real, fixed, data = step_times(settings, options.caches, options.steps, device)
+    name = (
+        torch.cuda.get_device_name(device) if device.type == "cuda" else f"one thread of {platform.machine()}"
+    )
+    print(f"{name}, torch {torch.__version__}, patch {settings.patch_shape}, batch {settings.batch}\n")
+    print("|step with data path, ms|step on a fixed batch, ms|ratio|data path alone, ms|patches/s|")
+    print("|---|---|---|---|---|")
+    print(f"|{real:.1f}|{fixed:.1f}|{real / fixed:.3f}|{data:.1f}|{settings.batch / real * 1e3:.2f}|")
+
+
+if __name__ == "__main__":
+    main()
