@@ -19,9 +19,6 @@ if Path("config.yaml").is_file():
     configfile: "config.yaml"
 
 
-report: "workflow/report/workflow.rst"
-
-
 include: "workflow/rules/common.smk"
 include: "workflow/rules/inputs.smk"
 include: "workflow/rules/phantom.smk"

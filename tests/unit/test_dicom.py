@@ -255,6 +255,12 @@ def shift(axis: int, z_from: int, mm: float, every: bool = True) -> Change:
     return change
 
 
+def stretch(dataset: Dataset, z: int) -> None:
+    """Steps of 3, 3, 3.15 and 3.15 mm: none far from the median, but slice 2 is off the stack by 0.15 mm."""
+    position = list(dataset.ImagePositionPatient)
+    dataset.ImagePositionPatient = [*position[:2], f"{float(position[2]) + 0.15 * max(z - 2, 0):.6g}"]
+
+
 def lean(dataset: Dataset, z: int) -> None:
     position = list(dataset.ImagePositionPatient)
     dataset.ImagePositionPatient = [position[0], f"{float(position[1]) + 0.5 * z:.6g}", position[2]]
@@ -285,6 +291,8 @@ def without(keyword: str, z_changed: int) -> Change:
         (shift(2, 3, 6.0), "missing_slices", "(missing in all: 2)"),
         (shift(2, 3, 1.0), "irregular_slices", "distance between slices varies from 3 to 4 mm (median 3 mm)"),
         (shift(2, 2, 0.5, every=False), "irregular_slices", "slice gaps"),
+        (shift(2, 2, -2.9, every=False), "irregular_slices", "from 0.1 to 5.9 mm"),
+        (stretch, "irregular_slices", "from 3 to 3.15 mm (median 3.075 mm)"),
         (shift(2, 2, -3.0, every=False), "duplicate_slices", "ct001.dcm and ct002.dcm lie at one place"),
         (lean, "gantry_tilt", "lean against their normal by 9.46 degrees"),
         (on_slice(2, GantryDetectorTilt="-15"), "gantry_tilt", "gantry tilt of -15 degrees"),
@@ -391,8 +399,9 @@ def test_series_beyond_the_limit_is_refused(tmp_path: Path) -> None:
         read_dicom(files, DicomSettings(("GTV",), 0.1, None, 959))
 
 
-def test_enhanced_ct_is_refused_with_the_way_out(tmp_path: Path) -> None:
-    write_other(tmp_path / "enhanced.dcm", ENHANCED_CT, "CT", NumberOfFrames=100)
+@pytest.mark.parametrize("sop_class", [ENHANCED_CT, CT_CLASS])
+def test_multi_frame_ct_is_refused_with_the_way_out(tmp_path: Path, sop_class: str) -> None:
+    write_other(tmp_path / "enhanced.dcm", sop_class, "CT", NumberOfFrames=100)
     refused = refusal(tmp_path, label=False)
     assert refused.reason.code == "enhanced_ct"
     assert "one file a slice" in str(refused)

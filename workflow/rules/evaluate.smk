@@ -3,6 +3,7 @@
 EVALUATE_RESULTS = [
     *expand("results/evaluate/{patient}.json", patient=SCORED),
     *(["results/evaluate/summary.json"] if SCORED else []),
+    *(["results/landing.rst"] if DRAFTED else []),
     *expand(
         "results/compare/{other}/comparison.json",
         other=config["evaluate"]["compare"] if SCORED else [],
@@ -87,6 +88,24 @@ rule summarise_metrics:
         code=code_of("summarise_metrics"),
     script:
         "../scripts/summarise_metrics.py"
+
+
+rule describe_run:
+    input:
+        verdicts="results/ingest/verdicts.tsv",
+        reviews="results/infer/review.tsv",
+        summary=["results/evaluate/summary.json"] if SCORED else [],
+        cards=expand("results/train/fold{fold}/card.json", fold=COHORT.trained_folds),
+    output:
+        "results/landing.rst",
+    log:
+        "logs/describe_run.log",
+    conda:
+        "../../envs/lunggtv.yaml"
+    params:
+        code=code_of("describe_run"),
+    script:
+        "../scripts/describe_run.py"
 
 
 rule evaluate_other:

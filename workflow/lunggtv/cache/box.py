@@ -19,10 +19,11 @@ MUCH_SMALLER = 0.5
 AXES = ("z", "y", "x")
 
 Range = tuple[int, int]
+Ranges = tuple[Range, Range, Range]
 
 
 @dataclass(frozen=True)
-class Warned:
+class Remark:
     """Something to look at: ``code`` for programs, ``text`` for people."""
 
     code: str
@@ -33,8 +34,9 @@ class Warned:
 class Crop:
     """The box in voxels (z, y, x) of the CT, and why it is as it is.
 
-    ``lungs_mm`` is the extent (z, y, x) of the lungs found, zeros if none; ``symmetric`` says that one lung
-    stood for both; ``fallback_reason`` is ``None`` unless the body's box had to be taken.
+    ``lungs_mm`` is the extent (z, y, x) of the lungs found, zeros if none; ``sides_ml`` their volume right and
+    left; ``symmetric`` says that one lung stood for both; ``fallback_reason`` is ``None`` unless the body's
+    box had to be taken.
     """
 
     start: Shape
@@ -43,7 +45,7 @@ class Crop:
     sides_ml: tuple[float, float]
     symmetric: bool
     fallback_reason: str | None
-    warnings: tuple[Warned, ...]
+    warnings: tuple[Remark, ...]
 
 
 def choose_crop(
@@ -57,44 +59,50 @@ def choose_crop(
         shape, spacing_mm: of the CT.
         margins: how far to reach beyond the lungs.
     """
-    right_ml, left_ml = lungs.sides_ml
+    sides_ml = lungs.sides_ml
+    symmetric = min(sides_ml) < MUCH_SMALLER * max(sides_ml)
     found = _extent(lungs.mask, factors)
     if found is None:
-        reason = "no lungs were found"
-        return _body_crop(lungs, factors, shape, (0.0, 0.0, 0.0), reason)
-    lungs_mm = _extents_mm(found, spacing_mm)
-    smaller, larger = sorted((right_ml, left_ml))
-    symmetric = smaller < MUCH_SMALLER * larger
-    ranges = list(found)
-    if symmetric:
-        ranges[2] = _mirrored(found[2], (lungs.midline_vox + 0.5) * factors[2])
-    reason = _implausible(_extents_mm(ranges, spacing_mm), (right_ml, left_ml), symmetric)
-    if reason is not None:
-        return _body_crop(lungs, factors, shape, lungs_mm, reason)
-    start, stop = [], []
-    for axis, (low, high) in enumerate(ranges):
-        start.append(max(0, int(np.floor(low - margins.low_mm[axis] / spacing_mm[axis]))))
-        stop.append(min(shape[axis], int(np.ceil(high + margins.high_mm[axis] / spacing_mm[axis]))))
-    warnings = _warnings(found[0], shape[0], (right_ml, left_ml), symmetric)
-    return Crop(
-        tuple(start), tuple(b - a for a, b in zip(start, stop, strict=True)), lungs_mm, (right_ml, left_ml),
-        symmetric, None, warnings,
-    )  # fmt: skip
+        lungs_mm, reason = (0.0, 0.0, 0.0), "no lungs were found"
+    else:
+        lungs_mm = _extents_mm(found, spacing_mm)
+        x_range = _mirrored(found[2], (lungs.midline_vox + 0.5) * factors[2]) if symmetric else found[2]
+        wanted = (found[0], found[1], x_range)
+        reason = _implausible(_extents_mm(wanted, spacing_mm), sides_ml, symmetric)
+    if found is None or reason is not None:
+        start, size = body_box(lungs.body, factors, shape)
+        return Crop(start, size, lungs_mm, sides_ml, False, reason, ())
+    start, size = _with_margins(wanted, shape, spacing_mm, margins)
+    warnings = _warnings(found[0], shape[0], factors[0], sides_ml, symmetric)
+    return Crop(start, size, lungs_mm, sides_ml, symmetric, None, warnings)
 
 
-def _extent(mask: np.ndarray, factors: tuple[int, int, int]) -> tuple[Range, Range, Range] | None:
+def body_box(body: np.ndarray, factors: tuple[int, int, int], shape: Shape) -> tuple[Shape, Shape]:
+    """Start and shape of the body's box in voxels of the CT; the whole volume if there is no body.
+
+    It reaches two shrunken voxels beyond the body: one for skin that half fills a voxel, one for the voxels
+    behind the last whole block.
+    """
+    ranges = _extent(body, factors)
+    if ranges is None:
+        return (0, 0, 0), shape
+    start = tuple(max(0, low - 2 * factor) for (low, _), factor in zip(ranges, factors, strict=True))
+    stop = [min(n, high + 2 * factor) for (_, high), factor, n in zip(ranges, factors, shape, strict=True)]
+    return start, tuple(b - a for a, b in zip(start, stop, strict=True))
+
+
+def _extent(mask: np.ndarray, factors: tuple[int, int, int]) -> Ranges | None:
     """First and past-the-last voxel of the CT along each axis; ``None`` for an empty mask."""
     ranges = []
     for axis, factor in enumerate(factors):
-        others = tuple(other for other in range(3) if other != axis)
-        hit = np.flatnonzero(mask.any(axis=others))
+        hit = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
         if hit.size == 0:
             return None
         ranges.append((int(hit[0]) * factor, (int(hit[-1]) + 1) * factor))
     return (ranges[0], ranges[1], ranges[2])
 
 
-def _extents_mm(ranges, spacing_mm: Triple) -> Triple:
+def _extents_mm(ranges: Ranges, spacing_mm: Triple) -> Triple:
     z, y, x = ((high - low) * step for (low, high), step in zip(ranges, spacing_mm, strict=True))
     return (z, y, x)
 
@@ -105,39 +113,41 @@ def _mirrored(found: Range, midline: float) -> Range:
     return int(np.floor(midline - half)), int(np.ceil(midline + half))
 
 
+def _with_margins(ranges: Ranges, shape: Shape, spacing_mm: Triple, margins: Margins) -> tuple[Shape, Shape]:
+    start, size = [], []
+    for (low, high), count, step, low_mm, high_mm in zip(
+        ranges, shape, spacing_mm, margins.low_mm, margins.high_mm, strict=True
+    ):
+        first = max(0, int(np.floor(low - low_mm / step)))
+        start.append(first)
+        size.append(min(count, int(np.ceil(high + high_mm / step))) - first)
+    return (start[0], start[1], start[2]), (size[0], size[1], size[2])
+
+
 def _implausible(extents_mm: Triple, sides_ml: tuple[float, float], symmetric: bool) -> str | None:
     """Why the lungs cannot be believed; ``None`` if they can."""
     for name, mm, (least, most) in zip(AXES, extents_mm, PLAUSIBLE_MM, strict=True):
         if not least <= mm <= most:
-            return f"the lungs found measure {mm:.0f} mm along {name}; plausible are {least:.0f} to {most:.0f} mm"
+            return f"the lungs found measure {mm:.0f} mm along {name}, not {least:.0f} to {most:.0f} mm"
     decisive_ml = max(sides_ml) if symmetric else min(sides_ml)
     if decisive_ml < PLAUSIBLE_SIDE_ML:
         right, left = sides_ml
-        return f"the lungs found hold {right:.0f} ml (right) and {left:.0f} ml (left); too little to be lungs"
+        return f"the lungs found hold only {right:.0f} ml (right) and {left:.0f} ml (left)"
     return None
 
 
-def _body_crop(
-    lungs: Lungs, factors: tuple[int, int, int], shape: Shape, lungs_mm: Triple, reason: str
-) -> Crop:
-    """The body's box, one shrunken voxel wider on each side; the whole volume if there is no body."""
-    ranges = _extent(lungs.body, factors) or tuple((0, n) for n in shape)
-    start = tuple(max(0, low - factor) for (low, _), factor in zip(ranges, factors, strict=True))
-    stop = [min(n, high + factor) for (_, high), factor, n in zip(ranges, factors, shape, strict=True)]
-    extent = tuple(b - a for a, b in zip(start, stop, strict=True))
-    return Crop(start, extent, lungs_mm, lungs.sides_ml, False, reason, ())
-
-
 def _warnings(
-    found_z: Range, slices: int, sides_ml: tuple[float, float], symmetric: bool
-) -> tuple[Warned, ...]:
+    found_z: Range, slices: int, factor: int, sides_ml: tuple[float, float], symmetric: bool
+) -> tuple[Remark, ...]:
     warnings = []
     if symmetric:
-        side = "right" if sides_ml[0] < sides_ml[1] else "left"
-        text = f"the {side} lung holds {min(sides_ml):.0f} ml against {max(sides_ml):.0f} ml; the box is made symmetric"
-        warnings.append(Warned("one_lung_small", text))
-    ends = [name for name, cut in (("first", found_z[0] == 0), ("last", found_z[1] >= slices)) if cut]
+        right_ml, left_ml = sides_ml
+        side = "right" if right_ml < left_ml else "left"
+        text = f"the {side} lung holds {min(sides_ml):.0f} ml, the other {max(sides_ml):.0f} ml: the box is symmetric"
+        warnings.append(Remark("one_lung_small", text))
+    # Slices behind the last whole block are not part of the shrunken copy.
+    ends = [name for name, cut in (("first", found_z[0] == 0), ("last", found_z[1] > slices - factor)) if cut]
     if ends:
         text = f"the lungs reach the {' and the '.join(ends)} slice: the scan may end inside them"
-        warnings.append(Warned("lungs_truncated", text))
+        warnings.append(Remark("lungs_truncated", text))
     return tuple(warnings)

@@ -76,9 +76,10 @@ class Lungs:
         return float(right.sum()) * voxel_ml, float(left.sum()) * voxel_ml
 
 
-def shrink_factors(spacing_mm: Triple) -> tuple[int, int, int]:
+def shrink_factors(grid: Grid) -> tuple[int, int, int]:
     """How many voxels along each axis make one of the shrunken copy."""
-    z, y, x = (max(1, round(WORKING_MM / step)) for step in spacing_mm)
+    wanted = (max(1, round(WORKING_MM / step)) for step in grid.spacing_mm)
+    z, y, x = (min(factor, count) for factor, count in zip(wanted, grid.shape, strict=True))
     return (z, y, x)
 
 
@@ -88,8 +89,7 @@ def shrink(ct: np.ndarray, factors: tuple[int, int, int]) -> np.ndarray:
     Voxels beyond the last whole block are left out.
     """
     fz, fy, fx = factors
-    nz, ny, nx = (max(1, n // f) for n, f in zip(ct.shape, factors, strict=True))
-    fz, fy, fx = (min(f, n) for f, n in zip(factors, ct.shape, strict=True))
+    nz, ny, nx = (n // f for n, f in zip(ct.shape, factors, strict=True))
     small = np.empty((nz, ny, nx), dtype=np.float32)
     for z in range(nz):
         slab = np.clip(ct[z * fz : (z + 1) * fz, : ny * fy, : nx * fx], *CLIP_HU)
@@ -101,7 +101,6 @@ def shrink(ct: np.ndarray, factors: tuple[int, int, int]) -> np.ndarray:
 
 def shrunken_grid(grid: Grid, factors: tuple[int, int, int]) -> Grid:
     """The grid of ``shrink(ct, factors)`` for a CT on ``grid``."""
-    factors = tuple(min(f, n) for f, n in zip(factors, grid.shape, strict=True))
     x, y, z = (float(v) for v in grid.point_mm([(f - 1) / 2.0 for f in factors]))
     shape = tuple(n // f for n, f in zip(grid.shape, factors, strict=True))
     spacing_mm = tuple(s * f for s, f in zip(grid.spacing_mm, factors, strict=True))

@@ -2,17 +2,16 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from lunggtv.cache.box import Crop, Warned, choose_crop
+from lunggtv.cache.box import body_box, choose_crop
 from lunggtv.cache.crops import COLUMNS, crop_row, sort_crops
-from lunggtv.cache.losses import Losses, measure_losses
-from lunggtv.cache.lungs import Lungs, find_lungs, given_lungs, shrink, shrink_factors, shrunken_grid
+from lunggtv.cache.losses import measure_losses
+from lunggtv.cache.lungs import find_lungs, given_lungs, shrink, shrink_factors, shrunken_grid
 from lunggtv.cache.picture import Scene, draw_crop
+from lunggtv.cache.record import crop_record, heading_of, remarks_of
 from lunggtv.cache.settings import CacheSettings
 from lunggtv.errors import ConfigError
 from lunggtv.geometry import Grid, Orientation
@@ -21,20 +20,17 @@ from lunggtv.resampling import resample_ct, resample_mask, target_grid
 from lunggtv.storage import read_json, whole_file, write_json, write_tsv
 from lunggtv.volume import Volume, read_volume, write_volume
 
-# A native spacing finer than the cache's by more than this share of it is warned about.
-MUCH_FINER = 0.1
-SAME_PLACE_MM = 0.01
-
-Path_ = str | Path
+# How far the corners of a lung mask of the user's own may lie from those of the CT.
+SAME_PLACE_MM = 0.1
 
 
 def cache_patient(
-    volume_path: Path_,
+    volume_path: str | Path,
     settings: CacheSettings,
-    cache_path: Path_,
-    crop_json_path: Path_,
-    picture_path: Path_,
-    lungs_path: Path_ | None = None,
+    cache_path: str | Path,
+    crop_json_path: str | Path,
+    picture_path: str | Path,
+    lungs_path: str | Path | None = None,
 ) -> None:
     """Crop an ingested volume to the lungs' box, resample it, and record what was done.
 
@@ -45,11 +41,11 @@ def cache_patient(
 
     Raises:
         RejectedPatient, DamagedFile: see ``read_volume``.
-        ConfigError: the user's lung mask lies on another grid than the CT.
+        ConfigError: the user's lung mask cannot be read or lies on another grid than the CT.
     """
     volume = read_volume(volume_path, "ingest")
-    grid = volume.grid
-    factors = shrink_factors(grid.spacing_mm)
+    grid, label = volume.grid, volume.label
+    factors = shrink_factors(grid)
     small_grid = shrunken_grid(grid, factors)
     hu = shrink(volume.ct, factors)
     if lungs_path is None:
@@ -57,138 +53,82 @@ def cache_patient(
     else:
         given = _read_lungs(lungs_path, volume)
         lungs = given_lungs(shrink(given, factors) > 0, hu, small_grid.spacing_mm)
+    # The label has no say in this.
     crop = choose_crop(lungs, factors, grid.shape, grid.spacing_mm, settings.margin_mm)
 
     box = grid.cropped(crop.start, crop.shape)
     cached_grid = target_grid(box, settings.spacing_mm, settings.keep_native_within)
     small_mask = lungs.mask.astype(np.uint8)
-    label = volume.label
     cached_label = None if label is None else resample_mask(label, grid, cached_grid)
     losses = None if label is None else measure_losses(label, grid, crop, cached_label, cached_grid)
-    warnings = (*crop.warnings, *_spacing_warnings(grid, cached_grid, losses), *_loss_warnings(losses))
-    record = _record(volume.patient, grid, cached_grid, settings, lungs, crop, losses, warnings)
+    record = crop_record(volume.patient, grid, cached_grid, settings.margin_mm, crop, losses)
+    _log(record)
 
-    metadata = volume.metadata | {
-        "ingested": grid.to_dict(),
-        "box_start": list(crop.start),
-        "box_shape": list(crop.shape),
-        "fallback": record["fallback"],
-        "labelled": label is not None,
-    }
     cached = Volume(
         volume.patient,
         resample_ct(volume.ct, grid, cached_grid),
         cached_grid,
         cached_label,
         resample_mask(small_mask, small_grid, cached_grid),
-        metadata,
+        volume.metadata
+        | {
+            "ingested": grid.to_dict(),
+            "box_start": list(crop.start),
+            "box_shape": list(crop.shape),
+            "fallback": record["fallback"],
+            "labelled": label is not None,
+        },
     )
     write_volume(cache_path, "cache", cached)
-    write_json(crop_json_path, record)
-    scene = Scene(volume.ct, grid, crop.start, crop.shape, small_mask, factors, label)
+    frame = _frame(body_box(lungs.body, factors, grid.shape), (crop.start, crop.shape))
+    scene = Scene(volume.ct, grid, crop.start, crop.shape, small_mask, factors, label, frame)
     with whole_file(picture_path) as partial:
-        draw_crop(scene, _heading(record)).save(partial, optimize=True)
-    _log(record)
+        draw_crop(scene, heading_of(record), remarks_of(record)).save(partial, optimize=True)
+    write_json(crop_json_path, record)
 
 
-def collect_crops(crop_json_paths: Sequence[Path_], table_path: Path_) -> None:
+def collect_crops(crop_json_paths: Sequence[str | Path], table_path: str | Path) -> None:
     """Gather the crop records of all patients in one table, suspicious ones first."""
     crops = sort_crops([read_json(path) for path in crop_json_paths])
     write_tsv(table_path, COLUMNS, [crop_row(crop) for crop in crops])
 
 
-def _read_lungs(path: Path_, volume: Volume) -> np.ndarray:
+def _read_lungs(path: str | Path, volume: Volume) -> np.ndarray:
     """The user's lung mask, turned as ingest turned the CT; uint8, 0 and 1."""
-    mask, found = read_image(path)
+    try:
+        mask, found = read_image(path)
+    except RuntimeError as error:
+        raise ConfigError(
+            f"Patient {volume.patient}: the lung mask {path} (cache.lungs) cannot be read: {error}"
+        ) from error
     wanted = Grid.from_dict(volume.metadata["original"])
-    corners = np.array([[z, y, x] for z in (0, 1) for y in (0, 1) for x in (0, 1)]) * np.subtract(
+    corners = np.array([(z, y, x) for z in (0, 1) for y in (0, 1) for x in (0, 1)]) * np.subtract(
         wanted.shape, 1
     )
-    if found.shape != wanted.shape or not np.allclose(
+    same_place = found.shape == wanted.shape and np.allclose(
         found.point_mm(corners), wanted.point_mm(corners), rtol=0.0, atol=SAME_PLACE_MM
-    ):
+    )
+    if not same_place:
         raise ConfigError(
-            f"Patient {volume.patient}: the lung mask {path} ({found.shape} voxels of {found.spacing_mm} mm) is "
-            f"not on the grid of the CT ({wanted.shape} voxels of {wanted.spacing_mm} mm). Make it on the CT, "
-            "or set cache.lungs to null."
+            f"Patient {volume.patient}: the lung mask {path} ({found.shape} voxels of {found.spacing_mm} mm, "
+            f"z y x) is not on the grid of the CT ({wanted.shape} voxels of {wanted.spacing_mm} mm). Make it "
+            "on the CT as it is stored, or set cache.lungs to null."
         )
     return Orientation.from_dict(volume.metadata["orientation"]).apply((mask != 0).astype(np.uint8))
 
 
-def _spacing_warnings(native: Grid, cached: Grid, losses: Losses | None) -> list[Warned]:
-    finer = [
-        f"{name} {own:.2f} mm (cache {new:.2f} mm)"
-        for name, own, new in zip(("z", "y", "x"), native.spacing_mm, cached.spacing_mm, strict=True)
-        if own < (1.0 - MUCH_FINER) * new
-    ]
-    if not finer:
-        return []
-    ceiling = ""
-    if losses is not None and losses.round_trip_dice is not None:
-        ceiling = f"; resampling alone limits the Dice to {losses.round_trip_dice:.3f}"
-    return [Warned("finer_than_cache", f"the CT is finer than the cache along {', '.join(finer)}{ceiling}")]
+def _frame(*boxes: tuple[tuple[int, ...], tuple[int, ...]]) -> tuple[slice, slice, slice]:
+    """The smallest box that holds all of several boxes (start, shape)."""
+    start = np.min([low for low, _ in boxes], axis=0)
+    stop = np.max([np.add(low, size) for low, size in boxes], axis=0)
+    z, y, x = (slice(int(low), int(high)) for low, high in zip(start, stop, strict=True))
+    return (z, y, x)
 
 
-def _loss_warnings(losses: Losses | None) -> list[Warned]:
-    if losses is None or losses.gtv_lost_ml == 0.0:
-        return []
-    text = f"{losses.gtv_lost_ml:.2f} ml of {losses.gtv_ml:.2f} ml GTV lie outside the box; raise cache.margin_mm"
-    return [Warned("gtv_lost", text)]
-
-
-def _record(
-    patient: str,
-    grid: Grid,
-    cached_grid: Grid,
-    settings: CacheSettings,
-    lungs: Lungs,
-    crop: Crop,
-    losses: Losses | None,
-    warnings: Sequence[Warned],
-) -> dict[str, Any]:
-    right_ml, left_ml = crop.sides_ml
-    return {
-        "patient": patient,
-        "box_start": list(crop.start),
-        "box_shape": list(crop.shape),
-        "kept_share": round(float(np.prod(crop.shape) / np.prod(grid.shape)), 4),
-        "fallback": crop.fallback_reason is not None,
-        "fallback_reason": crop.fallback_reason,
-        "symmetric": crop.symmetric,
-        "lungs_ml": round(right_ml + left_ml, 1),
-        "right_ml": round(right_ml, 1),
-        "left_ml": round(left_ml, 1),
-        "lungs_mm": [round(mm, 1) for mm in crop.lungs_mm],
-        "margin_mm": asdict(settings.margin_mm),
-        "spacing_mm": list(cached_grid.spacing_mm),
-        "native_spacing_mm": list(grid.spacing_mm),
-        "shape": list(cached_grid.shape),
-        "gtv_ml": None if losses is None else round(losses.gtv_ml, 3),
-        "gtv_lost_ml": None if losses is None else round(losses.gtv_lost_ml, 3),
-        "round_trip_dice": None
-        if losses is None or losses.round_trip_dice is None
-        else round(losses.round_trip_dice, 4),
-        "warnings": [asdict(warning) for warning in warnings],
-    }
-
-
-def _heading(record: dict[str, Any]) -> str:
-    words = [f"Patient {record['patient']}", f"box {100 * record['kept_share']:.0f} % of the scan"]
-    words.append(f"lungs {record['lungs_ml'] / 1000:.1f} l")
-    if record["gtv_ml"] is not None:
-        words.append(f"GTV {record['gtv_ml']:.1f} ml, {record['gtv_lost_ml']:.1f} ml outside the box")
-    if record["fallback"]:
-        words.append("FALLBACK: body's box")
-    return "   ".join(words)
-
-
-def _log(record: dict[str, Any]) -> None:
+def _log(record: dict) -> None:
+    """The run's log: where the box lies, and every remark as a warning."""
     logging.info(
-        "box %s + %s voxels, lungs %.0f ml", record["box_start"], record["box_shape"], record["lungs_ml"]
+        "Box %s + %s voxels, lungs %.0f ml", record["box_start"], record["box_shape"], record["lungs_ml"]
     )
-    if record["fallback"]:
-        logging.warning(
-            "Patient %s: %s; the body's box is taken.", record["patient"], record["fallback_reason"]
-        )
-    for warning in record["warnings"]:
-        logging.warning("Patient %s: %s.", record["patient"], warning["text"])
+    for remark in remarks_of(record):
+        logging.warning("Patient %s: %s.", record["patient"], remark)

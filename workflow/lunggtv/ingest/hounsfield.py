@@ -3,6 +3,9 @@
 Scanners store HU plus 1024 (or 1000) as unsigned numbers and a rescale intercept that takes it away again; a
 converter that loses the intercept leaves the offset in. Air then lies near 24 (or 0) and soft tissue near
 1064, which nothing in a thorax can imitate. Everything else that is not HU is refused.
+
+Padding outside the field of view (-2000, -3024, or a constant ring of any value) becomes -1024 HU, like all
+that is thinner than air, and its value is recorded: later stages meet nothing below -1024.
 """
 
 from dataclasses import dataclass

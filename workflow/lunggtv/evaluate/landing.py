@@ -1,0 +1,125 @@
+"""The report's first page in plain words: who took part, what came out, failures first. reStructuredText."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+# What a physicist asks for first: key of the summary, name, digits, unit.
+HEADLINES = (
+    ("dice", "Dice", 2, ""),
+    ("surface_dice_2mm", "Surface Dice at 2 mm", 2, ""),
+    ("surface_dice_5mm", "Surface Dice at 5 mm", 2, ""),
+    ("hd95_mm", "HD95", 1, " mm"),
+    ("volume_error_percent", "Volume error", 0, " %"),
+    ("added_path_length_mm", "Added path length", 0, " mm"),
+)
+
+
+def landing_page(
+    verdicts: Sequence[Mapping[str, str]],
+    reviews: Sequence[Mapping[str, str]],
+    summary: Mapping[str, Any] | None,
+    versions: Mapping[str, str],
+    weights: Mapping[str, str],
+) -> str:
+    """The page's text.
+
+    Args:
+        verdicts: rows of verdicts.tsv.
+        reviews: rows of review.tsv, most urgent first.
+        summary: content of summary.json; None where nobody is labelled.
+        versions: library -> version.
+        weights: fold -> SHA-256 of its weights.
+    """
+    parts = [_cohort(verdicts)]
+    if summary is not None:
+        parts += [_failures(summary), _headlines(summary)]
+    parts += [_queue(reviews), READING, _provenance(versions, weights)]
+    return "\n\n".join(parts) + "\n"
+
+
+READING = (
+    "*Review queue* says who needs a look first, *Patients* shows draft beside label, *Statistics* the cohort; *Data "
+    "verdicts*, *Lung crops* and *Training* show how it came about. Each draft is a proposal: a physician reviews it. "
+    "This page holds pictures of patients and is to be kept like patient data."
+)
+
+
+def _cohort(verdicts: Sequence[Mapping[str, str]]) -> str:
+    count = Counter(row["verdict"] for row in verdicts)
+    sets = Counter(row["set"] for row in verdicts if row["verdict"] != "excluded")
+    text = (
+        f"**{_patients(len(verdicts))}**: {sets['labelled']} with a physician's GTV, {sets['unlabelled']} without, "
+        f"{count['excluded']} excluded by the user, {count['warned']} with warnings. Each patient with a GTV was drafted "
+        "by a model that never saw that patient, and scored on the original CT grid."
+    )
+    excluded = [row for row in verdicts if row["verdict"] == "excluded"]
+    lines = [f"- {_escaped(row['patient'])} is excluded: {_escaped(row['reasons'])}" for row in excluded]
+    return "\n".join([text, *([""] if lines else []), *lines])
+
+
+def _failures(summary: Mapping[str, Any]) -> str:
+    outcomes, lesions = summary["outcomes"], summary["lesions"]
+    failures = ", ".join(map(_escaped, summary["failures"])) or "none"
+    return (
+        f"**Failures: {len(summary['failures'])} of {summary['patients']}** (Dice below 0.5, or nothing in common): "
+        f"patients {failures}. {outcomes['missed']} with nothing drawn, {outcomes['false_alarm']} false alarms. Of "
+        f"{lesions['label']} separate lesions {lesions['missed']} were missed; {lesions['false']} drawn ones are none."
+    )
+
+
+def _headlines(summary: Mapping[str, Any]) -> str:
+    rows = [("", "mean", "95 % interval", "median")]
+    for key, name, digits, unit in HEADLINES:
+        found = summary["metrics"].get(key)
+        if found is not None and found["mean"] is not None:
+            low, high = (_number(value, digits) for value in found["ci95"])
+            mean, median = (_number(found[which], digits) + unit for which in ("mean", "median"))
+            rows.append((name, mean, f"{low} to {high}", median))
+    band = summary["human_band"]["dice"]
+    after = (
+        f"Failures count in every number. Physicians among themselves reach a Dice of {band['low']:.2f} to "
+        f"{band['high']:.2f} (mean {band['mean']:.2f}; {_escaped(summary['human_band']['source'])}). Intervals are "
+        f"bootstrapped over {_patients(summary['patients'])}; with few patients they are wide."
+    )
+    return f"{_table(rows)}\n\n{after}"
+
+
+def _queue(reviews: Sequence[Mapping[str, str]]) -> str:
+    flagged = [row for row in reviews if row["review"]]
+    text = f"**Review queue: {len(flagged)} of {len(reviews)} drafts** have a reason to be looked at first"
+    if not flagged:
+        return f"{text}."
+    first = [f"- {_escaped(row['patient'])}: {_escaped(row['review'])}" for row in flagged[:5]]
+    return "\n".join([f"{text}; the most urgent:", "", *first])
+
+
+def _provenance(versions: Mapping[str, str], weights: Mapping[str, str]) -> str:
+    libraries = ", ".join(f"{name} {version}" for name, version in versions.items())
+    models = ", ".join(f"fold {fold} ``{digest[:12]}``" for fold, digest in weights.items())
+    return f"Made with {libraries}. Models (first digits of their SHA-256): {models or 'none'}."
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """A simple table of reStructuredText; the first row is the header."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    rule = "  ".join("=" * max(width, 1) for width in widths)
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    # An empty first cell would read as a continued row; a backslash keeps it empty.
+    lines[0] = "\\" + lines[0][1:] if lines[0].startswith(" ") else lines[0]
+    return "\n".join([rule, lines[0].rstrip(), rule, *(line.rstrip() for line in lines[1:]), rule])
+
+
+def _patients(count: int) -> str:
+    return f"{count} patient" if count == 1 else f"{count} patients"
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}"
+
+
+def _escaped(text: str) -> str:
+    """Text that neither reStructuredText nor the report's templates read as a command."""
+    for sign in "\\*`_|":
+        text = text.replace(sign, f"\\{sign}")
+    return text.replace("{", "(").replace("}", ")")

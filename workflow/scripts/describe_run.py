@@ -1,0 +1,16 @@
+"""Write the report's first page."""
+
+from lunggtv.evaluate.landing import landing_page
+from lunggtv.job import logged_job
+from lunggtv.storage import read_json, read_tsv, write_text
+
+with logged_job(snakemake.log[0]):
+    cards = [read_json(card) for card in snakemake.input.cards]
+    page = landing_page(
+        read_tsv(snakemake.input.verdicts),
+        read_tsv(snakemake.input.reviews),
+        read_json(snakemake.input.summary[0]) if snakemake.input.summary else None,
+        versions=cards[0]["versions"],
+        weights={str(card["fold"]): card["weights_sha256"] for card in cards},
+    )
+    write_text(snakemake.output[0], page)
