@@ -63,6 +63,13 @@ def test_a_model_for_other_voxels_is_refused(tmp_path):
         predict_patient(tmp_path / "cache.h5", [model], False, tmp_path / "prediction.h5")
 
 
+def test_a_model_that_learnt_at_several_spacings_takes_what_lies_between(tmp_path):
+    write_cache(tmp_path / "cache.h5", "p")
+    spacings = {"spacing_mm": [2.5, 2.0, 2.0], "spacing_range_mm": [[2.5, 2.0, 2.0], [5.0, 2.0, 2.0]]}
+    predict_patient(tmp_path / "cache.h5", [write_model(tmp_path, **spacings)], False, tmp_path / "p.h5")
+    assert read_prediction(tmp_path / "p.h5").patient == "p"
+
+
 def test_a_model_that_predicts_no_numbers_is_named(tmp_path):
     write_cache(tmp_path / "cache.h5", "p")
     model = write_model(tmp_path, fill=float("nan"))

@@ -5,14 +5,13 @@ The recipe, on voxels of 3 to 4 mm:
 1. Body: the largest piece of tissue after an opening in plane, which cuts off couch, masks and cables.
 2. Inside: tissue of the body lies in front, behind, left and right within the slice. Unlike filling holes
    this bears a thin or leaking chest wall, a wall cut by the field of view, and an open airway.
-3. Seeds: dark voxels inside without the air of trachea and main bronchi (a tube of small spots near the
-   midline), eroded in plane so far that smaller airways and the thin junction of both lungs vanish. A seed is
-   lung by its size, shape, density and height: gas of stomach and bowel is darker than any lung and lies low,
-   the foam of a couch is flat and wide.
+3. Seeds: dark voxels inside without the upper trachea, eroded in plane so far that other airways and the thin
+   junction of both lungs vanish. A seed is lung by its size, shape, density and height: gas of stomach and
+   bowel is darker than any lung and lies low, the foam of a couch is flat and wide.
 4. Lungs: the seeds grown back within the dark voxels, far enough for the thin recesses at the bases, not far
-   enough to climb what is left of the trachea (90 mm and more from the bronchi to above the apices). That
-   gives their top and bottom; between them all dark voxels that hang together with a seed are lung. Closed in
-   plane in the end, which takes in vessels and small tumours.
+   enough to climb what is left of the trachea. That gives their top and bottom; between them all dark voxels
+   that hang together with a seed are lung. Closed in plane in the end, which takes in vessels and small
+   tumours.
 """
 
 from dataclasses import dataclass
@@ -43,8 +42,8 @@ EROSION_MM = 12.0
 REGROWTH_MM = 50.0
 
 AIRWAY_BELOW_HU = -700.0
-LARGEST_AIRWAY_CM2 = 8.0
-SHORTEST_AIRWAY_MM = 40.0
+LARGEST_AIRWAY_CM2 = 6.0
+AIRWAY_DEPTH_MM = 60.0
 AIRWAY_WALL_MM = 7.0
 CLOSING_MM = 12.0
 
@@ -207,23 +206,33 @@ def _has_lung_size(place: tuple[slice, ...], spacing_mm: Triple) -> bool:
 
 
 def _airway(hu: np.ndarray, dark: np.ndarray, midline_vox: float, spacing_mm: Triple) -> np.ndarray:
-    """Trachea and main bronchi: small dark spots near the midline that form a tall tube, and its wall."""
+    """The upper trachea: small dark spots near the midline, stacked up to the apices or higher, and its wall.
+
+    It alone could carry the lungs' top to the neck; what lies deeper than ``AIRWAY_DEPTH_MM`` below the
+    highest large spot (a lung) is left, because recesses of the lungs look like airways there.
+    """
     in_slice = np.zeros((3, 3, 3), dtype=bool)
     in_slice[1] = ndimage.generate_binary_structure(2, 1)
     labels, count = ndimage.label(dark & (hu < AIRWAY_BELOW_HU), in_slice)
     areas_vox = np.bincount(labels.ravel(), minlength=count + 1)
     columns = np.broadcast_to(np.arange(hu.shape[2], dtype=float), hu.shape)
     middles_vox = np.bincount(labels.ravel(), columns.ravel(), minlength=count + 1) / areas_vox
-    spot = areas_vox * (spacing_mm[1] * spacing_mm[2] / 100.0) <= LARGEST_AIRWAY_CM2
-    spot &= np.abs(middles_vox - midline_vox) * spacing_mm[2] <= MIDLINE_MM
+    small = areas_vox * (spacing_mm[1] * spacing_mm[2] / 100.0) <= LARGEST_AIRWAY_CM2
+    small[0] = True
+    with_lung = np.flatnonzero((~small)[labels].any(axis=(1, 2)))
+    spot = small & (np.abs(middles_vox - midline_vox) * spacing_mm[2] <= MIDLINE_MM)
     spot[0] = False
-    labels, _ = ndimage.label(spot[labels])
-    tubes = [
+    if with_lung.size == 0:
+        return np.zeros_like(dark)
+    lung_top = int(with_lung[-1])
+    tubes, _ = ndimage.label(spot[labels])
+    tubes[: max(0, lung_top - round(AIRWAY_DEPTH_MM / spacing_mm[0]))] = 0
+    high = [
         number
-        for number, place in enumerate(ndimage.find_objects(labels), start=1)
-        if (place[0].stop - place[0].start) * spacing_mm[0] >= SHORTEST_AIRWAY_MM
+        for number, place in enumerate(ndimage.find_objects(tubes), start=1)
+        if place is not None and place[0].stop > lung_top
     ]
-    return _in_plane(np.isin(labels, tubes), AIRWAY_WALL_MM, spacing_mm, ndimage.binary_dilation) & dark
+    return _in_plane(np.isin(tubes, high), AIRWAY_WALL_MM, spacing_mm, ndimage.binary_dilation) & dark
 
 
 def _regrow(seeds: np.ndarray, dark: np.ndarray, spacing_mm: Triple) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The picture of a crop: three planes of the scan with lungs, box and GTV, to be looked at in seconds."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ PANEL_HEIGHT = 260
 WIDEST_PANEL = 400
 LINE_HEIGHT = 18
 FONT_SIZE = 12
+WIDEST_LETTER = 7  # pixels, of the common ones
 GAP = 4
 WINDOW_HU = (-1000.0, 300.0)
 OUTLINE_WIDTH = 2
@@ -55,7 +57,8 @@ def draw_crop(scene: Scene, heading: str, remarks: Sequence[str]) -> Image.Image
     point = _point_of_interest(scene, lost)
     panels = [_panel(scene, lost, axis, point[axis]) for axis in range(3)]
     width = sum(panel.width for panel in panels) + GAP * (len(panels) - 1)
-    picture = Image.new("P", (width, PANEL_HEIGHT + (2 + len(remarks)) * LINE_HEIGHT), BACKGROUND)
+    lines = [line for remark in remarks for line in textwrap.wrap(remark, width // WIDEST_LETTER)]
+    picture = Image.new("P", (width, PANEL_HEIGHT + (2 + len(lines)) * LINE_HEIGHT), BACKGROUND)
     picture.putpalette(_palette())
     left = 0
     for panel in panels:
@@ -70,8 +73,8 @@ def draw_crop(scene: Scene, heading: str, remarks: Sequence[str]) -> Image.Image
         pen.rectangle((left, top + 5, left + 10, top + 12), fill=colour)
         pen.text((left + 14, top + 2), words, fill=TEXT, font=font)
         left += 26 + round(pen.textlength(words, font=font))
-    for line, remark in enumerate(remarks, start=1):
-        pen.text((4, top + line * LINE_HEIGHT + 1), remark, fill=TEXT, font=font)
+    for number, line in enumerate(lines, start=1):
+        pen.text((4, top + number * LINE_HEIGHT + 1), line, fill=TEXT, font=font)
     return picture
 
 

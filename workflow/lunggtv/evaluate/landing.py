@@ -50,8 +50,8 @@ def _cohort(verdicts: Sequence[Mapping[str, str]]) -> str:
     sets = Counter(row["set"] for row in verdicts if row["verdict"] != "excluded")
     text = (
         f"**{_patients(len(verdicts))}**: {sets['labelled']} with a physician's GTV, {sets['unlabelled']} without, "
-        f"{count['excluded']} excluded by the user, {count['warned']} with warnings. Each patient with a GTV was drafted "
-        "by a model that never saw that patient, and scored on the original CT grid."
+        f"{count['excluded']} excluded by the user, {count['warned']} with warnings. Each patient with a GTV was "
+        "drafted by a model that never saw that patient, and scored on the original CT grid."
     )
     excluded = [row for row in verdicts if row["verdict"] == "excluded"]
     lines = [f"- {_escaped(row['patient'])} is excluded: {_escaped(row['reasons'])}" for row in excluded]

@@ -29,8 +29,9 @@ def check_fits(volume: Volume, cache_sha256: str, card: dict[str, Any], card_pat
             f"Patient {volume.patient}: the model {card_path} learnt from this patient; the draft would look "
             "better than it is. Use the model of the fold that holds this patient out."
         )
-    for cache_mm, model_mm in zip(volume.grid.spacing_mm, card["spacing_mm"], strict=True):
-        if not model_mm / SPACING_FACTOR <= cache_mm <= model_mm * SPACING_FACTOR:
+    low, high = card.get("spacing_range_mm", [card["spacing_mm"]] * 2)
+    for cache_mm, low_mm, high_mm in zip(volume.grid.spacing_mm, low, high, strict=True):
+        if not low_mm / SPACING_FACTOR <= cache_mm <= high_mm * SPACING_FACTOR:
             raise CohortError(
                 f"Patient {volume.patient}: the cache has voxels of {_text(volume.grid.spacing_mm)} mm, "
                 f"the model {card_path} learnt at {_text(card['spacing_mm'])} mm. Cache at the model's "

@@ -125,10 +125,12 @@ def train_fold(
         around = Surroundings(folder, home, autocast, save_every_s, settings.compile)
         run = start_run(network, settings)
         train(run, sampler, settings, around)
+        spacings = list(zip(*(case.spacing_mm for case in cases), strict=True))
         card |= {
             "architecture": architecture.to_dict(),
             "normalisation": sampler.normalisation.to_dict(),
             "spacing_mm": list(architecture.spacing_mm),
+            "spacing_range_mm": [[min(axis) for axis in spacings], [max(axis) for axis in spacings]],
         }
         save_model(files.weights, files.model, averaged_weights(run), card)
     save_tensors(files.snapshots, load_snapshots(folder, snapshot_steps(settings)))
