@@ -87,8 +87,8 @@ def test_every_key_of_the_schema_is_documented_beside_its_default():
     lines = (ROOT / "config.yaml").read_text(encoding="utf-8").splitlines()
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     for name, part in schema["properties"].items():
-        start = lines.index(f"{name}:")
-        for key in part["properties"]:
+        start = next(i for i, line in enumerate(lines) if line.startswith(f"{name}:"))
+        for key in part.get("properties", ()):
             at = next(i for i in range(start, len(lines)) if lines[i].startswith(f"  {key}:"))
             assert lines[at - 1].lstrip().startswith("#"), f"{name}.{key} stands without a comment above"
 

@@ -65,14 +65,7 @@ def find_cohort(config: Mapping[str, Any]) -> Cohort:
     if plans:
         found = [_planned_patient(plan) for plan in plans]
     else:
-        found = [
-            files
-            for root, labelled in ((data["labelled"], True), (data["unlabelled"], False))
-            if root is not None
-            for files in find_patients(
-                root, labelled, data["image"], data["label"], follow_links=data["follow_links"]
-            )
-        ]
+        found = _found_patients(data, may_lack_labelled=config["model"] is not None)
     patients = _by_id(found)
     excluded = {str(patient): reason for patient, reason in data["exclude"].items()}
     unknown = sorted(set(excluded) - set(patients), key=natural_key)
@@ -87,6 +80,26 @@ def find_cohort(config: Mapping[str, Any]) -> Cohort:
         {patient: fold for patient, fold in dealt.items() if patient not in excluded},
         tuple(file for plan in plans for file in planned_files(plan, PHANTOM_ROOT)),
     )
+
+
+def _found_patients(data: Mapping[str, Any], may_lack_labelled: bool) -> list[PatientFiles]:
+    """Patients of both folders. With a model at hand nobody needs a label, so that folder may be missing."""
+    roots = [(data["labelled"], True), (data["unlabelled"], False)]
+    if may_lack_labelled and data["labelled"] is not None and not Path(data["labelled"]).is_dir():
+        roots = roots[1:]
+    if all(root is None for root, _ in roots):
+        raise CohortError(
+            "There is nobody to work on: name a folder of patients as data.unlabelled (drafts only) or "
+            "data.labelled in config.yaml."
+        )
+    return [
+        files
+        for root, labelled in roots
+        if root is not None
+        for files in find_patients(
+            root, labelled, data["image"], data["label"], follow_links=data["follow_links"]
+        )
+    ]
 
 
 def read_pinned(path: str) -> dict[str, int]:

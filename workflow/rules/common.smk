@@ -6,6 +6,7 @@ from lunggtv.cohort import find_cohort
 from lunggtv.config import check_config, plain
 from lunggtv.errors import LungGtvError
 from lunggtv.evaluate.other_masks import mask_file
+from lunggtv.infer.package import read_manifest
 from lunggtv.provenance import code_fingerprint
 from snakemake.exceptions import WorkflowError
 
@@ -13,11 +14,21 @@ WORKFLOW = Path(workflow.basedir) / "workflow"
 
 try:
     check_config(config, WORKFLOW / "schemas" / "config.schema.yaml")
+    PACKAGE = read_manifest(config["model"]) if config["model"] else None
+    if PACKAGE is not None:
+        # Its models draft as they learnt: the settings that drafts depend on come with them.
+        for stage, settings in PACKAGE["settings"].items():
+            config[stage] = {**config[stage], **settings}
     COHORT = find_cohort(config)
 except LungGtvError as error:
     raise WorkflowError(str(error)) from None
 
 PATIENTS = list(COHORT.patients)
+# Models of a package, or of the folds trained here; and the patients that these draft, and are scored on.
+MODELS = list(range(PACKAGE["folds"])) if PACKAGE else COHORT.trained_folds
+FOLDS = {} if PACKAGE else COHORT.folds
+DRAFTED = PATIENTS if MODELS else []
+SCORED = [p for p in COHORT.labelled if PACKAGE or FOLDS[p] in MODELS]
 COHORT_TABLES = [
     "results/ingest/verdicts.tsv",
     "results/ingest/admitted.txt",

@@ -43,7 +43,7 @@ rule evaluate_patient:
         runtime=20,
     params:
         config=section("evaluate", "tolerances_mm", "lesion_overlap"),
-        fold=lambda wildcards: {"fold": COHORT.folds[wildcards.patient]},
+        fold=fold_of,
         code=code_of("evaluate_patient"),
     script:
         "../scripts/evaluate_patient.py"
@@ -95,7 +95,7 @@ rule describe_run:
         verdicts="results/ingest/verdicts.tsv",
         reviews="results/infer/review.tsv",
         summary=["results/evaluate/summary.json"] if SCORED else [],
-        cards=expand("results/train/fold{fold}/card.json", fold=COHORT.trained_folds),
+        cards=expand(CARDS, fold=MODELS),
     output:
         "results/landing.rst",
     log:

@@ -1,8 +1,9 @@
 # Models to drafts: a GTV mask on every patient's own CT grid.
 
-DRAFTED = PATIENTS if COHORT.trained_folds else []
-# Labelled patients that some model never saw: they calibrate the drafts and are scored.
-SCORED = [patient for patient in COHORT.labelled if COHORT.folds[patient] in COHORT.trained_folds]
+# A package brings models and calibration along; otherwise both are made here.
+WEIGHTS = f"results/{'model' if PACKAGE else 'train'}/fold{{fold}}/weights.safetensors"
+CARDS = f"results/{'model/fold{fold}/model' if PACKAGE else 'train/fold{fold}/card'}.json"
+CALIBRATION = f"results/{'model' if PACKAGE else 'infer'}/calibration.json"
 PROBABILITY_MAP = (
     {"probability": "results/infer/{patient}/probability.nii.gz"}
     if config["infer"]["probability"]
@@ -74,7 +75,7 @@ rule calibrate_drafts:
 rule infer_patient:
     input:
         prediction="results/infer/{patient}/prediction.h5",
-        calibration="results/infer/calibration.json",
+        calibration=CALIBRATION,
     output:
         **PROBABILITY_MAP,
         mask="results/infer/{patient}/gtv.nii.gz",
@@ -88,7 +89,7 @@ rule infer_patient:
         runtime=20,
     params:
         config=section("infer", "review_dice"),
-        fold=lambda wildcards: {"fold": COHORT.folds.get(wildcards.patient)},
+        fold=fold_of,
         code=code_of("infer_patient"),
     script:
         "../scripts/infer_patient.py"
@@ -133,3 +134,61 @@ rule collect_reviews:
         code=code_of("collect_reviews"),
     script:
         "../scripts/collect_reviews.py"
+
+
+rule package:
+    input:
+        "results/package.zip",
+    localrule: True
+
+
+rule package_models:
+    input:
+        weights=expand("results/train/fold{fold}/weights.safetensors", fold=COHORT.trained_folds),
+        cards=expand("results/train/fold{fold}/card.json", fold=COHORT.trained_folds),
+        calibration="results/infer/calibration.json",
+    output:
+        "results/package.zip",
+    log:
+        "logs/package_models.log",
+    conda:
+        "../../envs/lunggtv.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(8000),
+        runtime=60,
+    params:
+        config={
+            "settings": {
+                "cache": section("cache", "spacing_mm", "keep_native_within", "margin_mm"),
+                "infer": section("infer", "mirror"),
+            }
+        },
+        code=code_of("package_models"),
+    script:
+        "../scripts/package_models.py"
+
+
+if PACKAGE:
+
+    rule unpack_models:
+        input:
+            config["model"],
+        output:
+            weights=expand(WEIGHTS, fold=MODELS),
+            cards=expand(CARDS, fold=MODELS),
+            calibration=CALIBRATION,
+            selftest="results/model/selftest.json",
+        log:
+            "logs/unpack_models.log",
+        conda:
+            "../../envs/lunggtv.yaml"
+        threads: 1
+        resources:
+            gpu=1,
+            mem_mb=grows(8000),
+            runtime=60,
+        params:
+            code=code_of("unpack_models"),
+        script:
+            "../scripts/unpack_models.py"

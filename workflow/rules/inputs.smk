@@ -46,19 +46,24 @@ def held_out(stage):
 
 
 def models_for(wildcards):
-    """The fold that never saw a labelled patient; all folds for an unlabelled one."""
-    fold = COHORT.folds.get(wildcards.patient)
-    return COHORT.trained_folds if fold is None else [fold]
+    """The fold that never saw a labelled patient; all models for everybody else."""
+    fold = FOLDS.get(wildcards.patient)
+    return MODELS if fold is None else [fold]
 
 
 def weights_for(wildcards):
     """Weights of the models that draft a patient."""
-    return expand("results/train/fold{fold}/weights.safetensors", fold=models_for(wildcards))
+    return expand(WEIGHTS, fold=models_for(wildcards))
 
 
 def cards_for(wildcards):
     """Cards of the models that draft a patient, in the order of the weights."""
-    return expand("results/train/fold{fold}/card.json", fold=models_for(wildcards))
+    return expand(CARDS, fold=models_for(wildcards))
+
+
+def fold_of(wildcards):
+    """The fold that holds a patient out, as a param; None where there is no such fold."""
+    return {"fold": FOLDS.get(wildcards.patient)}
 
 
 def other_mask(wildcards):

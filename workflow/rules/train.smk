@@ -1,9 +1,10 @@
 # One model a fold, trained on the caches of the other folds.
 
+TRAINED = [] if PACKAGE else COHORT.trained_folds
 TRAIN_RESULTS = [
-    *expand("results/train/fold{fold}/model.json", fold=COHORT.trained_folds),
-    *expand("results/train/fold{fold}/curves.svg", fold=COHORT.trained_folds),
-    *(["results/folds.tsv"] if COHORT.folds else []),
+    *expand("results/train/fold{fold}/model.json", fold=TRAINED),
+    *expand("results/train/fold{fold}/curves.svg", fold=TRAINED),
+    *(["results/folds.tsv"] if TRAINED else []),
 ]
 
 

@@ -47,6 +47,21 @@ NEEDED = (
 )  # fmt: skip
 
 
+@contextmanager
+def _quiet_pydicom() -> Iterator[None]:
+    """Silence pydicom's warnings and log: they quote header values, which may name the patient."""
+    logger = logging.getLogger("pydicom")
+    was_disabled = logger.disabled
+    logger.disabled = True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = was_disabled
+
+
+@_quiet_pydicom()
 def write_rtstruct(
     mask: np.ndarray, slices: Sequence[Path], path: str | Path, roi_name: str, description: str
 ) -> None:
@@ -57,19 +72,12 @@ def write_rtstruct(
             contours.
         slices: files of the CT's slices, in the order of the mask's first axis.
         path: the file to write, whole or not at all.
-        roi_name: TG-263 name (``InferSettings`` checks it).
+        roi_name: TG-263 name (``settings.checked_roi_name``).
         description: what drew it, plain ASCII.
 
     Raises:
         DamagedFile: a slice cannot be read, lacks what a structure set must name, or is of another shape.
     """
-    with _quiet_pydicom():
-        _write(mask, slices, path, roi_name, description)
-
-
-def _write(
-    mask: np.ndarray, slices: Sequence[Path], path: str | Path, roi_name: str, description: str
-) -> None:
     headers = [_read_header(file) for file in slices]
     if len(headers) != len(mask):
         raise ValueError(f"{len(headers)} slices cannot carry a mask of {len(mask)}")
@@ -85,20 +93,6 @@ def _write(
     _name(structures)
     with whole_file(path) as partial:
         dcmwrite(partial, structures, enforce_file_format=True)
-
-
-@contextmanager
-def _quiet_pydicom() -> Iterator[None]:
-    """Silence pydicom's warnings and log: they quote header values, which may name the patient."""
-    logger = logging.getLogger("pydicom")
-    was_disabled = logger.disabled
-    logger.disabled = True
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.disabled = was_disabled
 
 
 def _read_header(file: Path) -> Dataset:

@@ -13,6 +13,7 @@ from torch.nn import functional
 from lunggtv.geometry import Shape
 
 OVERLAP = 0.5  # of neighbouring windows
+WINDOWS_AT_ONCE = 2  # needs less memory than training with a batch of two; see forward()
 SIGMA = 0.125  # of the Gaussian that weighs a window, as a share of its edge (nnU-Net, MONAI)
 
 
@@ -60,8 +61,11 @@ def predict_probability(
     image = functional.pad(ct_normalised[None, None], padding, value=air)
 
     def forward(x: Tensor) -> Tensor:
+        # On one CPU thread torch convolves a single sample by a way that takes longer than a pair does.
+        twice = x.shape[0] == 1 and x.device.type == "cpu" and torch.get_num_threads() == 1
         with torch.autocast(x.device.type, torch.bfloat16, enabled=autocast):
-            return network(x).float()
+            logits = network(x.repeat(2, 1, 1, 1, 1) if twice else x).float()
+        return logits[: x.shape[0]]
 
     logits = forward(image) if whole else _sliding(forward, image, patch_shape)
     inside = tuple(slice(low, low + n) for low, n in zip(before, shape, strict=True))
@@ -74,10 +78,15 @@ def _sliding(forward, image: Tensor, patch_shape: Shape) -> Tensor:
     total = torch.zeros_like(image)
     weights = torch.zeros_like(image)
     axes = [window_starts(n, p) for n, p in zip(image.shape[2:], patch_shape, strict=True)]
-    for start in product(*axes):
-        place = (..., *(slice(s, s + p) for s, p in zip(start, patch_shape, strict=True)))
-        total[place] += forward(image[place]) * weight
-        weights[place] += weight
+    places = [
+        tuple(slice(s, s + p) for s, p in zip(start, patch_shape, strict=True)) for start in product(*axes)
+    ]
+    for first in range(0, len(places), WINDOWS_AT_ONCE):
+        group = places[first : first + WINDOWS_AT_ONCE]
+        logits = forward(torch.cat([image[(..., *place)] for place in group]))
+        for place, own in zip(group, logits, strict=True):
+            total[(..., *place)] += own * weight
+            weights[(..., *place)] += weight
     return total / weights
 
 

@@ -1,0 +1,56 @@
+"""A model package: made here, used elsewhere without any training data, refused when a byte has changed."""
+
+import shutil
+
+import pytest
+
+from tests.workflow.engine import Analysis, new_analysis
+
+DRAFT = "results/infer/new1/gtv.nii.gz"
+
+
+@pytest.fixture(scope="module")
+def packaged(finished, tmp_path_factory) -> Analysis:
+    """The finished run with its package."""
+    analysis = finished.copied_to(tmp_path_factory.mktemp("packaged") / "copy")
+    assert analysis.reruns("package") == {"package_models": 1}
+    analysis.run("package")
+    return analysis
+
+
+@pytest.fixture
+def elsewhere(packaged, tmp_path) -> Analysis:
+    """A fresh clone with one unlabelled patient and the package, nothing else."""
+    analysis = new_analysis(tmp_path)
+    shutil.copytree(packaged.work / "raw/unlabelled", analysis.work / "raw/unlabelled")
+    shutil.copy(packaged.work / "results/package.zip", analysis.work / "models.zip")
+    (analysis.work / "config.yaml").write_text("model: models.zip\ndata: {unlabelled: raw/unlabelled}\n")
+    return analysis
+
+
+def test_it_drafts_elsewhere_as_it_did_at_home_bit_for_bit(packaged, elsewhere):
+    planned = elsewhere.reruns()
+    assert planned["unpack_models"] == 1 and "train_fold" not in planned and "calibrate_drafts" not in planned
+    elsewhere.run()
+    assert (elsewhere.work / DRAFT).read_bytes() == (packaged.work / DRAFT).read_bytes()
+    assert (elsewhere.work / "results/report.html").is_file()
+    assert elsewhere.reruns() == {}
+
+
+def test_a_package_with_one_flipped_byte_is_refused(elsewhere):
+    path = elsewhere.work / "models.zip"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+    done = elsewhere.run("infer", check=False)
+    assert done.returncode != 0
+    assert (
+        "models.zip: the package has changed since it was made. Copy it again." in done.stderr + done.stdout
+    )
+    assert not (elsewhere.work / DRAFT).exists()
+
+
+def test_a_package_names_nobody(packaged):
+    content = (packaged.work / "results/package.zip").read_bytes()
+    assert b'"new1"' not in content
+    assert b'"1"' not in content, "patients stand by digests alone"

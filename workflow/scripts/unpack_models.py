@@ -1,0 +1,15 @@
+"""Check a model package and unpack it, then see that it predicts here what it predicted where it was made."""
+
+from pathlib import Path
+
+from lunggtv.infer.run_package import unpack_models
+from lunggtv.job import logged_job
+
+with logged_job(snakemake.log[0]):
+    unpack_models(
+        snakemake.input[0],
+        Path(snakemake.output.calibration).parent,
+        snakemake.output.selftest,
+        device="auto" if snakemake.resources.gpu else "cpu",
+        threads=snakemake.threads,
+    )
