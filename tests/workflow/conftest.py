@@ -42,7 +42,7 @@ def plant_identity(path: Path) -> None:
     """Write marked values into the identifying tags of a DICOM file; UIDs are marks by themselves."""
     header = pydicom.dcmread(path)
     for keyword in IDENTIFYING:
-        setattr(header, keyword, f"{MARK}^{keyword}"[:64] if keyword != "PatientID" else MARK)
+        setattr(header, keyword, MARK)
     for keyword in ("PatientBirthDate", "StudyDate", "SeriesDate", "ContentDate"):
         setattr(header, keyword, MARKED_DATE)
     header.save_as(path)

@@ -55,7 +55,7 @@ class Analysis:
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
-TARGETS = ("all", "ingest", "cache", "train", "infer", "evaluate")
+TARGETS = ("all", "package", "ingest", "cache", "train", "infer", "evaluate")
 
 
 def job_counts(output: str) -> dict[str, int]:
