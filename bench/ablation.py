@@ -72,12 +72,12 @@ def train_and_score(results: Path, work: Path, section: dict, fold: int, count: 
     names = ("weights.safetensors", "model.json", "history.tsv", "snapshots.safetensors")
     files = FoldFiles(*(folder / name for name in names))
     start = time.process_time()
-    train_fold(fold, caches, list(held_out), settings, section, {}, files, folder / "state", "cpu")
+    train_fold(fold, caches, list(held_out), settings, section, {}, files, folder / "state", device="cpu")
     seconds = time.process_time() - start
     table = folder / "validation.tsv"
     validate_fold(
         fold, files.weights, files.model, files.snapshots, files.history, held_out, caches, settings, table,
-        folder / "curves.svg", folder / "augmentation.png", "cpu",
+        folder / "curves.svg", folder / "augmentation.png", folder / "described.json", device="cpu",
     )  # fmt: skip
     rows = [row for row in read_tsv(table) if int(row["step"]) == settings.steps]
     found = {"cpu_s": seconds, "dice": {row["patient"]: float(row["dice"]) for row in rows}}

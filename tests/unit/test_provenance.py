@@ -1,7 +1,13 @@
 """The code fingerprint: what a stage imports, and nothing that does not change a result."""
 
+import ast
+from pathlib import Path
+
 import pytest
-from lunggtv.provenance import _read_source, code_fingerprint, library_version
+from lunggtv.provenance import _read_source, code_fingerprint, library_version, stripped
+
+ROOT = Path(__file__).parents[2] / "workflow"
+SOURCES = sorted(path for path in ROOT.rglob("*.py") if path.stat().st_size)
 
 
 @pytest.fixture
@@ -42,10 +48,10 @@ def test_an_edit_changes_only_the_edited_module(package):
     "same",
     [
         "import numpy as np\n\n\nVALUE = np.float32(1)  # a comment\n",
-        '"""A docstring."""\nimport numpy as np\nVALUE = np.float32(\n    1\n)\n',
+        '# First.\n"""A docstring."""\n\n# Why.\nimport numpy as np  # the numbers\n\nVALUE = np.float32(1)\n',
     ],
 )
-def test_comments_docstrings_and_layout_do_not_count(package, same):
+def test_comments_docstrings_and_blank_lines_do_not_count(package, same):
     before = fingerprint(package)
     (package / "lunggtv/room/deep.py").write_text(same)
     assert fingerprint(package) == before
@@ -80,3 +86,32 @@ def test_relative_imports_are_refused(package):
 
 def test_local_version_parts_do_not_count():
     assert "+" not in library_version("torch")
+
+
+def without_docstrings(tree: ast.AST) -> str:
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+            and ast.get_docstring(node) is not None
+        ):
+            body[0] = ast.Pass()
+    return ast.dump(tree)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_stripping_a_module_leaves_all_of_its_code(path):
+    source = path.read_bytes()
+    code = stripped(source, docstring=b"pass")
+    assert without_docstrings(ast.parse(code)) == without_docstrings(ast.parse(source))
+    assert not [line for line in stripped(source).splitlines() if line.strip().startswith(b"#")]
+
+
+def test_a_hash_sign_in_a_string_is_no_comment():
+    source = b"a = '#1'  # one\nb = f\"{a} # {a!r}\"\n\n# two\nc = {'k': 1}\n"
+    assert stripped(source) == b"a = '#1'\nb = f\"{a} # {a!r}\"\nc = {'k': 1}"
+
+
+def test_a_long_text_that_is_no_docstring_counts():
+    source = b'def f():\n    """Doc."""\n    return """\n# text\n"""\n'
+    assert stripped(source) == b'def f():\n    return """\n# text\n"""'

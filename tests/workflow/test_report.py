@@ -6,7 +6,15 @@ import subprocess
 
 import pytest
 
-CATEGORIES = ("Data verdicts", "Lung crops", "Training", "Patients", "Review queue", "Statistics")
+CATEGORIES = (
+    "Data verdicts",
+    "Lung crops",
+    "Training",
+    "Patients",
+    "Review queue",
+    "Statistics",
+    "Timings and memory",
+)
 CHROMIUM = next((path for name in ("chromium", "google-chrome") if (path := shutil.which(name))), None)
 
 

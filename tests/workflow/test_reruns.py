@@ -16,7 +16,7 @@ from tests.workflow.engine import Analysis, new_analysis
 PATIENTS = [str(i) for i in range(1, LABELLED + 1)]
 FOLD = deal_folds(PATIENTS, FOLDS, 2019)
 COHORT_TABLES = {"collect_verdicts": 1, "admit_cohort": 1, "collect_crops": 1}
-AFTER_EVALUATION = {"summarise_metrics": 1, "describe_run": 1}
+AFTER_EVALUATION = {"summarise_metrics": 1, "describe_run": 1, "collect_timings": 1}
 # The threshold is learnt from all out-of-fold predictions, so a new one draws every patient again.
 DRAWN_ALL = {
     "calibrate_drafts": 1,
@@ -153,6 +153,7 @@ def test_an_unlabelled_patient_added(analysis, raw_cohort):
         **COHORT_TABLES,
         "collect_reviews": 1,
         "describe_run": 1,
+        "collect_timings": 1,
     }
 
 
@@ -226,7 +227,10 @@ def test_two_equal_typed_values_swapped_rerun_the_right_stage(analysis):
     [
         ("results/evaluate/1.json", {"evaluate_patient": 1, **AFTER_EVALUATION}),
         ("results/evaluate/summary.json", AFTER_EVALUATION),
-        ("results/ingest/verdicts.tsv", {"collect_verdicts": 1, "admit_cohort": 1, "describe_run": 1}),
+        (
+            "results/ingest/verdicts.tsv",
+            {"collect_verdicts": 1, "admit_cohort": 1, "describe_run": 1, "collect_timings": 1},
+        ),
         (
             "results/infer/2/gtv.nii.gz",
             {"infer_patient": 1, "evaluate_patient": 1, "collect_reviews": 1, **AFTER_EVALUATION},

@@ -4,8 +4,8 @@ The fingerprint goes into a rule's ``params``, so that a stage reruns when code 
 nothing else. Imports are walked statically: whatever a stage imports is its rerun surface.
 """
 
-import ast
 import hashlib
+import re
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -28,6 +28,22 @@ SHAPING_LIBRARIES = {
     "torch": "torch",
 }
 DIGEST_CHARACTERS = 12
+# What carries no code: docstrings (after a colon that ends a line, or first in the file), lines that are blank
+# or comments alone, comments behind code. Other strings are matched to be kept whole.
+NO_CODE = re.compile(
+    rb"""
+    (?:\A|(?<=:)(?=[ \t]*(?:\#[^\n]*)?\n)) (?:[ \t]*(?:\#[^\n]*)?\n)*
+        (?P<indent>[ \t]*) (?P<docstring>[rR]?\"\"\"(?:[^"\\]|\\.|"(?!""))*\"\"\") (?=[ \t]*(?:\#[^\n]*)?(?:\n|\Z))
+    | (?:\n[ \t]*(?:\#[^\n]*)?)+ (?=\n|\Z)
+    | (?P<string>\"\"\"(?:[^"\\]|\\.|"(?!""))*\"\"\" | \'\'\'(?:[^'\\]|\\.|'(?!''))*\'\'\'
+        | "(?:[^"\\\n]|\\.)*" | '(?:[^'\\\n]|\\.)*')
+    | [ \t]*\#[^\n]*
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+IMPORT = re.compile(
+    rb"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n]+)|import[ \t]+([^\n]+))", re.MULTILINE
+)
 
 
 def file_digest(path: str | Path) -> str:
@@ -52,7 +68,7 @@ def code_fingerprint(script: str | Path, root: str | Path) -> dict[str, str]:
 
     Returns:
         Short digests of the script and of every ``lunggtv`` module in its static import closure
-        (comments, docstrings and layout do not count), and the versions of the libraries they import
+        (comments, docstrings and blank lines do not count), and the versions of the libraries they import
         that shape bytes (local parts such as ``+cpu`` do not count).
     """
     root = Path(root)
@@ -92,58 +108,34 @@ def _module_path(root: Path, module: str) -> Path | None:
 @cache
 def _read_source(path: Path) -> tuple[str, frozenset[str], frozenset[str]]:
     """Digest of a source file, the package modules it imports, and the top names of other imports."""
-    tree = ast.parse(path.read_bytes())
-    parts: list[str] = []
+    code = stripped(path.read_bytes())
     modules: set[str] = set()
     libraries: set[str] = set()
-    _serialise(tree, parts)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            if node.level:
-                raise ValueError(f"{path}: relative imports hide from the fingerprint; write lunggtv.…")
-            # `from lunggtv.train import loop` imports a module as well as a package.
-            names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        for name in names:
-            top = name.split(".")[0]
-            if top == PACKAGE:
-                pieces = name.split(".")
+    for source, names, plain in IMPORT.findall(code):
+        if source.startswith(b"."):
+            raise ValueError(f"{path}: relative imports hide from the fingerprint; write lunggtv.…")
+        listed = [name.split()[0] for name in (plain or names.strip(b"()")).split(b",") if name.strip()]
+        # `from lunggtv.train import loop` imports a module as well as a package.
+        found = [source, *(source + b"." + name for name in listed)] if source else listed
+        for name in map(bytes.decode, found):
+            pieces = name.split(".")
+            if pieces[0] == PACKAGE:
                 modules |= {".".join(pieces[: n + 1]) for n in range(len(pieces))}
             else:
-                libraries.add(top)
-    digest = hashlib.sha256("".join(parts).encode()).hexdigest()[:DIGEST_CHARACTERS]
-    return digest, frozenset(modules), frozenset(libraries)
+                libraries.add(pieces[0])
+    return hashlib.sha256(code).hexdigest()[:DIGEST_CHARACTERS], frozenset(modules), frozenset(libraries)
 
 
-def _serialise(node: ast.AST, parts: list[str]) -> None:
-    """Append a text of the syntax tree that is the same on every Python from 3.11 on.
+def stripped(source: bytes, docstring: bytes = b"") -> bytes:
+    """Source without comments, docstrings and blank lines.
 
-    ``ast.dump`` differs between versions; leaving out ``None`` and empty fields does not. Docstrings are
-    left out, positions are not part of the fields.
+    A scan instead of a parse: parsing the whole package would take longer than the rest of a dry run. A test
+    compares the syntax trees of every module before and after. ``docstring`` takes the place of docstrings.
     """
-    parts.append(f"({type(node).__name__}")
-    for name, value in ast.iter_fields(node):
-        if value is None or value == []:
-            continue
-        parts.append(f" {name}=")
-        if isinstance(value, ast.AST):
-            _serialise(value, parts)
-        elif isinstance(value, list):
-            for item in _without_docstring(node, value) if name == "body" else value:
-                if isinstance(item, ast.AST):
-                    _serialise(item, parts)
-                else:
-                    parts.append(repr(item))
-        else:
-            parts.append(repr(value))
-    parts.append(")")
 
+    def kept(found: re.Match[bytes]) -> bytes:
+        if found["docstring"] is not None:
+            return b"\n" + found["indent"] + docstring if docstring else b""
+        return found["string"] or b""
 
-def _without_docstring(node: ast.AST, body: list[ast.AST]) -> list[ast.AST]:
-    documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-    first = body[0]
-    is_text = isinstance(first, ast.Expr) and isinstance(getattr(first.value, "value", None), str)
-    return body[1:] if documented and is_text else body
+    return NO_CODE.sub(kept, source).strip(b"\n")

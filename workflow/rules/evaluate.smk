@@ -3,7 +3,7 @@
 EVALUATE_RESULTS = [
     *expand("results/evaluate/{patient}.json", patient=SCORED),
     *(["results/evaluate/summary.json"] if SCORED else []),
-    *(["results/landing.rst"] if DRAFTED else []),
+    *(["results/landing.rst", "results/timings.tsv"] if DRAFTED else []),
     *expand(
         "results/compare/{other}/comparison.json",
         other=config["evaluate"]["compare"] if SCORED else [],
@@ -106,6 +106,27 @@ rule describe_run:
         code=code_of("describe_run"),
     script:
         "../scripts/describe_run.py"
+
+
+# The one table that differs from run to run. It is made last, from the benchmark files that lie there then.
+rule collect_timings:
+    input:
+        "results/landing.rst",
+    output:
+        report(
+            "results/timings.tsv",
+            caption="../report/timings.rst",
+            category="8 Timings and memory",
+        ),
+    log:
+        "logs/collect_timings.log",
+    conda:
+        "../../envs/lunggtv.yaml"
+    params:
+        folder="benchmarks",
+        code=code_of("collect_timings"),
+    script:
+        "../scripts/collect_timings.py"
 
 
 rule evaluate_other:

@@ -1,0 +1,7 @@
+"""Gather what the jobs cost, from the benchmark files of the run."""
+
+from lunggtv.job import logged_job
+from lunggtv.timings import collect_timings
+
+with logged_job(snakemake.log[0]):
+    collect_timings(snakemake.params.folder, snakemake.output[0])
