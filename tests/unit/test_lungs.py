@@ -1,0 +1,203 @@
+"""The lungs are found, or nothing is claimed: every failure listed for the crop has a phantom here."""
+
+import numpy as np
+import pytest
+from cache_cases import beyond_mm, demo, search
+
+from lunggtv.cache.lungs import find_lungs, shrink, shrink_factors, shrunken_grid
+from lunggtv.geometry import Grid, Orientation
+
+STRAIGHT = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+# One voxel of the shrunken copy in plane, one slice along z: what a box with margins of 20 mm can bear.
+CLOSE_MM = 7.0
+
+
+def dice(a: np.ndarray, b: np.ndarray) -> float:
+    return 2.0 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b))
+
+
+def assert_found(ct: np.ndarray, lungs: np.ndarray, grid: Grid) -> None:
+    """The box without margins is that of the true lungs."""
+    _, crop = search(ct, grid)
+    assert crop.fallback_reason is None
+    reach_mm = beyond_mm(lungs, crop, grid)
+    assert max(reach_mm) <= CLOSE_MM, reach_mm
+    assert min(reach_mm) >= -2 * CLOSE_MM, reach_mm
+
+
+class TestShrink:
+    def test_means_of_whole_blocks(self):
+        ct = np.arange(2 * 2 * 5, dtype=np.int16).reshape(2, 2, 5)
+        # Blocks of 2 x 2 voxels of one slice; the fifth column is left out.
+        assert shrink(ct, (1, 2, 2)).tolist() == [[[3.0, 5.0]], [[13.0, 15.0]]]
+
+    def test_padding_counts_as_air(self):
+        ct = np.array([[[-3024, -2000, -1024, -1024]]], dtype=np.int16)
+        assert shrink(ct, (1, 1, 2)).tolist() == [[[-1024.0, -1024.0]]]
+
+    def test_grid_has_the_centres_of_the_blocks(self):
+        grid = Grid((4, 9, 10), (5.0, 1.0, 1.2), (0.0, 0.0, 0.0), STRAIGHT)
+        factors = shrink_factors(grid)
+        assert factors == (1, 4, 3)
+        small = shrunken_grid(grid, factors)
+        assert small.shape == (4, 2, 3) and small.spacing_mm == pytest.approx((5.0, 4.0, 3.6))
+        assert small.origin_mm == pytest.approx((1.2, 1.5, 0.0))
+
+    def test_a_single_slice_survives(self):
+        grid = Grid((1, 8, 8), (0.5, 1.0, 1.0), (0.0, 0.0, 0.0), STRAIGHT)
+        assert shrink(np.zeros(grid.shape, np.int16), shrink_factors(grid)).shape == (1, 2, 2)
+
+
+class TestPlainPatients:
+    @pytest.mark.parametrize("number", [1, 2, 4, 6, 9, 12])
+    def test_found_whatever_tumour_sits_where(self, number):
+        # Solitary, pleural, hilar, with atelectasis and nodes; padding -1024, -2000 and -3024.
+        phantom = demo(number)
+        assert_found(phantom.ct, phantom.lungs, phantom.grid)
+
+    def test_mask_is_the_lungs(self):
+        phantom = demo(2)
+        lungs, _ = search(phantom.ct, phantom.grid)
+        assert lungs.mask.shape == phantom.lungs.shape
+        assert dice(lungs.mask, phantom.lungs.astype(bool)) > 0.93
+        right_ml, left_ml = lungs.sides_ml
+        true_ml = phantom.lungs.sum() * phantom.grid.voxel_ml
+        assert right_ml + left_ml == pytest.approx(true_ml, rel=0.1)
+
+    def test_midline_is_that_of_the_body(self):
+        phantom = demo(2)
+        lungs, _ = search(phantom.ct, phantom.grid)
+        heart_is_left = lungs.mask[:, :, : round(lungs.midline_vox)].sum() > lungs.mask.sum() / 2
+        assert heart_is_left
+        middle_mm = phantom.grid.point_mm((0, 0, lungs.midline_vox))[0]
+        assert middle_mm == pytest.approx(phantom.grid.point_mm((0, 0, (phantom.grid.shape[2] - 1) / 2))[0], abs=6)
+
+
+class TestPlantedFailures:
+    @pytest.mark.parametrize(
+        "variant", ["arms_down", "closed_airway", "contrast", "joined_lungs", "sharp_kernel"]
+    )
+    def test_peculiarities_change_nothing(self, variant):
+        phantom = demo(2, variant)
+        assert_found(phantom.ct, phantom.lungs, phantom.grid)
+
+    @pytest.mark.parametrize("variant", ["collapsed_lung", "missing_lung", "effusion", "consolidation"])
+    def test_one_small_lung_makes_the_box_symmetric(self, variant):
+        phantom = demo(2, variant)
+        _, crop = search(phantom.ct, phantom.grid)
+        assert crop.symmetric and crop.fallback_reason is None
+        assert [warning.code for warning in crop.warnings] == ["one_lung_small"]
+        # Both sides of the chest are inside, the airless one too.
+        assert max(beyond_mm(demo(2).lungs, crop, phantom.grid)) <= CLOSE_MM
+
+    @pytest.mark.parametrize("variant", ["no_apices", "no_bases"])
+    def test_lungs_cut_by_the_scan_fall_back(self, variant):
+        phantom = demo(2, variant)
+        _, crop = search(phantom.ct, phantom.grid)
+        assert "along z" in crop.fallback_reason
+        assert crop.shape[0] == phantom.grid.shape[0]
+
+    def test_a_scan_without_lungs_falls_back_in_spite_of_bowel_gas(self):
+        phantom = demo(2, "lungless")
+        gassy = phantom.ct.copy()
+        z, y, x = (n // 2 for n in gassy.shape)
+        gassy[z - 4 : z + 4, y - 12 : y + 2, x - 20 : x + 20] = -990
+        _, crop = search(gassy, phantom.grid)
+        assert crop.fallback_reason == "no lungs were found"
+
+
+class TestPlantedByHand:
+    def test_stomach_full_of_gas_is_no_lung(self):
+        phantom = demo(2, "missing_lung")
+        lungs, _ = search(phantom.ct, phantom.grid)
+        floor = int(np.flatnonzero(phantom.lungs.any(axis=(1, 2)))[0])
+        gassy = phantom.ct.copy()
+        # 13 x 10 x 11 cm of gas that reach up to the lower border of the lung.
+        gassy[floor - 12 : floor + 8, 40:71, 60:94] = -980
+        found, crop = search(gassy, phantom.grid)
+        assert crop.fallback_reason is None
+        assert abs(sum(found.sides_ml) - sum(lungs.sides_ml)) < 60.0
+
+    def test_padding_ring_and_noise_outside_the_field_of_view(self):
+        phantom = demo(2)
+        ringed = phantom.ct.copy()
+        y, x = np.indices(ringed.shape[1:])
+        middle = (ringed.shape[1] - 1) / 2
+        outside = np.hypot(y - middle, x - middle) > 0.49 * ringed.shape[1]
+        ringed[:, outside] = np.random.default_rng(0).choice([-3024, -2000, -1024], outside.sum()).astype(np.int16)
+        assert_found(ringed, phantom.lungs, phantom.grid)
+
+    def test_a_body_cut_by_the_field_of_view(self):
+        phantom = demo(2)
+        columns = np.flatnonzero(phantom.lungs.any(axis=(0, 1)))
+        # Both side walls are gone, the lungs themselves begin at the border.
+        cut = slice(columns[0], columns[-1] + 1)
+        grid = phantom.grid.cropped(
+            (0, 0, int(columns[0])), (*phantom.grid.shape[:2], int(columns[-1] + 1 - columns[0]))
+        )
+        assert_found(phantom.ct[:, :, cut], phantom.lungs[:, :, cut], grid)
+
+    def test_a_mask_that_touches_face_and_couch(self):
+        phantom = demo(2)
+        masked = phantom.ct.copy()
+        body = np.flatnonzero((phantom.ct[22] > -300).any(axis=1))
+        # A shell of one voxel over the chest, closed with the couch: 8 mm of air over the skin.
+        front = body[0] - 3
+        masked[10:36, front, 20:92] = 100
+        masked[10:36, front : body[-1], 20] = 100
+        masked[10:36, front : body[-1], 91] = 100
+        assert_found(masked, phantom.lungs, phantom.grid)
+
+    def test_emphysema_is_no_gas(self):
+        phantom = demo(2)
+        empty = phantom.ct.copy()
+        empty[(phantom.lungs == 1) & (empty < -600)] = -955
+        assert_found(empty, phantom.lungs, phantom.grid)
+
+    def test_values_stored_1024_too_high_claim_nothing(self):
+        phantom = demo(2)
+        lungs, crop = search(phantom.ct + np.int16(1024), phantom.grid)
+        assert not lungs.mask.any() and crop.fallback_reason == "no lungs were found"
+
+    @pytest.mark.parametrize("value", [-1024, 0, 3000])
+    def test_a_constant_volume_claims_nothing(self, value):
+        grid = Grid((8, 30, 30), (5.0, 3.5, 3.5), (0.0, 0.0, 0.0), STRAIGHT)
+        lungs, crop = search(np.full(grid.shape, value, np.int16), grid)
+        assert not lungs.mask.any()
+        assert (crop.start, crop.shape) == ((0, 0, 0), grid.shape)
+
+    @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 40, 40), (40, 1, 3), (3, 5, 2)])
+    def test_tiny_volumes_do_not_crash(self, shape):
+        rng = np.random.default_rng(0)
+        grid = Grid(shape, (5.0, 1.0, 1.0), (0.0, 0.0, 0.0), STRAIGHT)
+        _, crop = search(rng.integers(-1024, 500, shape).astype(np.int16), grid)
+        assert crop.fallback_reason is not None
+
+    def test_upside_down_storage_gives_the_same_lungs(self):
+        # Ingest turns axes; a volume that is stored flipped and turned back must give the same mask.
+        phantom = demo(2)
+        turn = Orientation((1, 2, 0), (True, False, True))
+        stored = turn.undo(phantom.ct)
+        there, _ = search(turn.apply(stored), phantom.grid)
+        here, _ = search(phantom.ct, phantom.grid)
+        assert np.array_equal(there.mask, here.mask)
+
+
+class TestSlices:
+    @pytest.mark.parametrize("slice_mm", [0.9, 2.5, 7.0])
+    def test_thin_and_thick_slices(self, slice_mm):
+        phantom = demo(2, spacing_mm=(slice_mm, 4.0, 4.0))
+        assert_found(phantom.ct, phantom.lungs, phantom.grid)
+
+    def test_fine_pixels(self):
+        phantom = demo(2, spacing_mm=(6.25, 1.6, 1.6))
+        assert_found(phantom.ct, phantom.lungs, phantom.grid)
+
+
+def test_same_input_same_lungs():
+    phantom = demo(9)
+    factors = shrink_factors(phantom.grid)
+    hu = shrink(phantom.ct, factors)
+    spacing_mm = shrunken_grid(phantom.grid, factors).spacing_mm
+    first, again = find_lungs(hu, spacing_mm), find_lungs(hu.copy(), spacing_mm)
+    assert np.array_equal(first.mask, again.mask) and first.midline_vox == again.midline_vox
