@@ -70,7 +70,9 @@ class TestPlainPatients:
         heart_is_left = lungs.mask[:, :, : round(lungs.midline_vox)].sum() > lungs.mask.sum() / 2
         assert heart_is_left
         middle_mm = phantom.grid.point_mm((0, 0, lungs.midline_vox))[0]
-        assert middle_mm == pytest.approx(phantom.grid.point_mm((0, 0, (phantom.grid.shape[2] - 1) / 2))[0], abs=6)
+        assert middle_mm == pytest.approx(
+            phantom.grid.point_mm((0, 0, (phantom.grid.shape[2] - 1) / 2))[0], abs=6
+        )
 
 
 class TestPlantedFailures:
@@ -124,7 +126,9 @@ class TestPlantedByHand:
         y, x = np.indices(ringed.shape[1:])
         middle = (ringed.shape[1] - 1) / 2
         outside = np.hypot(y - middle, x - middle) > 0.49 * ringed.shape[1]
-        ringed[:, outside] = np.random.default_rng(0).choice([-3024, -2000, -1024], outside.sum()).astype(np.int16)
+        ringed[:, outside] = (
+            np.random.default_rng(0).choice([-3024, -2000, -1024], outside.sum()).astype(np.int16)
+        )
         assert_found(ringed, phantom.lungs, phantom.grid)
 
     def test_a_body_cut_by_the_field_of_view(self):

@@ -22,10 +22,7 @@ def grid(shape, spacing_mm, origin_mm=(10.0, -20.0, 30.0), direction=STRAIGHT):
 
 def ball(own: Grid, radius_mm: float) -> np.ndarray:
     axes = np.meshgrid(
-        *(
-            (np.arange(n) - (n - 1) / 2) * s
-            for n, s in zip(own.shape, own.spacing_mm, strict=True)
-        ),
+        *((np.arange(n) - (n - 1) / 2) * s for n, s in zip(own.shape, own.spacing_mm, strict=True)),
         indexing="ij",
     )
     return (sum(a * a for a in axes) <= radius_mm**2).astype(np.uint8)
@@ -147,7 +144,9 @@ class TestCt:
     def test_other_directions_are_refused(self):
         own = grid((2, 2, 2), (1.0, 1.0, 1.0))
         with pytest.raises(ValueError, match="direction"):
-            resample_ct(np.zeros((2, 2, 2), np.int16), own, grid((2, 2, 2), (1.0, 1.0, 1.0), direction=OBLIQUE))
+            resample_ct(
+                np.zeros((2, 2, 2), np.int16), own, grid((2, 2, 2), (1.0, 1.0, 1.0), direction=OBLIQUE)
+            )
 
     def test_an_array_of_another_shape_is_refused(self):
         own = grid((2, 2, 2), (1.0, 1.0, 1.0))
