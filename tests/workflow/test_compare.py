@@ -5,7 +5,7 @@ import shutil
 
 import yaml
 
-from tests.workflow.conftest import LABELLED
+from tests.conftest import LABELLED
 
 PATIENTS = [str(i) for i in range(1, LABELLED + 1)]
 

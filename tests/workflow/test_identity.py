@@ -2,7 +2,7 @@
 
 import pydicom
 
-from tests.workflow.conftest import DICOM, MARK, MARKED_DATE
+from tests.conftest import DICOM, MARK, MARKED_DATE
 
 
 def test_no_output_log_or_record_names_the_patient(finished):

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from lunggtv.folds import deal_folds
 
-from tests.workflow.conftest import FOLDS, LABELLED
+from tests.conftest import FOLDS, LABELLED
 from tests.workflow.engine import Analysis, new_analysis
 
 PATIENTS = [str(i) for i in range(1, LABELLED + 1)]

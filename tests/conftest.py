@@ -9,7 +9,7 @@ import pytest
 
 from tests.workflow.engine import PROJECT, Analysis, new_analysis
 
-SETTINGS = Path(__file__).with_name("tiny.yaml")
+SETTINGS = Path(__file__).parent / "workflow/tiny.yaml"
 LABELLED, UNLABELLED, FOLDS = 5, 1, 3
 DICOM = "1"  # the labelled patient that comes as DICOM
 MARK = "Quetzalcoatl"
