@@ -5,7 +5,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-
 from lunggtv.cache.box import Crop, choose_crop
 from lunggtv.cache.lungs import Lungs, find_lungs, shrink, shrink_factors, shrunken_grid
 from lunggtv.cache.settings import CacheSettings, Margins

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from cache_cases import beyond_mm, demo, search
-
 from lunggtv.cache.lungs import find_lungs, shrink, shrink_factors, shrunken_grid
 from lunggtv.geometry import Grid, Orientation
 

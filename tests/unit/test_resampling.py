@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from hypothesis import given, settings
-
 from lunggtv.geometry import Grid
 from lunggtv.images import to_image
 from lunggtv.resampling import paste_box, resample_ct, resample_mask, resample_probability, target_grid

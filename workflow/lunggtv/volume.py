@@ -3,7 +3,9 @@
 Layout: datasets ``ct`` (int16 HU), and where they exist ``label`` and ``lungs`` (uint8, 0 and 1), all
 ``(z, y, x)``; attributes ``schema``, ``kind`` (``ingest`` or ``cache``), ``patient``, ``spacing_mm``,
 ``origin_mm``, ``direction`` and ``metadata`` (JSON text: digests, the way back, what the stage recorded).
-Same content, same bytes: no times, fixed library version, Fletcher-32 on every chunk.
+Same content, same bytes: no times, fixed library version. Every byte that matters is under a checksum:
+Fletcher-32 on every chunk, HDF5's own on headers, where texts of fixed length lie (HDF5 keeps texts of
+variable length in a heap without one; a flipped bit there reads as other metadata, or never ends).
 """
 
 import json
@@ -44,7 +46,7 @@ def write_volume(path: str | Path, kind: str, volume: Volume) -> None:
         file.attrs["origin_mm"] = volume.grid.origin_mm
         file.attrs["direction"] = volume.grid.direction
         _write_array(file, "ct", volume.ct)
-        file["ct"].attrs["units"] = "HU"
+        _write_text(file["ct"], "units", "HU")
         for name in MASKS:
             mask = getattr(volume, name)
             if mask is not None:
@@ -76,7 +78,7 @@ def read_volume(path: str | Path, kind: str) -> Volume:
                 tuple(float(v) for v in file.attrs["origin_mm"]),
                 tuple(float(v) for v in file.attrs["direction"]),
             )
-            patient = str(file.attrs["patient"])
+            patient = _read_text(file, "patient")
     except (OSError, KeyError, ValueError) as error:
         raise DamagedFile(_damaged(path, f"cannot be read ({error})")) from error
     return Volume(patient, arrays["ct"], grid, arrays.get("label"), arrays.get("lungs"), metadata)
@@ -98,9 +100,19 @@ def _new_file(path: Path) -> h5py.File:
 
 def _write_attributes(file: h5py.File, kind: str, patient: str, metadata: dict[str, Any]) -> None:
     file.attrs["schema"] = SCHEMA
-    file.attrs["kind"] = kind
-    file.attrs["patient"] = patient
-    file.attrs["metadata"] = json.dumps(metadata, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    _write_text(file, "kind", kind)
+    _write_text(file, "patient", patient)
+    content = json.dumps(metadata, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    _write_text(file, "metadata", content)
+
+
+def _write_text(place: h5py.File | h5py.Dataset, name: str, text: str) -> None:
+    encoded = text.encode("utf-8")
+    place.attrs.create(name, encoded, dtype=h5py.string_dtype("utf-8", max(1, len(encoded))))
+
+
+def _read_text(file: h5py.File, name: str) -> str:
+    return file.attrs[name].decode("utf-8")
 
 
 def _write_array(file: h5py.File, name: str, array: np.ndarray) -> None:
@@ -114,11 +126,12 @@ def _write_array(file: h5py.File, name: str, array: np.ndarray) -> None:
 def _read_metadata(path: Path, file: h5py.File, kind: str) -> dict[str, Any]:
     if "schema" not in file.attrs or int(file.attrs["schema"]) != SCHEMA:
         raise DamagedFile(_damaged(path, f"is not of schema {SCHEMA}"))
-    metadata = json.loads(file.attrs["metadata"])
-    if file.attrs["kind"] == "rejected":
+    metadata = json.loads(_read_text(file, "metadata"))
+    found = _read_text(file, "kind")
+    if found == "rejected":
         raise RejectedPatient(metadata["message"])
-    if file.attrs["kind"] != kind:
-        raise DamagedFile(_damaged(path, f"is a volume of stage {file.attrs['kind']}, not {kind}"))
+    if found != kind:
+        raise DamagedFile(_damaged(path, f"is a volume of stage {found}, not {kind}"))
     return metadata
 
 
@@ -128,4 +141,8 @@ def _check(array: np.ndarray, dtype: str, grid: Grid, name: str) -> None:
 
 
 def _damaged(path: Path, what: str) -> str:
-    return f"{path}: {what}. Delete the file and run snakemake again; it is rebuilt from its source."
+    # results/{stage}/{patient}/volume.h5: the folder tells the patient where the file cannot.
+    return (
+        f"Patient {path.parent.name}, {path}: {what}. Delete the file and run snakemake again; "
+        "it is rebuilt from its source."
+    )
