@@ -61,7 +61,7 @@ def configure(folder: Path) -> None:
         f"ClusterName=test\nSlurmctldHost={host}\nSlurmUser=root\nAuthType=auth/munge\n"
         "ProctrackType=proctrack/pgid\nTaskPlugin=task/none\nSelectType=select/cons_tres\n"
         "SelectTypeParameters=CR_CPU_Memory\nJobAcctGatherType=jobacct_gather/none\n"
-        f"AccountingStorageType=accounting_storage/none\nJobCompType=jobcomp/filetxt\n"
+        f"AccountingStorageType=accounting_storage/none\nAccountingStorageTRES=gres/gpu\nJobCompType=jobcomp/filetxt\n"
         f"JobCompLoc={folder}/completed\nReturnToService=2\nMpiDefault=none\nGresTypes=gpu\n"
         f"SlurmctldPort=16817\nSlurmdPort=16818\n"
         f"StateSaveLocation={folder}/state\nSlurmdSpoolDir={folder}/spool\n"
