@@ -35,7 +35,10 @@ def cluster(tmp_path_factory):
     finally:
         for daemon in reversed(daemons):
             daemon.terminate()
-            daemon.wait(timeout=20)
+            try:
+                daemon.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
         for name in ("slurm.conf", "gres.conf"):
             (ETC / name).unlink(missing_ok=True)
 
