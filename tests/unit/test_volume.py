@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from lunggtv.errors import DamagedFile, RejectedPatient
 from lunggtv.geometry import Grid
-from lunggtv.volume import Volume, read_metadata, read_volume, write_rejected, write_volume
+from lunggtv.volume import SCHEMA, Volume, read_metadata, read_volume, write_rejected, write_volume
 
 SHAPE = (20, 40, 66)
 GRID = Grid(SHAPE, (5.0, 1.17, 1.17), (-12.5, 3.0, 700.25), (0.8, -0.6, 0.0, 0.6, 0.8, 0.0, 0.0, 0.0, 1.0))
@@ -122,14 +122,27 @@ class TestDamage:
         write_volume(path, "cache", volume())
         with h5py.File(path, "r+") as file:
             file.attrs["schema"] = 99
-        with pytest.raises(DamagedFile, match="schema 1"):
+        with pytest.raises(DamagedFile, match=f"schema {SCHEMA}"):
+            read_volume(path, "cache")
+
+    def test_texts_as_the_first_schema_wrote_them(self, path):
+        write_volume(path, "cache", volume())
+        with h5py.File(path, "r+") as file:
+            for name in ("kind", "patient", "metadata"):
+                file.attrs[name] = file.attrs[name].decode("utf-8")
+        for read in (read_volume, read_metadata):
+            with pytest.raises(DamagedFile, match="Delete the file"):
+                read(path, "cache")
+        with h5py.File(path, "r+") as file:
+            file.attrs["schema"] = 1
+        with pytest.raises(DamagedFile, match=f"schema {SCHEMA}"):
             read_volume(path, "cache")
 
     def test_somebody_elses_hdf5(self, path):
         path.parent.mkdir()
         with h5py.File(path, "w") as file:
             file["ct"] = np.zeros(3)
-        with pytest.raises(DamagedFile, match="schema 1"):
+        with pytest.raises(DamagedFile, match=f"schema {SCHEMA}"):
             read_volume(path, "cache")
 
     def test_a_volume_of_another_stage(self, path):

@@ -20,7 +20,7 @@ from lunggtv.errors import DamagedFile, RejectedPatient
 from lunggtv.geometry import Grid
 from lunggtv.storage import whole_file
 
-SCHEMA = 1
+SCHEMA = 2
 CHUNK = (16, 64, 64)  # 128 KiB of int16: whole-case and patch reads both stay near the disk's speed
 MASKS = ("label", "lungs")
 
@@ -112,7 +112,10 @@ def _write_text(place: h5py.File | h5py.Dataset, name: str, text: str) -> None:
 
 
 def _read_text(file: h5py.File, name: str) -> str:
-    return file.attrs[name].decode("utf-8")
+    text = file.attrs[name]
+    if not isinstance(text, bytes):
+        raise ValueError(f"attribute {name} is not as this version writes it")
+    return text.decode("utf-8")
 
 
 def _write_array(file: h5py.File, name: str, array: np.ndarray) -> None:
