@@ -65,7 +65,7 @@ class TestThereAndBack:
         with h5py.File(path, "r") as file:
             assert sorted(file) == ["ct", "label", "lungs"]
             assert file["ct"].attrs["units"] == b"HU"
-            assert file.attrs["kind"] == b"cache" and file.attrs["schema"] == 1
+            assert file.attrs["kind"] == b"cache" and file.attrs["schema"] == SCHEMA
             assert list(file.attrs["spacing_mm"]) == [5.0, 1.17, 1.17]
             assert file["ct"].fletcher32 and file["ct"].dtype == np.int16
 
