@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 from lunggtv.cache.box import Crop, choose_crop
-from lunggtv.cache.lungs import Lungs, find_lungs, shrink, shrink_factors, shrunken_grid
+from lunggtv.cache.lungs import Lungs, find_lungs
 from lunggtv.cache.settings import CacheSettings, Margins
+from lunggtv.cache.shrinking import shrink, shrink_factors, shrunken_grid
 from lunggtv.geometry import Grid, Orientation
 from lunggtv.phantom.anatomy import Phantom, make_phantom
 from lunggtv.phantom.plan import DEMO, PhantomPlan, PhantomSettings, plan_cohort, with_spacing

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from cache_cases import beyond_mm, demo, search
-from lunggtv.cache.lungs import find_lungs, shrink, shrink_factors, shrunken_grid
+from lunggtv.cache.lungs import find_lungs
+from lunggtv.cache.shrinking import shrink, shrink_factors, shrunken_grid
 from lunggtv.geometry import Grid, Orientation
 
 STRAIGHT = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)

@@ -9,13 +9,13 @@ import numpy as np
 from lunggtv.cache.box import body_box, choose_crop
 from lunggtv.cache.crops import COLUMNS, crop_row, sort_crops
 from lunggtv.cache.losses import measure_losses
-from lunggtv.cache.lungs import find_lungs, given_lungs, shrink, shrink_factors, shrunken_grid
+from lunggtv.cache.lungs import find_lungs, given_lungs
 from lunggtv.cache.picture import Scene, draw_crop
 from lunggtv.cache.record import crop_record, heading_of, remarks_of
 from lunggtv.cache.settings import CacheSettings
+from lunggtv.cache.shrinking import shrink, shrink_factors, shrunken_grid
 from lunggtv.errors import ConfigError
 from lunggtv.geometry import Grid, Orientation
-from lunggtv.images import read_image
 from lunggtv.resampling import resample_ct, resample_mask, target_grid
 from lunggtv.storage import read_json, whole_file, write_json, write_tsv
 from lunggtv.volume import Volume, read_volume, write_volume
@@ -95,6 +95,9 @@ def collect_crops(crop_json_paths: Sequence[str | Path], table_path: str | Path)
 
 def _read_lungs(path: str | Path, volume: Volume) -> np.ndarray:
     """The user's lung mask, turned as ingest turned the CT; uint8, 0 and 1."""
+    # Here and not above: loading SimpleITK takes a tenth of the stage's time, and few patients need it.
+    from lunggtv.images import read_image
+
     try:
         mask, found = read_image(path)
     except RuntimeError as error:
