@@ -188,7 +188,7 @@ class TestPlantedByHand:
 
 
 class TestSlices:
-    @pytest.mark.parametrize("slice_mm", [0.9, 2.5, 7.0])
+    @pytest.mark.parametrize("slice_mm", [0.5, 0.9, 2.5, 7.0])
     def test_thin_and_thick_slices(self, slice_mm):
         phantom = demo(2, spacing_mm=(slice_mm, 4.0, 4.0))
         assert_found(phantom.ct, phantom.lungs, phantom.grid)
