@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lunggtv.errors import DamagedFile, RejectedPatient, UnusableMask
+import SimpleITK as sitk
+from lunggtv.errors import DamagedFile, RejectedPatient, UnreadableImage, UnusableMask
 from lunggtv.evaluate.__main__ import main
 from lunggtv.evaluate.columns import table_columns
 from lunggtv.evaluate.compare import COMPARISON_COLUMNS
@@ -175,8 +176,11 @@ def test_unusable_masks_are_refused_with_a_remedy(tmp_path):
     refuse("spacing.nii.gz", tumour(), Grid(SHAPE, (5.0, 1.0, 1.0), good.origin_mm, LPS), "mm away")
     refuse("classes.nii.gz", tumour() * 2, good, "holds the values 0, 2")
     refuse("soft.nii.gz", tumour().astype(np.float32) / 2, good, "0, 0.5")
-    (tmp_path / "torn.nii.gz").write_bytes(b"\x1f\x8b\x08torn")
-    with pytest.raises(UnusableMask, match="cannot be read"):
+    refuse("holes.nii.gz", np.where(tumour() > 0, 1.0, np.nan), good, "1, nan")
+    write_image(tmp_path / "torn.nii.gz", tumour(), good)
+    whole = (tmp_path / "torn.nii.gz").read_bytes()
+    (tmp_path / "torn.nii.gz").write_bytes(whole[:-8])  # the end of gzip: its checksum
+    with pytest.raises(UnreadableImage, match=r"torn\.nii\.gz: is truncated"):
         evaluate_patient(volume, tmp_path / "torn.nii.gz", 0, SETTINGS, *out)
     assert not out[0].exists()
     assert not out[1].exists()
@@ -289,8 +293,36 @@ def test_two_mask_files_on_the_command_line(tmp_path, capsys):
     assert main(files) == 0
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert (lines["dice"], lines["hd95_mm"], lines["outcome"]) == ("0.7500", "5.0000", "scored")
-    assert main([str(tmp_path / "none.nii.gz"), files[1]]) == 1
-    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_the_command_line_refuses_in_one_line(tmp_path, capsys):
+    """Exit code 1 for files that cannot be scored, 2 for arguments that make no sense; nothing on stdout."""
+    grid = Grid(SHAPE, SPACING_MM, (0.0, 0.0, 0.0), LPS)
+    label = tmp_path / "label.nii.gz"
+    write_image(label, tumour(), grid)
+    for name, array in {"other.nrrd": tumour()[1:], "ct.mha": tumour().astype(np.int16) * 900}.items():
+        write_image(tmp_path / name, array, Grid(array.shape, SPACING_MM, (0.0, 0.0, 0.0), LPS))
+    flat = sitk.GetImageFromArray(tumour()[4])
+    sitk.WriteImage(flat, tmp_path / "flat.nii.gz")
+    sitk.WriteImage(sitk.JoinSeries([sitk.GetImageFromArray(tumour())] * 2), tmp_path / "two.nii.gz")
+    (tmp_path / "words.nii.gz").write_text("no image\n", encoding="utf-8")
+    (tmp_path / "nothing.nii").touch()
+    expected = {
+        "other.nrrd": "has 9 x 14 x 16 voxels", "ct.mha": "holds the values 0, 900", "absent.nii.gz": "no such file",
+        "flat.nii.gz": "not one three-dimensional", "two.nii.gz": "not one three-dimensional",
+        "words.nii.gz": "ends inside its header", "nothing.nii": "ends inside its header", "": "no such file",
+    }  # fmt: skip
+    for name, words in expected.items():
+        for files in ([tmp_path / name, label], [label, tmp_path / name]):
+            assert main([str(file) for file in files]) == 1
+            printed = capsys.readouterr()
+            assert printed.out == "" and printed.err.startswith("error: ") and printed.err.count("\n") == 1
+            assert words in printed.err or "has 10 x 14 x 16 voxels" in printed.err, name
+    for option in (["--tolerances-mm", "0"], ["--tolerances-mm", "nan"], ["--lesion-overlap", "1.5"]):
+        with pytest.raises(SystemExit) as stopped:
+            main([str(label), str(label), *option])
+        assert stopped.value.code == 2
+        assert "is not a number above 0" in capsys.readouterr().err
 
 
 def test_the_command_line_gives_what_the_workflow_gives(tmp_path):
