@@ -30,5 +30,5 @@ onsuccess:
 
 # After a failure the verdicts are what the user needs; they are there unless ingest itself broke.
 onerror:
-    if Path("results/ingest/verdicts.tsv").is_file():
-        write_report("results/ingest/verdicts.tsv")
+    if Path("results/ingest/verdicts.html").is_file():
+        write_report("results/ingest/verdicts.html")

@@ -89,10 +89,12 @@ def by_volume(records: Sequence[Record], edges_ml: Sequence[float]) -> dict[str,
 
 
 def _by_contact(records: Sequence[Record]) -> dict[str, list[Record]]:
-    return {
+    strata = {
         "within the lung": [r for r in records if r["contact"] is False],
         "touches pleura or mediastinum": [r for r in records if r["contact"] is True],
     }
+    unlabelled = [r for r in records if r["contact"] is None]
+    return strata | ({"empty label": unlabelled} if unlabelled else {})
 
 
 def _by_fold(records: Sequence[Record]) -> dict[str, list[Record]]:
