@@ -58,7 +58,7 @@ def test_another_tool_and_another_run_are_compared_pair_by_pair(analysis):
     dice = rows["dice"]
     assert float(dice["nnU-Net"]) - float(dice["LungGTV"]) == pytest.approx(gain, abs=1e-5)
     assert dice["LungGTV"] == dice["seed2"]
-    assert [row["patient"] for row in read_tsv(results / "compare/nnU-Net/patients.tsv")][0] == "3"
+    assert read_tsv(results / "compare/nnU-Net/patients.tsv")[0]["patient"] == "3"
     assert "Against nnU-Net" in (results / "landing.rst").read_text(encoding="utf-8")
     report = (results / "report.html").read_text(encoding="utf-8")
     assert '"7 Comparisons"' in report and "results/compare/sets.html" in report
