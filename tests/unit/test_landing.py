@@ -40,6 +40,15 @@ def page(patient: str = "7") -> str:
             "hd95_mm": statistic(12.0),
             "volume_error_percent": statistic(-100),
         },
+        "strata": {
+            "volume": [
+                {"name": "below 10 ml", "patients": 1, "failures": 1, "metrics": {"dice": statistic(0.5)}},
+                {"name": "10 ml and more", "patients": 0, "failures": 0, "metrics": {"dice": {"mean": None}}},
+            ],
+            "contact": [
+                {"name": "within the lung", "patients": 1, "failures": 1, "metrics": {"dice": statistic(0.5)}}
+            ],
+        },
         "human_band": BAND,
     }
     comparison = {
@@ -71,6 +80,12 @@ def test_it_counts_everybody_and_names_failures_before_numbers():
 
 def test_it_states_the_spacing_used_and_the_one_that_the_scans_propose():
     assert "voxels of 5 x own x 1.17 mm" in page() and "propose, is 4 x 1.1 x 1.1 mm" in page()
+
+
+def test_groups_of_tumours_that_have_patients_stand_in_a_table():
+    lines = [line.split() for line in page().splitlines()]
+    assert ["below", "10", "ml", "1", "1", "0.50", "0.40", "to", "0.60"] in lines
+    assert not any(line[:4] == ["10", "ml", "and", "more"] for line in lines)
 
 
 def test_it_compares_in_one_sentence():

@@ -39,7 +39,7 @@ def landing_page(
     """
     parts = [_cohort(verdicts)]
     if summary is not None:
-        parts += [_failures(summary), _headlines(summary)]
+        parts += [_failures(summary), _headlines(summary), _strata(summary)]
     parts += map(_comparison, comparisons)
     parts += [_queue(reviews), READING, _spacing(verdicts, spacing_mm), _provenance(versions, weights)]
     return "\n\n".join(parts) + "\n"
@@ -90,6 +90,17 @@ def _headlines(summary: Mapping[str, Any]) -> str:
         f"bootstrapped over {_patients(summary['patients'])}; with few patients they are wide."
     )
     return f"{_table(rows)}\n\n{after}"
+
+
+def _strata(summary: Mapping[str, Any]) -> str:
+    rows = [("Tumours", "patients", "failures", "mean Dice", "95 % interval")]
+    for stratum in (*summary["strata"]["volume"], *summary["strata"]["contact"]):
+        dice = stratum["metrics"]["dice"]
+        if stratum["patients"]:
+            interval = " to ".join(_number(value, 2) for value in dice["ci95"])
+            counts = (str(stratum["patients"]), str(stratum["failures"]))
+            rows.append((stratum["name"], *counts, _number(dice["mean"], 2), interval))
+    return _table(rows)
 
 
 def _comparison(comparison: Mapping[str, Any]) -> str:
