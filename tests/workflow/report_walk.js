@@ -1,9 +1,12 @@
 // Walks through the report as a user would: every category, every result. What it saw goes into the page as JSON.
 (async () => {
-  const seen = { categories: {}, errors: [] };
+  const seen = { categories: {}, errors: [], top: null };
   window.addEventListener("error", (event) => seen.errors.push(event.message));
   const pause = () => new Promise((resolve) => setTimeout(resolve, 60));
   while (app === undefined) await pause();
+  // Where the first page begins, in pixels below the top of the window; above it nobody can scroll.
+  await pause();
+  seen.top = document.querySelector("#app .prose").getBoundingClientRect().top;
   for (const category of Object.keys(categories).sort()) {
     app.showCategory(category);
     await pause();

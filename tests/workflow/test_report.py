@@ -31,7 +31,8 @@ def opened(page: Path, folder: Path) -> subprocess.CompletedProcess:
             CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
             "--host-resolver-rules=MAP * ~NOTFOUND",
             "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            f"--user-data-dir={folder / 'browser'}", "--virtual-time-budget=60000", "--enable-logging=stderr",
+            f"--user-data-dir={folder / 'browser'}", "--virtual-time-budget=60000",
+            "--window-size=1200,500", "--enable-logging=stderr",
             "--dump-dom", page.as_uri(),
         ],
         capture_output=True, text=True, check=True, timeout=120,
@@ -63,6 +64,7 @@ class TestInABrowser:
     def test_every_result_is_shown(self, finished, tmp_path):
         seen = walked(finished.work / "results/report.html", tmp_path)
         assert seen["errors"] == []
+        assert seen["top"] >= 0, "the first page begins within the window"
         assert tuple(seen["categories"]) == CATEGORIES
         shown = {path: tag for found in seen["categories"].values() for path, tag in found["shown"].items()}
         assert {tag for path, tag in shown.items() if path.endswith((".png", ".svg"))} == {"IMG"}

@@ -15,9 +15,7 @@ Record = Mapping[str, Any]
 # Agreement between physicians: mean pairwise Dice of five observers on CT, lowest and highest of five cases
 # and their mean (NSCLC-Radiomics-Interobserver1).
 HUMAN_DICE = {"low": 0.77, "high": 0.91, "mean": 0.82}
-HUMAN_SOURCE = (
-    "NSCLC-Radiomics-Interobserver1: five observers, mean pairwise Dice of five cases 0.77 to 0.91, mean 0.82"
-)
+HUMAN_SOURCE = "NSCLC-Radiomics-Interobserver1: mean pairwise Dice of five observers in each of five tumours"
 STRATUM_METRICS = ("dice", "hd95_mm", "added_path_length_mm", "volume_error_percent")
 
 

@@ -72,7 +72,7 @@ def _apart(heights: Sequence[float]) -> list[float]:
     places = np.array(heights, dtype=float)
     for below, above in pairwise(order):
         places[above] = max(places[above], places[below] + LABEL_HEIGHT)
-    places[order[-1]] = min(places[order[-1]], 1.0)
+    places[order[-1]] = min(places[order[-1]], 1.0 - LABEL_HEIGHT / 2)
     for above, below in pairwise(order[::-1]):
         places[below] = min(places[below], places[above] - LABEL_HEIGHT)
     return places.tolist()
