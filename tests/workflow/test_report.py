@@ -47,12 +47,14 @@ def walked(report: Path, folder: Path) -> dict:
     return seen
 
 
+@pytest.fixture(scope="module")
+def seen(finished, tmp_path_factory) -> dict:
+    """One walk through the report of the finished run."""
+    return walked(finished.work / "results/report.html", tmp_path_factory.mktemp("browser"))
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 class TestInABrowser:
-    @pytest.fixture(scope="class")
-    def seen(self, finished, tmp_path_factory):
-        return walked(finished.work / "results/report.html", tmp_path_factory.mktemp("browser"))
-
     def test_no_script_fails(self, seen):
         assert seen["errors"] == []
 
