@@ -241,11 +241,12 @@ class TestLungsOfTheUser:
         with pytest.raises(ConfigError, match=r"Patient 7: .*lungs\.nii\.gz.*not on the grid"):
             run(source, lungs_path=path)
 
-    def test_an_unreadable_file_is_named(self, source, tmp_path):
-        ingested(source, demo(2))
-        path = tmp_path / "lungs.nii.gz"
-        path.write_bytes(b"no image")
-        with pytest.raises(ConfigError, match=r"lungs\.nii\.gz .*cannot be read"):
+    def test_a_truncated_file_is_named(self, source, tmp_path):
+        phantom = demo(2)
+        ingested(source, phantom)
+        path = self.write(tmp_path / "own", phantom.lungs, phantom.grid)
+        path.write_bytes(path.read_bytes()[:-8])
+        with pytest.raises(ConfigError, match=r"Patient 7: .*lungs\.nii\.gz: is truncated"):
             run(source, lungs_path=path)
 
 

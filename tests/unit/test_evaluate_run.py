@@ -7,16 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lunggtv.errors import DamagedFile, RejectedPatient, UnusableMask
+import SimpleITK as sitk
+from lunggtv.errors import DamagedFile, RejectedPatient, UnreadableImage, UnusableMask
 from lunggtv.evaluate.__main__ import main
 from lunggtv.evaluate.columns import table_columns
-from lunggtv.evaluate.compare import COMPARISON_COLUMNS
+from lunggtv.evaluate.compare import COMPARISON_COLUMNS, PATIENT_COLUMNS
 from lunggtv.evaluate.other_masks import mask_file
 from lunggtv.evaluate.overlay import chosen_slices
 from lunggtv.evaluate.run import evaluate_patient, score_files
-from lunggtv.evaluate.run_cohort import compare, summarise
+from lunggtv.evaluate.run_cohort import compare, gather_sets, summarise
 from lunggtv.evaluate.score import score_masks
 from lunggtv.evaluate.settings import CohortSettings, EvaluateSettings
+from lunggtv.evaluate.spread import spread_columns
 from lunggtv.evaluate.summary import summarise_records, summarise_review
 from lunggtv.geometry import Grid, lps_orientation
 from lunggtv.images import write_image
@@ -104,7 +106,7 @@ def test_the_record_keeps_its_contract(tmp_path):
 def test_every_column_and_key_is_explained_in_the_docs(tmp_path):
     record = evaluated(tmp_path, tumour(), tumour(slices=3))
     page = (Path(__file__).parents[2] / "docs/metrics.md").read_text(encoding="utf-8")
-    names = [*table_columns([record]), *record, *COMPARISON_COLUMNS]
+    names = [*table_columns([record]), *record, *COMPARISON_COLUMNS, *PATIENT_COLUMNS, *spread_columns([])]
     names += summarise_records([record], COHORT).keys() | summarise_review([record], []).keys()
     missing = {name for name in names if f"`{name}" not in page and not name.startswith("surface_dice_")}
     assert missing == set()
@@ -175,8 +177,11 @@ def test_unusable_masks_are_refused_with_a_remedy(tmp_path):
     refuse("spacing.nii.gz", tumour(), Grid(SHAPE, (5.0, 1.0, 1.0), good.origin_mm, LPS), "mm away")
     refuse("classes.nii.gz", tumour() * 2, good, "holds the values 0, 2")
     refuse("soft.nii.gz", tumour().astype(np.float32) / 2, good, "0, 0.5")
-    (tmp_path / "torn.nii.gz").write_bytes(b"\x1f\x8b\x08torn")
-    with pytest.raises(UnusableMask, match="cannot be read"):
+    refuse("holes.nii.gz", np.where(tumour() > 0, 1.0, np.nan), good, "1, nan")
+    write_image(tmp_path / "torn.nii.gz", tumour(), good)
+    whole = (tmp_path / "torn.nii.gz").read_bytes()
+    (tmp_path / "torn.nii.gz").write_bytes(whole[:-8])  # the end of gzip: its checksum
+    with pytest.raises(UnreadableImage, match=r"torn\.nii\.gz: is truncated"):
         evaluate_patient(volume, tmp_path / "torn.nii.gz", 0, SETTINGS, *out)
     assert not out[0].exists()
     assert not out[1].exists()
@@ -258,23 +263,73 @@ def test_a_folder_of_nnunets_predictions_is_compared(tmp_path):
         write_draft(folder / f"{patient}.nii.gz", volume, draft)
         theirs.append(tmp_path / "compare" / f"{patient}.json")
         picture = theirs[-1].with_suffix(".png")
-        evaluate_patient(volume, mask_file(folder, patient), None, SETTINGS, theirs[-1], picture)
-    outputs = [tmp_path / name for name in ("c.tsv", "c.json", "c.svg")]
+        evaluate_patient(volume, mask_file(str(folder), patient), None, SETTINGS, theirs[-1], picture)
+    outputs = [tmp_path / name for name in ("c.tsv", "patients.tsv", "c.json", "c.svg")]
     compare("LungGTV", ours, "nnunet", theirs, COHORT, *outputs)
-    comparison = read_json(outputs[1])
+    comparison = read_json(outputs[2])
     assert comparison["metrics"]["dice"]["wins"] == {"first": 2, "second": 1, "ties": 0}
     assert comparison["failures"] == {"first": [], "second": ["3"]}
     assert [worst["patient"] for worst in comparison["worst"]["second"]] == ["3", "1", "2"]
     dice = read_tsv(outputs[0])[0]
     assert (dice["metric"], dice["first"], dice["second"]) == ("dice", "LungGTV", "nnunet")
-    before = outputs[2].read_bytes()
+    rows = read_tsv(outputs[1])
+    assert [row["patient"] for row in rows] == ["2", "1", "3"], "where ours lose most comes first"
+    assert [row["winner"] for row in rows] == ["nnunet", "LungGTV", "LungGTV"]
+    assert rows[2]["second_outcome"] == "missed" and rows[0]["contact"] == "yes"
+    before = [path.read_bytes() for path in outputs]
     compare("LungGTV", ours, "nnunet", theirs, COHORT, *outputs)
-    assert outputs[2].read_bytes() == before
+    assert [path.read_bytes() for path in outputs] == before
+
+
+def test_masks_are_found_where_other_tools_and_other_runs_leave_them(tmp_path):
+    def put(name: str) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        return path
+
+    flat = put("nnunet/7.nii.gz")
+    put("nnunet/7.npz"), put("nnunet/7.pkl"), put("nnunet/plans.json"), put("nnunet/17.nii.gz")
+    named = put("cases/lung_007.nii.gz")
+    run = put("study2/results/infer/7/gtv.nii.gz")
+    assert mask_file(str(tmp_path / "nnunet"), "7") == flat
+    assert mask_file(str(tmp_path / "cases/lung_{patient:0>3}.nii.gz"), "7") == named
+    assert mask_file(str(tmp_path / "study2"), "7") == mask_file(str(tmp_path / "study2/results"), "7") == run
     with pytest.raises(UnusableMask, match=r"no mask of patient 4.*4\.nii\.gz"):
-        mask_file(folder, "4")
-    (folder / "1.nii").write_bytes(b"")
-    with pytest.raises(UnusableMask, match="several masks of patient 1"):
-        mask_file(folder, "1")
+        mask_file(str(tmp_path / "nnunet"), "4")
+    with pytest.raises(UnusableMask, match="no mask of patient 8"):
+        mask_file(str(tmp_path / "cases/lung_{patient:0>3}.nii.gz"), "8")
+    with pytest.raises(UnusableMask, match="no such folder"):
+        mask_file(str(tmp_path / "absent"), "7")
+    for pattern in (
+        "lung_{}.nii.gz",
+        "lung_{case}.nii.gz",
+        "lung_{patient.nii.gz",
+        "{patient.a}",
+        "{patient:q}",
+    ):
+        with pytest.raises(UnusableMask, match="may stand in braces"):
+            mask_file(pattern, "7")
+    put("nnunet/7.nii")
+    with pytest.raises(UnusableMask, match="several masks of patient 7"):
+        mask_file(str(tmp_path / "nnunet"), "7")
+
+
+def test_sets_are_put_side_by_side_with_their_spread(tmp_path):
+    """Dice of patient 1: 1, 6/7, 4/6; of patient 2: 6/7 thrice."""
+    sets = {}
+    for name, slices in {"LungGTV": (4, 3), "seed2": (3, 3), "seed3": (2, 3)}.items():
+        sets[name] = write_scores(tmp_path / name, [tumour(slices=n) for n in slices])
+    gather_sets("LungGTV", sets.pop("LungGTV"), sets, tmp_path / "sets.tsv")
+    rows = {row["metric"]: row for row in read_tsv(tmp_path / "sets.tsv")}
+    dice = rows["dice"]
+    means = [(1 + 6 / 7) / 2, 6 / 7, (4 / 6 + 6 / 7) / 2]
+    assert [float(dice[name]) for name in ("LungGTV", "seed2", "seed3")] == pytest.approx(means, rel=1e-5)
+    assert float(dice["sd_of_means"]) == pytest.approx(np.std(means, ddof=1), rel=1e-5)
+    within = np.std([1, 6 / 7, 4 / 6], ddof=1) / 2
+    assert float(dice["sd_within_patient"]) == pytest.approx(within, rel=1e-5)
+    # Errors are taken by size: one, two slices too short are 5 and 10 mm, not -5 and -10.
+    assert float(rows["cranial_error_mm"]["seed3"]) == pytest.approx((10 + 5) / 2)
 
 
 def test_two_mask_files_on_the_command_line(tmp_path, capsys):
@@ -289,8 +344,36 @@ def test_two_mask_files_on_the_command_line(tmp_path, capsys):
     assert main(files) == 0
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert (lines["dice"], lines["hd95_mm"], lines["outcome"]) == ("0.7500", "5.0000", "scored")
-    assert main([str(tmp_path / "none.nii.gz"), files[1]]) == 1
-    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_the_command_line_refuses_in_one_line(tmp_path, capsys):
+    """Exit code 1 for files that cannot be scored, 2 for arguments that make no sense; nothing on stdout."""
+    grid = Grid(SHAPE, SPACING_MM, (0.0, 0.0, 0.0), LPS)
+    label = tmp_path / "label.nii.gz"
+    write_image(label, tumour(), grid)
+    for name, array in {"other.nrrd": tumour()[1:], "ct.mha": tumour().astype(np.int16) * 900}.items():
+        write_image(tmp_path / name, array, Grid(array.shape, SPACING_MM, (0.0, 0.0, 0.0), LPS))
+    flat = sitk.GetImageFromArray(tumour()[4])
+    sitk.WriteImage(flat, tmp_path / "flat.nii.gz")
+    sitk.WriteImage(sitk.JoinSeries([sitk.GetImageFromArray(tumour())] * 2), tmp_path / "two.nii.gz")
+    (tmp_path / "words.nii.gz").write_text("no image\n", encoding="utf-8")
+    (tmp_path / "nothing.nii").touch()
+    expected = {
+        "other.nrrd": "has 9 x 14 x 16 voxels", "ct.mha": "holds the values 0, 900", "absent.nii.gz": "no such file",
+        "flat.nii.gz": "not one three-dimensional", "two.nii.gz": "not one three-dimensional",
+        "words.nii.gz": "ends inside its header", "nothing.nii": "ends inside its header", "": "no such file",
+    }  # fmt: skip
+    for name, words in expected.items():
+        for files in ([tmp_path / name, label], [label, tmp_path / name]):
+            assert main([str(file) for file in files]) == 1
+            printed = capsys.readouterr()
+            assert printed.out == "" and printed.err.startswith("error: ") and printed.err.count("\n") == 1
+            assert words in printed.err or "has 10 x 14 x 16 voxels" in printed.err, name
+    for option in (["--tolerances-mm", "0"], ["--tolerances-mm", "nan"], ["--lesion-overlap", "1.5"]):
+        with pytest.raises(SystemExit) as stopped:
+            main([str(label), str(label), *option])
+        assert stopped.value.code == 2
+        assert "is not a number above 0" in capsys.readouterr().err
 
 
 def test_the_command_line_gives_what_the_workflow_gives(tmp_path):

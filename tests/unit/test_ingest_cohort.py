@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from lunggtv.errors import CohortError
-from lunggtv.ingest.cohort import admit_cohort, collect_verdicts, propose_spacing, shared_scans
+from lunggtv.ingest.cohort import admit_cohort, collect_verdicts, shared_scans
 from lunggtv.ingest.raw import REJECTED, Reason
 from lunggtv.ingest.verdict import verdict_content
 from lunggtv.storage import read_tsv, write_json
@@ -114,11 +114,3 @@ def test_the_table_s_log_proposes_a_spacing(tmp_path, caplog):
     caplog.set_level("INFO")
     table(tmp_path, [verdict(tmp_path, "1", "abc")])
     assert "cache.spacing_mm: [5.0, 1.17, 1.17]" in caplog.text
-
-
-def test_the_proposed_spacing_is_the_median_patient_s():
-    cohort = [(5.0, 1.0, 1.0), (3.0, 1.2, 1.2), (5.0, 1.171875, 1.171875)]
-    assert propose_spacing(cohort) == [5.0, 1.17, 1.17]
-    assert propose_spacing([(3.0, 0.9, 1.6)]) == [3.0, 1.2, 1.2], "the square pixel of the same area"
-    with pytest.raises(ValueError):
-        propose_spacing([])

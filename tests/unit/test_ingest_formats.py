@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from lunggtv.geometry import Grid
+from lunggtv.headers import detached_data
 from lunggtv.images import to_image
-from lunggtv.ingest.headers import detached_data
 from lunggtv.ingest.patient import PatientFiles
 from lunggtv.volume import read_volume
 

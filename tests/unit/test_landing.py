@@ -13,9 +13,21 @@ def statistic(mean: float) -> dict:
 
 def page(patient: str = "7") -> str:
     verdicts = [
-        {"patient": patient, "set": "labelled", "verdict": "accepted", "reasons": ""},
-        {"patient": "new1", "set": "unlabelled", "verdict": "warned", "reasons": "odd"},
-        {"patient": "9", "set": "", "verdict": "excluded", "reasons": "moved *during* the scan"},
+        {"patient": patient, "set": "labelled", "verdict": "accepted", "reasons": "", "spacing_mm": "5 1 1"},
+        {
+            "patient": "new1",
+            "set": "unlabelled",
+            "verdict": "warned",
+            "reasons": "odd",
+            "spacing_mm": "3 1.2 1.2",
+        },
+        {
+            "patient": "9",
+            "set": "",
+            "verdict": "excluded",
+            "reasons": "moved *during* the scan",
+            "spacing_mm": "",
+        },
     ]
     reviews = [{"patient": patient, "review": "No GTV was found."}, {"patient": "new1", "review": ""}]
     summary = {
@@ -28,9 +40,29 @@ def page(patient: str = "7") -> str:
             "hd95_mm": statistic(12.0),
             "volume_error_percent": statistic(-100),
         },
+        "strata": {
+            "volume": [
+                {"name": "below 10 ml", "patients": 1, "failures": 1, "metrics": {"dice": statistic(0.5)}},
+                {"name": "10 ml and more", "patients": 0, "failures": 0, "metrics": {"dice": {"mean": None}}},
+            ],
+            "contact": [
+                {"name": "within the lung", "patients": 1, "failures": 1, "metrics": {"dice": statistic(0.5)}}
+            ],
+        },
         "human_band": BAND,
     }
-    return landing_page(verdicts, reviews, summary, {"torch": "2.13.0"}, {"0": "ab" * 32})
+    comparison = {
+        "second": f"tool {patient}",
+        "metrics": {
+            "dice": {
+                "patients": 1, "first": {"mean": 0.5}, "second": {"mean": 0.75}, "mean_difference": -0.25,
+                "ci95": [-0.4, 0.1], "wins": {"first": 0, "second": 1, "ties": 0},
+            }
+        },
+        "failures": {"first": [patient], "second": []},
+    }  # fmt: skip
+    versions, weights = {"torch": "2.13.0"}, {"0": "ab" * 32}
+    return landing_page(verdicts, reviews, summary, [comparison], [5.0, None, 1.17], versions, weights)
 
 
 def test_it_counts_everybody_and_names_failures_before_numbers():
@@ -46,6 +78,23 @@ def test_it_counts_everybody_and_names_failures_before_numbers():
     assert "abababababab" in text and "torch 2.13.0" in text
 
 
+def test_it_states_the_spacing_used_and_the_one_that_the_scans_propose():
+    assert "voxels of 5 x own x 1.17 mm" in page() and "propose, is 4 x 1.1 x 1.1 mm" in page()
+
+
+def test_groups_of_tumours_that_have_patients_stand_in_a_table():
+    lines = [line.split() for line in page().splitlines()]
+    assert ["below", "10", "ml", "1", "1", "0.50", "0.40", "to", "0.60"] in lines
+    assert not any(line[:4] == ["10", "ml", "and", "more"] for line in lines)
+
+
+def test_it_compares_in_one_sentence():
+    assert (
+        "**Against tool 7**, on the same 1 patient: mean Dice 0.50 against 0.75, difference -0.25 (95 % interval -0.40 "
+        "to +0.10); better in 0, worse in 1; failures 1 against 0."
+    ) in page()
+
+
 def test_it_is_sound_rst_whatever_a_patient_is_called():
     for patient in ("7", "a_b*c", "`x`", "|y|", "Zoë B", "{{ 7 * 7 }}"):
         strict = {"halt_level": Reporter.WARNING_LEVEL, "report_level": Reporter.WARNING_LEVEL}
@@ -55,5 +104,5 @@ def test_it_is_sound_rst_whatever_a_patient_is_called():
 
 
 def test_without_labels_there_are_no_scores():
-    text = landing_page([], [], None, {"torch": "2.13.0"}, {})
+    text = landing_page([], [], None, [], [None, None, None], {"torch": "2.13.0"}, {})
     assert "Dice" not in text and "Models (first digits of their SHA-256): none." in text

@@ -1,7 +1,6 @@
 """Overlap, contour, position, empty masks, the whole record: by hand, by brute force, against MONAI."""
 
 import math
-import time
 
 import numpy as np
 import pytest
@@ -15,6 +14,8 @@ from lunggtv.evaluate.metrics import centroid_mm, diagonal_mm, end_errors_slices
 from lunggtv.evaluate.score import score_masks
 from lunggtv.evaluate.settings import EvaluateSettings
 from monai.metrics import DiceMetric, SurfaceDiceMetric
+
+from tests.unit.mask_pairs import mask_pairs
 
 SETTINGS = EvaluateSettings(tolerances_mm=(1.0, 2.0, 3.0, 5.0), lesion_overlap=0.1)
 SPACING_MM = (5.0, 2.0, 1.0)
@@ -207,28 +208,32 @@ def test_scores_do_not_depend_on_where_the_tumour_lies(masks, before, after):
         assert moved[key] == pytest.approx(record[key], abs=1e-9), key
 
 
-@settings(max_examples=40, deadline=None)
-@given(masks_of, st.sampled_from([(5.0, 1.17, 1.17), (1.0, 1.0, 1.0), (2.0, 0.9, 0.9)]))
+@settings(max_examples=60, deadline=None)
+@given(mask_pairs(), st.sampled_from([(5.0, 1.17, 1.17), (1.0, 1.0, 1.0), (2.0, 0.9, 0.9)]))
 def test_equal_to_monai_where_it_defines_the_same(masks, spacing_mm):
     """Dice, and the surface Dice with subvoxels; MONAI computes in float32."""
-    label, prediction = masks
-    assume(label.any() and prediction.any())
-    record = score_masks(label, prediction, spacing_mm, SETTINGS)
-    tensors = [torch.from_numpy(mask)[None, None] for mask in (prediction, label)]
-    assert record["dice"] == pytest.approx(DiceMetric()(*tensors).item(), abs=1e-6)
+    record = score_masks(*masks, spacing_mm, SETTINGS)
+    label, prediction = (torch.from_numpy(mask)[None, None] for mask in masks)
+    assert record["dice"] == pytest.approx(DiceMetric()(prediction, label).item(), abs=1e-6)
     for tolerance_mm in (1.0, 3.0):
         metric = SurfaceDiceMetric([tolerance_mm], include_background=True, use_subvoxels=True)
-        expected = metric(*tensors, spacing=list(spacing_mm)).item()
+        expected = metric(prediction, label, spacing=list(spacing_mm)).item()
         assert record[f"surface_dice_{tolerance_mm:g}mm"] == pytest.approx(expected, abs=1e-5)
 
 
-@given(masks_of)
-def test_dice_is_nnunets(masks):
-    """nnU-Net v2 (evaluate_predictions.compute_metrics): 2 TP / (2 TP + FP + FN), NaN where ours decides."""
+@given(mask_pairs())
+def test_dice_and_jaccard_are_nnunets(masks):
+    """The formulas of nnU-Net v2, written out here, as it is too heavy to install for tests.
+
+    evaluate_predictions.compute_metrics has 2 TP / (2 TP + FP + FN) and TP / (TP + FP + FN).
+    """
     label, prediction = (mask.astype(bool) for mask in masks)
-    assume(label.any() or prediction.any())
-    tp, fp, fn = (label & prediction).sum(), (~label & prediction).sum(), (label & ~prediction).sum()
-    assert overlap_of(*masks).dice == pytest.approx(2 * tp / (2 * tp + fp + fn), abs=1e-12)
+    tp, fp, fn = ((a & b).sum() for a, b in ((label, prediction), (~label, prediction), (label, ~prediction)))
+    record = score_masks(*masks, SPACING_MM, SETTINGS)
+    assert record["dice"] == pytest.approx(2 * tp / (2 * tp + fp + fn), abs=1e-12)
+    assert record["jaccard"] == pytest.approx(tp / (tp + fp + fn), abs=1e-12)
+    assert record["sensitivity"] == pytest.approx(tp / (tp + fn), abs=1e-12)
+    assert record["precision"] == pytest.approx(tp / (tp + fp), abs=1e-12)
 
 
 def test_masks_must_be_uint8_on_one_grid():
@@ -236,20 +241,6 @@ def test_masks_must_be_uint8_on_one_grid():
         score_masks(TUMOUR, TUMOUR > 0, SPACING_MM, SETTINGS)
     with pytest.raises(ValueError, match="needed is uint8"):
         score_masks(TUMOUR, TUMOUR[1:], SPACING_MM, SETTINGS)
-
-
-def test_a_full_size_patient_takes_less_than_a_third_of_a_second():
-    """Two balls in 100 x 512 x 512 voxels, and a false positive in the far corner; CPU time of one core."""
-    label, draft = (np.zeros((100, 512, 512), dtype=np.uint8) for _ in range(2))
-    z, y, x = np.ogrid[0:10, 0:40, 0:40]
-    ball = ((z - 4.5) * 5) ** 2 + ((y - 19.5) * 1.17) ** 2 + ((x - 19.5) * 1.17) ** 2 <= 22.2**2
-    label[40:50, 230:270, 280:320] = ball
-    draft[41:51, 232:272, 281:321] = ball
-    draft[20:23, 100:110, 90:100] = 1
-    start = time.process_time()
-    record = score_masks(label, draft, (5.0, 1.17, 1.17), SETTINGS)
-    assert time.process_time() - start < 0.3
-    assert record["lesions_false"] == 1
 
 
 def test_contact_with_the_wall_and_without():

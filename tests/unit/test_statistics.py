@@ -139,7 +139,10 @@ def test_strata_hold_everybody_they_should():
     assert [(s["name"], s["patients"], s["failures"]) for s in summary["strata"]["contact"]] == [
         ("within the lung", 2, 1),
         ("touches pleura or mediastinum", 1, 1),
+        ("empty label", 2, 1),
     ]
+    for strata in summary["strata"].values():
+        assert sum(stratum["patients"] for stratum in strata) == 5, "nobody is dropped"
     assert [(s["name"], s["patients"]) for s in summary["strata"]["fold"]] == [("fold 0", 3), ("fold 1", 2)]
     assert summary["lesions"]["sensitivity"] == 1 / 3
     assert summary["lesions"]["false_per_patient"] == 2 / 5

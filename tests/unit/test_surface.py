@@ -4,9 +4,8 @@ from itertools import permutations, product
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from lunggtv.evaluate.surface import (
     SurfaceDistances,
     hausdorff_mm,
@@ -19,6 +18,8 @@ from lunggtv.evaluate.surface import (
 from lunggtv.evaluate.surface_elements import CORNERS, element_areas_mm2
 from surface_distance import lookup_tables as peer_tables
 from surface_distance import metrics as peer
+
+from tests.unit.mask_pairs import mask_pairs
 
 SPACINGS_MM = [(1.0, 1.0, 1.0), (5.0, 1.17, 1.17), (3.0, 0.977, 0.977), (0.7, 2.3, 1.1), (2.5, 1.367, 0.5)]
 TOLERANCES_MM = (0.5, 1.0, 2.0, 3.0, 5.0)
@@ -139,33 +140,57 @@ def test_spacing_with_float32_rounding_keeps_a_slice_within_its_tolerance():
     assert surface_dice(distances_of(label, prediction, spacing_mm), 5.0) == 1.0
 
 
-@st.composite
-def mask_pairs(draw) -> tuple[np.ndarray, np.ndarray]:
-    """Two masks, not empty, that may touch every border: noise, boxes, single voxels, shifted copies."""
-    shape = draw(st.tuples(st.integers(1, 6), st.integers(1, 7), st.integers(1, 7)))
-    noise = hnp.arrays(np.uint8, shape, elements=st.integers(0, 1))
-    first = draw(noise)
-    kind = draw(st.sampled_from(["noise", "voxel", "shifted", "complement", "full"]))
-    if kind == "noise":
-        second = draw(noise)
-    elif kind == "voxel":
-        second = np.zeros(shape, np.uint8)
-        second[tuple(draw(st.integers(0, n - 1)) for n in shape)] = 1
-    elif kind == "shifted":
-        second = np.roll(first, draw(st.integers(-2, 2)), axis=draw(st.integers(0, 2)))
-    elif kind == "complement":
-        second = 1 - first
-    else:
-        second = np.ones(shape, np.uint8)
-    assume(first.any() and second.any())
-    return (first, second) if draw(st.booleans()) else (second, first)
+def ball(shape: tuple, centre: tuple, radius: tuple) -> np.ndarray:
+    z, y, x = np.ogrid[tuple(slice(0, n) for n in shape)]
+    inside = sum(((a - c) / r) ** 2 for a, c, r in zip((z, y, x), centre, radius, strict=True)) <= 1
+    return inside.astype(np.uint8)
+
+
+def test_the_published_examples_of_the_method():
+    """Two pixels two columns apart; half a cube and a layer more (surface_distance_test.py of DeepMind, 3 digits)."""
+    pixel, other = cuboid((3, 3, 6), (1, 1, 1), (1, 1, 1)), cuboid((3, 3, 6), (1, 1, 3), (1, 1, 1))
+    distances = distances_of(pixel, other, (3.0, 2.0, 1.0))
+    assert mean_distance_mm(distances) == pytest.approx(1.5, rel=1e-14)
+    assert hausdorff_mm(distances, 100) == hausdorff_mm(distances, 95) == 2.0
+    assert surface_dice(distances, 1.0) == pytest.approx(0.5, rel=1e-14)
+
+    half, more = cuboid((100,) * 3, (0, 0, 0), (50, 100, 100)), cuboid((100,) * 3, (0, 0, 0), (51, 100, 100))
+    distances = distances_of(half, more, (2.0, 1.0, 1.0))
+    assert hausdorff_mm(distances, 100) == hausdorff_mm(distances, 95) == 2.0
+    assert surface_dice(distances, 1.0) == pytest.approx(0.836, abs=5e-4)
+    directed = [
+        np.average(d, weights=a)
+        for d, a in (
+            (distances.label_mm, distances.label_areas_mm2),
+            (distances.prediction_mm, distances.prediction_areas_mm2),
+        )
+    ]
+    assert directed == pytest.approx([0.322, 0.339], abs=5e-4)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:surface_distance")
 @settings(max_examples=150, deadline=None)
 @given(mask_pairs(), st.sampled_from(SPACINGS_MM), st.sampled_from([50, 90, 95, 100]))
 def test_equal_to_the_peer(masks, spacing_mm, percent):
-    label, prediction = masks
+    assert_equal_to_the_peer(*masks, spacing_mm, percent)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:surface_distance")
+@pytest.mark.parametrize("spacing_mm", SPACINGS_MM)
+def test_equal_to_the_peer_on_tumours(spacing_mm):
+    """Balls of realistic size: shifted, cut by the border, hollow, with a second lesion far away."""
+    shape = (14, 40, 44)
+    label = ball(shape, (6, 20, 20), (4, 12, 12))
+    shifted, at_border = ball(shape, (7, 21, 19), (4, 12, 11)), ball(shape, (0, 2, 40), (5, 9, 9))
+    hollow = label & ~ball(shape, (6, 20, 20), (2, 6, 6)) & 1
+    two = shifted | cuboid(shape, (12, 1, 1), (2, 3, 3))
+    for prediction in (shifted, at_border, hollow, two):
+        assert_equal_to_the_peer(label, prediction, spacing_mm, 95)
+
+
+def assert_equal_to_the_peer(
+    label: np.ndarray, prediction: np.ndarray, spacing_mm: tuple, percent: int
+) -> None:
     ours = distances_of(label, prediction, spacing_mm)
     theirs = peer.compute_surface_distances(label > 0, prediction > 0, spacing_mm)
     np.testing.assert_allclose(ours.label_mm, theirs["distances_gt_to_pred"], atol=1e-9)

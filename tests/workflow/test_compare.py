@@ -1,45 +1,73 @@
-"""Another tool's masks, named by patient as nnU-Net writes them, are scored and compared by the same evaluator."""
+"""Masks of another tool, and those of another run, are scored and compared by the same evaluator."""
 
 import json
 import shutil
 
+import pytest
 import yaml
+from lunggtv.storage import read_tsv
 
 from tests.conftest import LABELLED
 
 PATIENTS = [str(i) for i in range(1, LABELLED + 1)]
 
 
-def test_a_folder_of_masks_is_compared_pair_by_pair(analysis):
-    theirs = analysis.work / "nnunet"
-    theirs.mkdir()
-    for patient in PATIENTS:
-        shutil.copy(analysis.work / f"results/infer/{patient}/gtv.nii.gz", theirs / f"{patient}.nii.gz")
-    (theirs / "dataset.json").write_text("{}")
-    # One label drawn perfectly: there the other tool must win.
-    shutil.copy(analysis.work / "raw/labelled/3/label.nii.gz", theirs / "3.nii.gz")
+def compare_with(analysis, places: dict[str, str]) -> None:
     path = analysis.work / "config.yaml"
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    config["evaluate"] = {"compare": {"nnU-Net": "nnunet"}}
+    config["evaluate"] = {"compare": places}
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
 
-    assert analysis.reruns() == {"evaluate_other": LABELLED, "compare_scores": 1}
+
+def test_another_tool_and_another_run_are_compared_pair_by_pair(analysis):
+    """nnU-Net's folder with all that it writes, its cases named lung_001; and the folder of a run of ours."""
+    theirs, run = analysis.work / "nnunet", analysis.work / "study2/results"
+    theirs.mkdir()
+    for name in (
+        "dataset.json",
+        "plans.json",
+        "predict_from_raw_data_args.json",
+        "lung_001.npz",
+        "lung_001.pkl",
+    ):
+        (theirs / name).write_text("{}", encoding="utf-8")
+    for patient in PATIENTS:
+        source = analysis.work / f"results/infer/{patient}"
+        shutil.copytree(source, run / "infer" / patient)
+        shutil.copy(source / "gtv.nii.gz", theirs / f"lung_00{patient}.nii.gz")
+    # One label drawn perfectly: there the other tool must win.
+    shutil.copy(analysis.work / "raw/labelled/3/label.nii.gz", theirs / "lung_003.nii.gz")
+    compare_with(analysis, {"nnU-Net": "nnunet/lung_{patient:0>3}.nii.gz", "seed2": "study2"})
+
+    assert analysis.reruns() == {
+        "collect_timings": 1, "compare_scores": 2, "describe_run": 1, "evaluate_other": 2 * LABELLED, "gather_sets": 1,
+    }  # fmt: skip
     analysis.run()
-    other = json.loads((analysis.work / "results/compare/nnU-Net/3.json").read_text(encoding="utf-8"))
+    results = analysis.work / "results"
+    other = json.loads((results / "compare/nnU-Net/3.json").read_text(encoding="utf-8"))
     assert other["dice"] == 1.0 and other["hd95_mm"] == 0.0 and other["fold"] is None
-    same = json.loads((analysis.work / "results/compare/nnU-Net/2.json").read_text(encoding="utf-8"))
-    ours = json.loads((analysis.work / "results/evaluate/2.json").read_text(encoding="utf-8"))
-    assert {**same, "fold": ours["fold"]} == ours, "the same mask has the same scores, whoever drew it"
-    assert (analysis.work / "results/compare/nnU-Net/comparison.svg").is_file()
+    ours = {
+        patient: json.loads((results / f"evaluate/{patient}.json").read_text("utf-8")) for patient in PATIENTS
+    }
+    for patient in PATIENTS:
+        same = json.loads((results / f"compare/seed2/{patient}.json").read_text(encoding="utf-8"))
+        expected = ours[patient] | {"fold": None}
+        assert same == expected, "the same mask has the same scores, whoever drew it"
+    rows = {row["metric"]: row for row in read_tsv(results / "compare/sets.tsv")}
+    gain = (1 - ours["3"]["dice"]) / LABELLED
+    dice = rows["dice"]
+    assert float(dice["nnU-Net"]) - float(dice["LungGTV"]) == pytest.approx(gain, abs=1e-5)
+    assert dice["LungGTV"] == dice["seed2"]
+    assert read_tsv(results / "compare/nnU-Net/patients.tsv")[0]["patient"] == "3"
+    assert "Against nnU-Net" in (results / "landing.rst").read_text(encoding="utf-8")
+    report = (results / "report.html").read_text(encoding="utf-8")
+    assert '"7 Comparisons"' in report and "results/compare/sets.html" in report
     assert analysis.reruns() == {}
 
 
 def test_a_missing_mask_stops_with_the_patient_named(analysis):
     (analysis.work / "empty").mkdir()
-    path = analysis.work / "config.yaml"
-    config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    config["evaluate"] = {"compare": {"other": "empty"}}
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    compare_with(analysis, {"other": "empty"})
     done = analysis.run("--dry-run", check=False)
     assert done.returncode != 0
     assert "empty: no mask of patient 1" in done.stdout + done.stderr

@@ -60,7 +60,7 @@ def test_every_patient_has_a_verdict_and_a_row(mixed):
 def test_the_report_shows_the_verdicts(mixed):
     analysis, _ = mixed
     page = (analysis.work / "results/report.html").read_text(encoding="utf-8")
-    assert "verdicts.tsv" in page
+    assert "results/ingest/verdicts.html" in page
 
 
 def test_excluding_them_with_reasons_lets_the_rest_pass(mixed, tmp_path):

@@ -227,6 +227,8 @@ def test_two_equal_typed_values_swapped_rerun_the_right_stage(analysis):
     [
         ("results/evaluate/1.json", {"evaluate_patient": 1, **AFTER_EVALUATION}),
         ("results/evaluate/summary.json", AFTER_EVALUATION),
+        ("results/evaluate/distributions.svg", AFTER_EVALUATION),
+        ("results/infer/review.html", {"collect_reviews": 1, "describe_run": 1, "collect_timings": 1}),
         (
             "results/ingest/verdicts.tsv",
             {"collect_verdicts": 1, "admit_cohort": 1, "describe_run": 1, "collect_timings": 1},

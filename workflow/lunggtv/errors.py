@@ -21,5 +21,9 @@ class DamagedFile(LungGtvError):
     """A file of ours is truncated, corrupted, of another schema, or not ours at all."""
 
 
+class UnreadableImage(LungGtvError):
+    """An image file is missing, damaged, truncated, or not one three-dimensional grey image."""
+
+
 class UnusableMask(LungGtvError):
-    """A mask cannot be scored: missing, unreadable, on another grid, or with other values than 0 and 1."""
+    """A mask cannot be scored: missing, on another grid, or with other values than 0 and 1."""

@@ -24,7 +24,7 @@ rule cache_patient:
             "results/cache/{patient}/crop.png",
             caption="../report/crop.rst",
             category="2 Lung crops",
-            labels={"patient": "{patient}"},
+            labels=crop_label,
         ),
     log:
         "logs/cache_patient/{patient}.log",
@@ -46,10 +46,12 @@ rule collect_crops:
     input:
         expand("results/cache/{patient}/crop.json", patient=PATIENTS),
     output:
-        report(
-            "results/cache/crops.tsv",
+        table="results/cache/crops.tsv",
+        page=report(
+            "results/cache/crops.html",
             caption="../report/crops.rst",
             category="2 Lung crops",
+            labels={"those to look at first": "0. table of all patients"},
         ),
     log:
         "logs/collect_crops.log",

@@ -7,7 +7,9 @@ from lunggtv.config import check_config, plain
 from lunggtv.errors import LungGtvError
 from lunggtv.evaluate.other_masks import mask_file
 from lunggtv.infer.package import read_manifest
+from lunggtv.labels import crop_labels, draft_labels
 from lunggtv.provenance import code_fingerprint
+from lunggtv.storage import read_tsv
 from snakemake.exceptions import WorkflowError
 
 WORKFLOW = Path(workflow.basedir) / "workflow"
@@ -29,10 +31,12 @@ MODELS = list(range(PACKAGE["folds"])) if PACKAGE else COHORT.trained_folds
 FOLDS = {} if PACKAGE else COHORT.folds
 DRAFTED = PATIENTS if MODELS else []
 SCORED = [p for p in COHORT.labelled if PACKAGE or FOLDS[p] in MODELS]
+# What a target needs: its tables, and all that the report shows, so that what was deleted is made again.
 COHORT_TABLES = [
-    "results/ingest/verdicts.tsv",
+    *multiext("results/ingest/verdicts", ".tsv", ".html"),
     "results/ingest/admitted.txt",
-    "results/cache/crops.tsv",
+    *multiext("results/cache/crops", ".tsv", ".html"),
+    *expand("results/cache/{patient}/crop.png", patient=PATIENTS),
 ]
 
 

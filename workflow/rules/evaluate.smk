@@ -1,13 +1,21 @@
 # Drafts against the original label, in mm and ml; then the cohort.
 
+COMPARED = list(config["evaluate"]["compare"]) if SCORED else []
+STATISTICS = [
+    "summary.json",
+    *multiext("metrics", ".tsv", ".html"),
+    *("dice_by_volume.svg", "distributions.svg", "calibration.svg"),
+]
+COMPARISON = [
+    *multiext("comparison", ".json", ".tsv", ".html", ".svg"),
+    *multiext("patients", ".tsv", ".html"),
+]
 EVALUATE_RESULTS = [
-    *expand("results/evaluate/{patient}.json", patient=SCORED),
-    *(["results/evaluate/summary.json"] if SCORED else []),
-    *(["results/landing.rst", "results/timings.tsv"] if DRAFTED else []),
-    *expand(
-        "results/compare/{other}/comparison.json",
-        other=config["evaluate"]["compare"] if SCORED else [],
-    ),
+    *expand("results/evaluate/{patient}.{kind}", patient=SCORED, kind=["json", "png"]),
+    *(expand("results/evaluate/{name}", name=STATISTICS) if SCORED else []),
+    *expand("results/compare/{other}/{name}", other=COMPARED, name=COMPARISON),
+    *(multiext("results/compare/sets", ".tsv", ".html") if COMPARED else []),
+    *(["results/landing.rst", *multiext("results/timings", ".tsv", ".html")] if DRAFTED else []),
 ]
 
 
@@ -30,7 +38,7 @@ rule evaluate_patient:
             "results/evaluate/{patient}.png",
             caption="../report/patient.rst",
             category="4 Patients",
-            labels={"patient": "{patient}"},
+            labels=draft_label,
         ),
     log:
         "logs/evaluate_patient/{patient}.log",
@@ -54,8 +62,9 @@ rule summarise_metrics:
         scores=expand("results/evaluate/{patient}.json", patient=SCORED),
         drafts=expand("results/infer/{patient}/infer.json", patient=SCORED),
     output:
-        metrics=report(
-            "results/evaluate/metrics.tsv",
+        metrics="results/evaluate/metrics.tsv",
+        page=report(
+            "results/evaluate/metrics.html",
             caption="../report/metrics.rst",
             category="6 Statistics",
             labels={"what": "metrics of every patient"},
@@ -95,6 +104,7 @@ rule describe_run:
         verdicts="results/ingest/verdicts.tsv",
         reviews="results/infer/review.tsv",
         summary=["results/evaluate/summary.json"] if SCORED else [],
+        comparisons=expand("results/compare/{other}/comparison.json", other=COMPARED),
         cards=expand(CARDS, fold=MODELS),
     output:
         "results/landing.rst",
@@ -103,6 +113,7 @@ rule describe_run:
     conda:
         "../../envs/lunggtv.yaml"
     params:
+        config=section("cache", "spacing_mm"),
         code=code_of("describe_run"),
     script:
         "../scripts/describe_run.py"
@@ -113,10 +124,12 @@ rule collect_timings:
     input:
         "results/landing.rst",
     output:
-        report(
-            "results/timings.tsv",
+        table="results/timings.tsv",
+        page=report(
+            "results/timings.html",
             caption="../report/timings.rst",
             category="8 Timings and memory",
+            labels={"table": "cost of every rule's jobs"},
         ),
     log:
         "logs/collect_timings.log",
@@ -156,11 +169,19 @@ rule compare_scores:
         ours=expand("results/evaluate/{patient}.json", patient=SCORED),
         theirs=expand("results/compare/{{other}}/{patient}.json", patient=SCORED),
     output:
-        table=report(
-            "results/compare/{other}/comparison.tsv",
+        table="results/compare/{other}/comparison.tsv",
+        page=report(
+            "results/compare/{other}/comparison.html",
             caption="../report/comparison.rst",
             category="7 Comparisons",
-            labels={"with": "{other}", "what": "patient by patient"},
+            labels={"with": "{other}", "what": "every metric"},
+        ),
+        patients="results/compare/{other}/patients.tsv",
+        patients_page=report(
+            "results/compare/{other}/patients.html",
+            caption="../report/comparison.rst",
+            category="7 Comparisons",
+            labels={"with": "{other}", "what": "every patient"},
         ),
         record="results/compare/{other}/comparison.json",
         figure=report(
@@ -178,3 +199,26 @@ rule compare_scores:
         code=code_of("compare_scores"),
     script:
         "../scripts/compare_scores.py"
+
+
+rule gather_sets:
+    input:
+        ours=expand("results/evaluate/{patient}.json", patient=SCORED),
+        theirs=expand("results/compare/{other}/{patient}.json", other=COMPARED, patient=SCORED),
+    output:
+        table="results/compare/sets.tsv",
+        page=report(
+            "results/compare/sets.html",
+            caption="../report/sets.rst",
+            category="7 Comparisons",
+            labels={"with": "all sets", "what": "means and spread"},
+        ),
+    log:
+        "logs/gather_sets.log",
+    conda:
+        "../../envs/lunggtv.yaml"
+    params:
+        names=COMPARED,
+        code=code_of("gather_sets"),
+    script:
+        "../scripts/gather_sets.py"

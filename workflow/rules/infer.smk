@@ -12,7 +12,7 @@ PROBABILITY_MAP = (
 INFER_RESULTS = [
     *expand("results/infer/{patient}/gtv.nii.gz", patient=DRAFTED),
     *expand("results/infer/{patient}/gtv.dcm", patient=[p for p in DRAFTED if p in COHORT.dicom]),
-    *(["results/infer/review.tsv"] if DRAFTED else []),
+    *(multiext("results/infer/review", ".tsv", ".html") if DRAFTED else []),
 ]
 
 
@@ -121,10 +121,12 @@ rule collect_reviews:
     input:
         expand("results/infer/{patient}/infer.json", patient=DRAFTED),
     output:
-        report(
-            "results/infer/review.tsv",
+        table="results/infer/review.tsv",
+        page=report(
+            "results/infer/review.html",
             caption="../report/review.rst",
             category="5 Review queue",
+            labels={"table": "all drafts, most urgent first"},
         ),
     log:
         "logs/collect_reviews.log",

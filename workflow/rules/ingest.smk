@@ -39,10 +39,12 @@ rule collect_verdicts:
     input:
         expand("results/ingest/{patient}/verdict.json", patient=PATIENTS),
     output:
-        report(
-            "results/ingest/verdicts.tsv",
+        table="results/ingest/verdicts.tsv",
+        page=report(
+            "results/ingest/verdicts.html",
             caption="../report/verdicts.rst",
             category="1 Data verdicts",
+            labels={"table": "verdict on every patient"},
         ),
     log:
         "logs/collect_verdicts.log",

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 
 LANDING = Path("results/landing.rst")
+REPORT_STYLE = str(WORKFLOW / "report" / "style.css")
 
 
 report: LANDING.resolve() if LANDING.is_file() else "../report/workflow.rst"
@@ -18,7 +19,13 @@ def write_report(*targets):
         settings.flush()
         command = [sys.executable, "-m", "snakemake", *targets]
         command += ["--snakefile", workflow.main_snakefile, "--configfile", settings.name]
-        command += ["--report", "results/report.html", "--workflow-profile", "none", "--nolock"]
+        command += [
+            "--report",
+            "results/report.html",
+            "--report-stylesheet",
+            REPORT_STYLE,
+        ]
+        command += ["--workflow-profile", "none", "--nolock"]
         done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         print(f"The report could not be written:\n{done.stderr}", file=sys.stderr)
@@ -30,5 +37,5 @@ onsuccess:
 
 # After a failure the verdicts are what the user needs; they are there unless ingest itself broke.
 onerror:
-    if Path("results/ingest/verdicts.tsv").is_file():
-        write_report("results/ingest/verdicts.tsv")
+    if Path("results/ingest/verdicts.html").is_file():
+        write_report("results/ingest/verdicts.html")

@@ -4,6 +4,7 @@ TRAINED = [] if PACKAGE else COHORT.trained_folds
 TRAIN_RESULTS = [
     *expand("results/train/fold{fold}/model.json", fold=TRAINED),
     *expand("results/train/fold{fold}/curves.svg", fold=TRAINED),
+    *expand("results/train/fold{fold}/augmentation.png", fold=TRAINED),
     *(["results/folds.tsv"] if TRAINED else []),
 ]
 
@@ -72,13 +73,13 @@ rule validate_fold:
             "results/train/fold{fold}/curves.svg",
             caption="../report/curves.rst",
             category="3 Training",
-            labels={"fold": "{fold}", "figure": "curves"},
+            labels=training_label("curves"),
         ),
         augmentation=report(
             "results/train/fold{fold}/augmentation.png",
             caption="../report/augmentation.rst",
             category="3 Training",
-            labels={"fold": "{fold}", "figure": "augmented patches"},
+            labels=training_label("augmented patches"),
         ),
     log:
         "logs/validate_fold/{fold}.log",

@@ -2,6 +2,8 @@
 
 from lunggtv.cache.run import collect_crops
 from lunggtv.job import logged_job
+from lunggtv.table_page import write_table_page
 
 with logged_job(snakemake.log[0]):
-    collect_crops(list(snakemake.input), snakemake.output[0])
+    collect_crops(list(snakemake.input), snakemake.output.table)
+    write_table_page(snakemake.output.table, snakemake.output.page, "Lung crops, suspicious ones first")

@@ -1,7 +1,9 @@
 """Gather what the jobs cost, from the benchmark files of the run."""
 
 from lunggtv.job import logged_job
+from lunggtv.table_page import write_table_page
 from lunggtv.timings import collect_timings
 
 with logged_job(snakemake.log[0]):
-    collect_timings(snakemake.params.folder, snakemake.output[0])
+    collect_timings(snakemake.params.folder, snakemake.output.table)
+    write_table_page(snakemake.output.table, snakemake.output.page, "What the jobs cost")

@@ -2,6 +2,8 @@
 
 from lunggtv.ingest.cohort import collect_verdicts
 from lunggtv.job import logged_job
+from lunggtv.table_page import write_table_page
 
 with logged_job(snakemake.log[0]):
-    collect_verdicts(list(snakemake.input), snakemake.params.config["exclude"], snakemake.output[0])
+    collect_verdicts(list(snakemake.input), snakemake.params.config["exclude"], snakemake.output.table)
+    write_table_page(snakemake.output.table, snakemake.output.page, "Verdict on every patient")

@@ -3,6 +3,7 @@
 from lunggtv.evaluate.run_cohort import compare
 from lunggtv.evaluate.settings import CohortSettings
 from lunggtv.job import logged_job
+from lunggtv.table_page import write_table_page
 
 with logged_job(snakemake.log[0]):
     compare(
@@ -12,6 +13,10 @@ with logged_job(snakemake.log[0]):
         list(snakemake.input.theirs),
         CohortSettings.from_config(snakemake.params.config),
         snakemake.output.table,
+        snakemake.output.patients,
         snakemake.output.record,
         snakemake.output.figure,
     )
+    title = f"LungGTV and {snakemake.wildcards.other}"
+    write_table_page(snakemake.output.table, snakemake.output.page, f"{title}: every metric")
+    write_table_page(snakemake.output.patients, snakemake.output.patients_page, f"{title}: every patient")

@@ -10,6 +10,8 @@ with logged_job(snakemake.log[0]):
         read_tsv(snakemake.input.verdicts),
         read_tsv(snakemake.input.reviews),
         read_json(snakemake.input.summary[0]) if snakemake.input.summary else None,
+        comparisons=[read_json(path) for path in snakemake.input.comparisons],
+        spacing_mm=snakemake.params.config["spacing_mm"],
         versions=cards[0]["versions"],
         weights={str(card["fold"]): card["weights_sha256"] for card in cards},
     )

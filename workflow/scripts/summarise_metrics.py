@@ -3,6 +3,7 @@
 from lunggtv.evaluate.run_cohort import summarise
 from lunggtv.evaluate.settings import CohortSettings
 from lunggtv.job import logged_job
+from lunggtv.table_page import write_table_page
 
 with logged_job(snakemake.log[0]):
     summarise(
@@ -15,3 +16,4 @@ with logged_job(snakemake.log[0]):
         snakemake.output.distributions,
         snakemake.output.calibration,
     )
+    write_table_page(snakemake.output.metrics, snakemake.output.page, "Metrics of every patient, out of fold")

@@ -17,6 +17,9 @@ WIDEST_LETTER = 7  # pixels, of the common ones
 GAP = 4
 WINDOW_HU = (-1000.0, 300.0)
 OUTLINE_WIDTH = 2
+SCALE_BAR_MM = 50.0
+# What the panels show, and the sides of the patient at their left, right, top and bottom.
+PLANES = (("axial", "RLAP"), ("coronal", "RLHF"), ("sagittal", "APHF"))
 
 # A palette instead of RGB: a third of the bytes, and every pixel says what it is.
 GREYS = 64
@@ -55,17 +58,20 @@ def draw_crop(scene: Scene, heading: str, remarks: Sequence[str]) -> Image.Image
     """Axial, coronal and sagittal plane through the point of interest; below, a legend and the remarks."""
     lost = _lost(scene)
     point = _point_of_interest(scene, lost)
-    panels = [_panel(scene, lost, axis, point[axis]) for axis in range(3)]
+    panels, pixels_mm = zip(*(_panel(scene, lost, axis, point[axis]) for axis in range(3)), strict=True)
     width = sum(panel.width for panel in panels) + GAP * (len(panels) - 1)
     lines = [line for remark in remarks for line in textwrap.wrap(remark, width // WIDEST_LETTER)]
     picture = Image.new("P", (width, PANEL_HEIGHT + (2 + len(lines)) * LINE_HEIGHT), BACKGROUND)
     picture.putpalette(_palette())
-    left = 0
-    for panel in panels:
-        picture.paste(panel, (left, LINE_HEIGHT))
-        left += panel.width + GAP
     pen = ImageDraw.Draw(picture)
     font = ImageFont.load_default(size=FONT_SIZE)
+    left = 0
+    for panel, plane, pixels in zip(panels, PLANES, pixels_mm, strict=True):
+        picture.paste(panel, (left, LINE_HEIGHT))
+        _annotate(
+            pen, font, (left, LINE_HEIGHT, left + panel.width, LINE_HEIGHT + PANEL_HEIGHT), plane, pixels
+        )
+        left += panel.width + GAP
     pen.text((4, 2), heading, fill=TEXT, font=font)
     top = LINE_HEIGHT + PANEL_HEIGHT
     left = 4
@@ -103,8 +109,35 @@ def _point_of_interest(scene: Scene, lost: np.ndarray | None) -> Shape:
     return (z, y, x)
 
 
-def _panel(scene: Scene, lost: np.ndarray | None, axis: int, index: int) -> Image.Image:
-    """One plane of the frame as palette indices, the head up, drawn to scale."""
+def _annotate(
+    pen: ImageDraw.ImageDraw,
+    font: ImageFont.FreeTypeFont,
+    frame: tuple[int, int, int, int],
+    plane: tuple[str, str],
+    pixels_mm: float,
+) -> None:
+    """Name and sides of a plane, and a scale bar; ``frame``: left, top, right, bottom of the panel."""
+    left, top, right, bottom = frame
+    name, sides = plane
+    middle, height = (left + right) // 2, (top + bottom) // 2
+    length = round(SCALE_BAR_MM * pixels_mm)
+    texts = [
+        ((left + 4, top + 3), name, "la"),
+        ((left + 4, height), sides[0], "lm"),
+        ((right - 4, height), sides[1], "rm"),
+        ((middle, top + 3), sides[2], "ma"),
+        ((middle, bottom - 4), sides[3], "ms"),
+        ((right - 6 - length // 2, bottom - 12), f"{SCALE_BAR_MM:g} mm", "ms"),
+    ]
+    for place, text, anchor in texts:
+        pen.rectangle(pen.textbbox(place, text, font=font, anchor=anchor), fill=BACKGROUND)
+        pen.text(place, text, fill=TEXT, font=font, anchor=anchor)
+    pen.rectangle((right - 7 - length, bottom - 10, right - 5, bottom - 5), fill=BACKGROUND)
+    pen.rectangle((right - 6 - length, bottom - 9, right - 6, bottom - 6), fill=TEXT)
+
+
+def _panel(scene: Scene, lost: np.ndarray | None, axis: int, index: int) -> tuple[Image.Image, float]:
+    """One plane of the frame as palette indices, the head up, drawn to scale; and its pixels per mm."""
     axes = tuple(other for other in range(3) if other != axis)
     rows, columns = (scene.frame[other] for other in axes)
     extents_mm = [
@@ -130,7 +163,7 @@ def _panel(scene: Scene, lost: np.ndarray | None, axis: int, index: int) -> Imag
     plane_image = Image.fromarray(levels.astype(np.uint8))
     ImageDraw.Draw(plane_image).rectangle(_corners(scene, axes, scale, size, step), outline=BOX)
     panel.paste(plane_image, (0, (PANEL_HEIGHT - size[1]) // 2))
-    return panel
+    return panel, scale
 
 
 def _corners(
@@ -181,12 +214,13 @@ def _outline(mask: np.ndarray) -> np.ndarray:
 
 
 def _legend(lost: np.ndarray | None) -> list[tuple[str, int]]:
+    """Colours and their meaning; the window stands last, without a colour of its own."""
     words = [("lungs", GREYS + GREYS // 2), ("box", BOX)]
     if lost is not None:
         words.append(("GTV (label)", GTV))
         if lost.any():
             words.append(("GTV outside the box", LOST))
-    return words
+    return [*words, (f"window {WINDOW_HU[0]:g} to {WINDOW_HU[1]:g} HU", BACKGROUND)]
 
 
 def _palette() -> list[int]:

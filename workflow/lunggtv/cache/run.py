@@ -14,7 +14,7 @@ from lunggtv.cache.picture import Scene, draw_crop
 from lunggtv.cache.record import crop_record, heading_of, remarks_of
 from lunggtv.cache.settings import CacheSettings
 from lunggtv.cache.shrinking import shrink, shrink_factors, shrunken_grid
-from lunggtv.errors import ConfigError
+from lunggtv.errors import ConfigError, UnreadableImage
 from lunggtv.geometry import Grid, Orientation
 from lunggtv.resampling import resample_ct, resample_mask, target_grid
 from lunggtv.storage import read_json, whole_file, write_json, write_tsv
@@ -100,10 +100,8 @@ def _read_lungs(path: str | Path, volume: Volume) -> np.ndarray:
 
     try:
         mask, found = read_image(path)
-    except RuntimeError as error:
-        raise ConfigError(
-            f"Patient {volume.patient}: the lung mask {path} (cache.lungs) cannot be read: {error}"
-        ) from error
+    except UnreadableImage as error:
+        raise ConfigError(f"Patient {volume.patient}: the lung mask (cache.lungs) {error}") from error
     wanted = Grid.from_dict(volume.metadata["original"])
     corners = np.array([(z, y, x) for z in (0, 1) for y in (0, 1) for x in (0, 1)]) * np.subtract(
         wanted.shape, 1

@@ -2,8 +2,9 @@
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lunggtv.errors import LungGtvError
@@ -24,22 +25,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("label", help="mask it is scored against")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument(
-        "--tolerances-mm", type=float, nargs="+", default=TOLERANCES_MM, metavar="MM",
+        "--tolerances-mm", type=_number_to(50), nargs="+", default=TOLERANCES_MM, metavar="MM",
         help="tolerances of the surface Dice (default: 1 2 3 5)",
     )  # fmt: skip
     parser.add_argument(
-        "--lesion-overlap", type=float, default=LESION_OVERLAP, metavar="SHARE",
+        "--lesion-overlap", type=_number_to(1), default=LESION_OVERLAP, metavar="SHARE",
         help="share of a lesion that must be drawn for it to count as found (default: 0.1)",
     )  # fmt: skip
     options = parser.parse_args(arguments)
-    settings = EvaluateSettings(tuple(sorted(options.tolerances_mm)), options.lesion_overlap)
+    settings = EvaluateSettings(tuple(sorted(set(options.tolerances_mm))), options.lesion_overlap)
     try:
         record = score_files(options.prediction, options.label, settings)
     except LungGtvError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(json.dumps(record, sort_keys=True, indent=2) if options.json else _table(record))
+    try:
+        print(json.dumps(record, sort_keys=True, indent=2) if options.json else _table(record), flush=True)
+    except BrokenPipeError:
+        # Whoever read (`| head`) has seen enough; nothing may be written when Python flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _number_to(most: float) -> Callable[[str], float]:
+    """A reader of numbers above 0 up to ``most``, the limits that config.yaml sets too."""
+
+    def number(text: str) -> float:
+        try:
+            if 0 < float(text) <= most:
+                return float(text)
+        except ValueError:
+            pass
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0, at most {most:g}")
+
+    return number
 
 
 def _table(record: dict[str, Any]) -> str:

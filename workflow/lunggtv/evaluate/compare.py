@@ -13,6 +13,10 @@ from lunggtv.evaluate.statistics import describe, paired_difference
 from lunggtv.evaluate.summary import Record, failures
 
 WORST = 5
+PATIENT_COLUMNS = (
+    "patient", "label_ml", "contact", "first", "second", "first_dice", "second_dice", "dice_difference", "winner",
+    "first_hd95_mm", "second_hd95_mm", "first_outcome", "second_outcome", "among_the_worst_of",
+)  # fmt: skip
 COMPARISON_COLUMNS = (
     "metric", "better", "patients", "first", "second", "first_mean", "second_mean", "mean_difference",
     "ci95_low", "ci95_high", "median_difference", "wilcoxon_p", "first_wins", "second_wins", "ties",
@@ -63,6 +67,25 @@ def comparison_rows(comparison: Mapping[str, Any]) -> list[list[Any]]:
         ]
         for key, found in comparison["metrics"].items()
         if found["patients"]
+    ]  # fmt: skip
+
+
+def patient_rows(
+    comparison: Mapping[str, Any], records: Sequence[Record], others: Sequence[Record]
+) -> list[list[Any]]:
+    """Rows of the patients' table, in the order of PATIENT_COLUMNS: where the first loses most comes first."""
+    first, second = comparison["first"], comparison["second"]
+    names = {"first": first, "second": second, "tie": "tie"}
+    worst = {which: {r["patient"] for r in comparison["worst"][which]} for which in ("first", "second")}
+    by_patient = {record["patient"]: record for record in others}
+    pairs = [(record, by_patient[record["patient"]]) for record in records]
+    return [
+        [
+            a["patient"], a["label_ml"], a["contact"], first, second, a["dice"], b["dice"], a["dice"] - b["dice"],
+            names[_winner(a, b)], a["hd95_mm"], b["hd95_mm"], a["outcome"], b["outcome"],
+            ", ".join(names[which] for which in worst if a["patient"] in worst[which]),
+        ]
+        for a, b in sorted(pairs, key=lambda pair: pair[0]["dice"] - pair[1]["dice"])
     ]  # fmt: skip
 
 

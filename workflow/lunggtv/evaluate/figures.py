@@ -69,6 +69,7 @@ def draw_dice_by_volume(records: Sequence[Record]) -> Figure:
     axes.set_xlim(*_volume_limits(records))
     axes.xaxis.set_major_formatter("{x:g}")
     _grid(axes)
+    axes.set_title("Dice against tumour volume, out of fold", fontsize=11)
     # Outside the axes: failures lie at the bottom, where a legend would hide them.
     figure.legend(loc="outside lower center", ncols=3, fontsize=9, frameon=False)
     return figure
@@ -105,7 +106,8 @@ def draw_distributions(records: Sequence[Record]) -> Figure:
         _grid(axes)
     figure.supxlabel(
         f"{len(records)} patients; box: quartiles and median, whiskers: 5 to 95 %; x: failure (missed, false "
-        "alarm, Dice below 0.5)\nno draft: distance = image diagonal; mm axes are logarithmic above 10 mm",
+        "alarm, Dice below 0.5)\nno draft: distance = image diagonal; axes in mm are logarithmic above 10 mm, in % "
+        "beyond 100 %",
         fontsize=9,
     )
     return figure
@@ -115,12 +117,12 @@ def draw_calibration(records: Sequence[Record], drafts: Sequence[Record]) -> Fig
     """The Dice that a draft expected of itself against its true Dice; flagged drafts marked."""
     estimates = {d["patient"]: d for d in drafts if d["expected_dice"] is not None}
     pairs = [(r, estimates[r["patient"]]) for r in records if r["patient"] in estimates]
-    figure = Figure(figsize=(5.6, 5.4), layout="constrained")
+    figure = Figure(figsize=(5.8, 5.9), layout="constrained")
     if not pairs:
         _no_data(figure, "these drafts carry no estimate of their own quality")
         return figure
     axes = figure.add_subplot()
-    axes.plot([0, 1], [0, 1], color="#777777", linestyle="dashed", linewidth=1, label="perfect estimate")
+    axes.plot([0, 1], [0, 1], color="#777777", linestyle="dashed", linewidth=1, label="perfect")
     for name, marker, colour, flagged in (
         ("no review flag", "o", WITHIN_COLOUR, False),
         ("flagged for review", "^", CONTACT_COLOUR, True),
@@ -132,7 +134,8 @@ def draw_calibration(records: Sequence[Record], drafts: Sequence[Record]) -> Fig
         xlabel="expected Dice", ylabel="true Dice", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal"
     )
     _grid(axes)
-    axes.legend(loc="upper left", fontsize=9, framealpha=0.9)
+    axes.set_title("What the drafts expected of themselves, and what they reached", fontsize=11)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=9, frameon=False)
     return figure
 
 
@@ -149,6 +152,7 @@ def draw_comparison(
         _no_data(figure, "no patients to compare")
         return figure
     both, ordered = figure.subplots(1, 2)
+    figure.suptitle(f"Dice of {len(patients)} patients: {name} and {other_name}", fontsize=11)
     both.plot([0, 1], [0, 1], color="#777777", linestyle="dashed", linewidth=1)
     both.plot(second, first, "o", color=WITHIN_COLOUR, markersize=6, alpha=0.7)
     both.text(0.02, 0.98, f"{name} better", ha="left", va="top", fontsize=9, transform=both.transAxes)

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lunggtv.spacing import propose_spacing
+
 # What a physicist asks for first: key of the summary, name, digits, unit.
 HEADLINES = (
     ("dice", "Dice", 2, ""),
@@ -19,6 +21,8 @@ def landing_page(
     verdicts: Sequence[Mapping[str, str]],
     reviews: Sequence[Mapping[str, str]],
     summary: Mapping[str, Any] | None,
+    comparisons: Sequence[Mapping[str, Any]],
+    spacing_mm: Sequence[float | None],
     versions: Mapping[str, str],
     weights: Mapping[str, str],
 ) -> str:
@@ -28,13 +32,16 @@ def landing_page(
         verdicts: rows of verdicts.tsv.
         reviews: rows of review.tsv, most urgent first.
         summary: content of summary.json; None where nobody is labelled.
+        comparisons: contents of comparison.json.
+        spacing_mm: cache.spacing_mm, z, y, x; None keeps the patients' own.
         versions: library -> version.
         weights: fold -> SHA-256 of its weights.
     """
     parts = [_cohort(verdicts)]
     if summary is not None:
-        parts += [_failures(summary), _headlines(summary)]
-    parts += [_queue(reviews), READING, _provenance(versions, weights)]
+        parts += [_failures(summary), _headlines(summary), _strata(summary)]
+    parts += map(_comparison, comparisons)
+    parts += [_queue(reviews), READING, _spacing(verdicts, spacing_mm), _provenance(versions, weights)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -83,6 +90,42 @@ def _headlines(summary: Mapping[str, Any]) -> str:
         f"bootstrapped over {_patients(summary['patients'])}; with few patients they are wide."
     )
     return f"{_table(rows)}\n\n{after}"
+
+
+def _strata(summary: Mapping[str, Any]) -> str:
+    rows = [("Tumours", "patients", "failures", "mean Dice", "95 % interval")]
+    for stratum in (*summary["strata"]["volume"], *summary["strata"]["contact"]):
+        dice = stratum["metrics"]["dice"]
+        if stratum["patients"]:
+            interval = " to ".join(_number(value, 2) for value in dice["ci95"])
+            counts = (str(stratum["patients"]), str(stratum["failures"]))
+            rows.append((stratum["name"], *counts, _number(dice["mean"], 2), interval))
+    return _table(rows)
+
+
+def _comparison(comparison: Mapping[str, Any]) -> str:
+    dice = comparison["metrics"]["dice"]
+    low, high = dice["ci95"]
+    failures = comparison["failures"]
+    return (
+        f"**Against {_escaped(comparison['second'])}**, on the same {_patients(dice['patients'])}: mean Dice "
+        f"{dice['first']['mean']:.2f} against {dice['second']['mean']:.2f}, difference {dice['mean_difference']:+.2f} "
+        f"(95 % interval {low:+.2f} to {high:+.2f}); better in {dice['wins']['first']}, worse in "
+        f"{dice['wins']['second']}; failures {len(failures['first'])} against {len(failures['second'])}."
+    )
+
+
+def _spacing(verdicts: Sequence[Mapping[str, str]], spacing_mm: Sequence[float | None]) -> str:
+    used = " x ".join("own" if step is None else f"{step:g}" for step in spacing_mm)
+    text = f"Models see voxels of {used} mm (z, y, x; ``cache.spacing_mm``)"
+    # A rejected patient has no spacing if its file could not be read; an excluded one was not looked at.
+    found = [row["spacing_mm"].split() for row in verdicts if row["verdict"] in ("accepted", "warned")]
+    if not found:
+        return f"{text}."
+    proposed = " x ".join(
+        f"{step:g}" for step in propose_spacing([[float(mm) for mm in row] for row in found])
+    )
+    return f"{text}; the median of the accepted scans, which they propose, is {proposed} mm."
 
 
 def _queue(reviews: Sequence[Mapping[str, str]]) -> str:

@@ -1,6 +1,5 @@
-"""Where another tool's masks lie: one file a patient, named by patient, on the original grid of the CT.
+"""Where the masks lie that ours are compared with: another tool's, or those of another run of LungGTV.
 
-That is how nnU-Net writes its predictions (``7.nii.gz``); the JSON files beside them are not looked at.
 The module imports nothing heavy: Snakemake calls it while it reads the rules.
 """
 
@@ -9,21 +8,55 @@ from pathlib import Path
 from lunggtv.errors import UnusableMask
 
 MASK_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
+# Below a folder: one file a patient as other tools write them (what else lies there is not looked at, such as
+# nnU-Net's JSON files), or the drafts of a run of LungGTV, whose working or results folder is given.
+LAYOUTS = (
+    *(f"{{patient}}{suffix}" for suffix in MASK_SUFFIXES),
+    "results/infer/{patient}/gtv.nii.gz",
+    "infer/{patient}/gtv.nii.gz",
+)
 
 
-def mask_file(folder: str | Path, patient: str) -> Path:
-    """The mask of a patient in another tool's folder.
+def mask_file(place: str, patient: str) -> Path:
+    """The mask of a patient.
+
+    Args:
+        place: a folder in one of LAYOUTS; or a path with ``{patient}`` in it, which stands for the id
+            (``{patient:0>3}``: filled up with zeros to three signs), where files are named otherwise.
 
     Raises:
-        UnusableMask: none, or more than one under different suffixes.
+        UnusableMask: none, or more than one.
     """
-    found = [path for suffix in MASK_SUFFIXES if (path := Path(folder) / f"{patient}{suffix}").is_file()]
+    if "{" in place:
+        return _named_file(place, patient)
+    if not Path(place).is_dir():
+        raise UnusableMask(f"evaluate.compare: {place}: there is no such folder.")
+    found = [path for name in LAYOUTS if (path := Path(place, name.format(patient=patient))).is_file()]
     if len(found) == 1:
         return found[0]
     if found:
-        names = ", ".join(path.name for path in found)
-        raise UnusableMask(f"{folder}: several masks of patient {patient} ({names}). Keep one of them.")
+        names = ", ".join(map(str, found))
+        raise UnusableMask(
+            f"evaluate.compare: {place}: several masks of patient {patient} ({names}). Keep one."
+        )
     raise UnusableMask(
-        f"{folder}: no mask of patient {patient}. Name files by patient, such as {patient}.nii.gz; a tool "
-        "that found nothing must write an empty mask, or its miss would not count."
+        f"evaluate.compare: {place}: no mask of patient {patient}. Name files by patient, such as "
+        f"{patient}.nii.gz, or give a path such as {place}/lung_{{patient}}.nii.gz; a tool that found nothing must "
+        "write an empty mask, or its miss would not count."
     )
+
+
+def _named_file(pattern: str, patient: str) -> Path:
+    try:
+        path = Path(pattern.format(patient=patient))
+    except (AttributeError, IndexError, KeyError, ValueError) as error:
+        raise UnusableMask(
+            f"evaluate.compare: {pattern}: only {{patient}} may stand in braces, as in lung_{{patient}}.nii.gz or "
+            "lung_{patient:0>3}.nii.gz."
+        ) from error
+    if not path.is_file():
+        raise UnusableMask(
+            f"evaluate.compare: {path}: no mask of patient {patient}. A tool that found nothing must write an empty "
+            "mask, or its miss would not count."
+        )
+    return path

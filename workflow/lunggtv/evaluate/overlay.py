@@ -23,8 +23,9 @@ MEDIASTINAL_WINDOW = (40, 400)
 SURROUNDING_MM = 30.0
 VIEW_RANGE_MM = (100.0, 240.0)
 SCALE_BAR_MM = 20.0
-HALO = [withStroke(linewidth=2.6, foreground="white", alpha=0.7)]
-TEXT_HALO = [withStroke(linewidth=2.5, foreground="black")]
+# The label is a light line with a dark edge, the draft a dark one with a light edge: they differ on a grey printer.
+EDGES = {LABEL_COLOUR: "black", PREDICTION_COLOUR: "white"}
+TEXT_BOX = {"facecolor": "black", "alpha": 0.6, "edgecolor": "none", "pad": 1.5}
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ def draw_overlay(
         for column, (plane, window_name, window_hu) in enumerate(COLUMNS):
             axes = figure.add_axes((0.012 + 0.247 * column, bottom, 0.238, 0.42))
             _draw_plane(axes, plane, (ct, label, prediction), centre, spacing_mm, view_mm, window_hu)
-            _annotate(axes, plane, f"{plane.name}, {window_name} {window_hu[0]}/{window_hu[1]} HU", view_mm)
+            window = f"{window_name} (centre {window_hu[0]}, width {window_hu[1]} HU)"
+            _annotate(axes, plane, f"{plane.name}, {window}", view_mm)
     return figure
 
 
@@ -150,12 +152,12 @@ def _outline(axes: Axes, mask: np.ndarray, step_v: float, step_h: float, colour:
     lines = axes.contour(
         h_mm, v_mm, padded, levels=[0.5], colors=[colour], linewidths=1.5, linestyles=[style]
     )
-    lines.set_path_effects(HALO)
+    lines.set_path_effects([withStroke(linewidth=2.8, foreground=EDGES[colour], alpha=0.7)])
 
 
 def _annotate(axes: Axes, plane: Plane, text: str, view_mm: float) -> None:
     """Plane and window, the letters of the sides, and a scale bar."""
-    style = {"color": "white", "fontsize": 9, "transform": axes.transAxes, "path_effects": TEXT_HALO}
+    style = {"color": "white", "fontsize": 9, "transform": axes.transAxes, "bbox": TEXT_BOX}
     left, right, top, bottom = plane.letters
     axes.text(0.02, 0.98, text, ha="left", va="top", **style)
     axes.text(0.015, 0.5, left, ha="left", va="center", **style)

@@ -38,6 +38,7 @@ def evaluate_patient(
 
     Raises:
         UnusableMask: the volume has no label, or the prediction lies on another grid or holds other values.
+        UnreadableImage: the prediction is no whole image.
         DamagedFile, RejectedPatient: from reading the volume.
     """
     volume = read_volume(volume_path, "ingest")
@@ -66,7 +67,8 @@ def score_files(
     """Score one mask file against another on the same grid.
 
     Raises:
-        UnusableMask: different grids, other values than 0 and 1, or a file that cannot be read.
+        UnusableMask: different grids, or other values than 0 and 1.
+        UnreadableImage: a file is missing or no whole image.
     """
     label, label_grid = _read_mask(label_path)
     prediction, grid = _read_mask(prediction_path)
@@ -84,18 +86,13 @@ def _read_prediction(path: str | Path, volume: Volume) -> np.ndarray:
 
 
 def _read_mask(path: str | Path) -> tuple[np.ndarray, Grid]:
-    try:
-        array, grid = read_image(path)
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise UnusableMask(f"{path}: cannot be read as an image ({reason}).") from error
-    if array.ndim != 3:
-        raise UnusableMask(f"{path}: has {array.ndim} dimensions; a mask on a CT has 3.")
-    mask = array.astype(np.uint8)
-    if not np.array_equal(mask, array) or mask.max() > 1:
+    array, grid = read_image(path)
+    inside = array == 1
+    # NaN equals nothing, so it is found here too.
+    if not np.all(inside | (array == 0)):
         found = ", ".join(f"{value:g}" for value in np.unique(array)[:10])
         raise UnusableMask(f"{path}: holds the values {found}; write the mask with 0 and 1 only.")
-    return mask, grid
+    return inside.view(np.uint8), grid
 
 
 def _check_grid(path: str | Path, grid: Grid, expected: Grid, owner: str) -> None:

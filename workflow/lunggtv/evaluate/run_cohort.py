@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from lunggtv.evaluate.columns import table_columns
-from lunggtv.evaluate.compare import COMPARISON_COLUMNS, compare_records, comparison_rows
+from lunggtv.evaluate.compare import (
+    COMPARISON_COLUMNS,
+    PATIENT_COLUMNS,
+    compare_records,
+    comparison_rows,
+    patient_rows,
+)
 from lunggtv.evaluate.figure_files import save_svg
 from lunggtv.evaluate.figures import (
     draw_calibration,
@@ -14,6 +20,7 @@ from lunggtv.evaluate.figures import (
     draw_distributions,
 )
 from lunggtv.evaluate.settings import CohortSettings
+from lunggtv.evaluate.spread import spread_columns, spread_rows
 from lunggtv.evaluate.summary import summarise_records, summarise_review
 from lunggtv.folds import natural_key
 from lunggtv.storage import read_json, write_json, write_tsv
@@ -55,6 +62,7 @@ def compare(
     other_score_paths: Paths,
     settings: CohortSettings,
     comparison_tsv: str | Path,
+    patients_tsv: str | Path,
     comparison_json: str | Path,
     comparison_svg: str | Path,
 ) -> None:
@@ -66,8 +74,20 @@ def compare(
     records, others = _read_records(score_paths), _read_records(other_score_paths)
     comparison = compare_records(name, records, other_name, others, settings)
     write_tsv(comparison_tsv, COMPARISON_COLUMNS, [list(map(_cell, r)) for r in comparison_rows(comparison)])
+    rows = patient_rows(comparison, records, others)
+    write_tsv(patients_tsv, PATIENT_COLUMNS, [list(map(_cell, row)) for row in rows])
     write_json(comparison_json, comparison)
     save_svg(draw_comparison(name, records, other_name, others), comparison_svg)
+
+
+def gather_sets(
+    name: str, score_paths: Paths, other_score_paths: Mapping[str, Paths], table_tsv: str | Path
+) -> None:
+    """Write the means and the spread of several sets of scores of the same patients."""
+    sets = {name: score_paths} | other_score_paths
+    records = {set_name: _read_records(paths) for set_name, paths in sets.items()}
+    rows = [list(map(_cell, row)) for row in spread_rows(records)]
+    write_tsv(table_tsv, spread_columns(list(sets)), rows)
 
 
 def _read_records(paths: Paths) -> list[Mapping[str, Any]]:

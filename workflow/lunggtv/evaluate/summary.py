@@ -15,9 +15,7 @@ Record = Mapping[str, Any]
 # Agreement between physicians: mean pairwise Dice of five observers on CT, lowest and highest of five cases
 # and their mean (NSCLC-Radiomics-Interobserver1).
 HUMAN_DICE = {"low": 0.77, "high": 0.91, "mean": 0.82}
-HUMAN_SOURCE = (
-    "NSCLC-Radiomics-Interobserver1: five observers, mean pairwise Dice of five cases 0.77 to 0.91, mean 0.82"
-)
+HUMAN_SOURCE = "NSCLC-Radiomics-Interobserver1: mean pairwise Dice of five observers in each of five tumours"
 STRATUM_METRICS = ("dice", "hd95_mm", "added_path_length_mm", "volume_error_percent")
 
 
@@ -89,10 +87,12 @@ def by_volume(records: Sequence[Record], edges_ml: Sequence[float]) -> dict[str,
 
 
 def _by_contact(records: Sequence[Record]) -> dict[str, list[Record]]:
-    return {
+    strata = {
         "within the lung": [r for r in records if r["contact"] is False],
         "touches pleura or mediastinum": [r for r in records if r["contact"] is True],
     }
+    unlabelled = [r for r in records if r["contact"] is None]
+    return strata | ({"empty label": unlabelled} if unlabelled else {})
 
 
 def _by_fold(records: Sequence[Record]) -> dict[str, list[Record]]:

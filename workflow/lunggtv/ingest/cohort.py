@@ -3,11 +3,11 @@
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from lunggtv.errors import CohortError
 from lunggtv.folds import natural_key
+from lunggtv.spacing import propose_spacing
 from lunggtv.storage import read_json, read_tsv, write_text, write_tsv
 
 COLUMNS = (
@@ -89,19 +89,6 @@ def admit_cohort(table_path: str | Path, admitted_path: str | Path) -> None:
         )
     admitted = [row["patient"] for row in rows if row["verdict"] != EXCLUDED]
     write_text(admitted_path, "".join(f"{patient}\n" for patient in admitted))
-
-
-def propose_spacing(spacings_mm: Sequence[Sequence[float]]) -> list[float]:
-    """A cache spacing (z, y, x) in mm for a cohort: the median patient's, in plane and between slices.
-
-    The median of the patients' own spacings is what nnU-Net plans with (Isensee et al. 2021); rounded to
-    0.01 mm, as finer differences mean nothing.
-    """
-    if not spacings_mm:
-        raise ValueError("no spacings to choose from")
-    in_plane = median((y * x) ** 0.5 for _, y, x in spacings_mm)
-    between = median(z for z, _, _ in spacings_mm)
-    return [round(between, 2), round(in_plane, 2), round(in_plane, 2)]
 
 
 def _row(content: Mapping[str, Any]) -> dict[str, Any]:

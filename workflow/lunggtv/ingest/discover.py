@@ -19,7 +19,7 @@ from pathlib import Path
 
 from lunggtv.errors import CohortError
 from lunggtv.folds import natural_key
-from lunggtv.ingest.headers import detached_data, suffix_of
+from lunggtv.headers import detached_data, suffix_of
 from lunggtv.ingest.patient import PatientFiles
 from lunggtv.ingest.patterns import PLACE, components, fitting, is_clutter, visible, wrong_id
 

@@ -8,12 +8,12 @@ import numpy as np
 import SimpleITK as sitk
 
 from lunggtv.geometry import Grid
-from lunggtv.ingest.headers import BadHeader, Storage, is_plain_name, read_storage, suffix_of
+from lunggtv.headers import BadHeader, Storage, is_plain_name, read_storage, suffix_of
 from lunggtv.ingest.patient import PatientFiles
 from lunggtv.ingest.raw import RawScan, Reason, Refused
 from lunggtv.ingest.settings import IngestSettings
-from lunggtv.ingest.streams import BrokenStream, read_voxels
 from lunggtv.provenance import file_digest
+from lunggtv.streams import BrokenStream, read_voxels
 
 FORMATS = {
     ".nii.gz": "nifti", ".nii": "nifti", ".nrrd": "nrrd", ".nhdr": "nrrd", ".mha": "metaimage",

@@ -27,8 +27,9 @@ def draw_contact_sheet(sampler: Sampler, path: str | Path) -> None:
         axes = figure.add_subplot(ROWS, COLUMNS, index + 1)
         axes.imshow(ct_hu[z], cmap="gray", vmin=-1000, vmax=300, aspect=aspect, interpolation="nearest")
         if mask[z].any():
-            axes.contour(mask[z], levels=[0.5], colors=["#ffb000"], linewidths=0.8)
-        axes.set_title(f"{patients_of(sampler, range(index, index + 1))[0]}, slice {z}", fontsize=8)
+            axes.contour(mask[z], levels=[0.5], colors=["#E69F00"], linewidths=0.8)
+        axes.set_title(f"patient {patients_of(sampler, range(index, index + 1))[0]}, slice {z}", fontsize=8)
         axes.set_axis_off()
+    figure.suptitle("Patches as the network saw them; label outlined; window -1000 to 300 HU", fontsize=10)
     with whole_file(path) as partial:
         figure.savefig(partial, format="png", metadata={"Software": None})

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from lunggtv.ingest.headers import Storage
+from lunggtv.headers import Storage
 
 CHUNK_BYTES = 1 << 20
 WINDOW_BITS = {"gzip": 31, "zlib": 15}  # zlib's wbits for each container

@@ -1,0 +1,15 @@
+"""Put all named sets of drafts side by side with ours: means and spread."""
+
+from pathlib import Path
+
+from lunggtv.evaluate.run_cohort import gather_sets
+from lunggtv.job import logged_job
+from lunggtv.table_page import write_table_page
+
+with logged_job(snakemake.log[0]):
+    theirs = {
+        name: [path for path in snakemake.input.theirs if Path(path).parent.name == name]
+        for name in snakemake.params.names
+    }
+    gather_sets("LungGTV", list(snakemake.input.ours), theirs, snakemake.output.table)
+    write_table_page(snakemake.output.table, snakemake.output.page, "Means of all sets, and their spread")
