@@ -7,6 +7,7 @@ from lunggtv.config import check_config, plain
 from lunggtv.errors import LungGtvError
 from lunggtv.evaluate.other_masks import mask_file
 from lunggtv.infer.package import read_manifest
+from lunggtv.locks import lock_run
 from lunggtv.provenance import code_fingerprint
 from snakemake.exceptions import WorkflowError
 
@@ -19,6 +20,7 @@ try:
         # Its models draft as they learnt: the settings that drafts depend on come with them.
         for stage, settings in PACKAGE["settings"].items():
             config[stage] = {**config[stage], **settings}
+        check_config(config, WORKFLOW / "schemas" / "config.schema.yaml")
     COHORT = find_cohort(config)
 except LungGtvError as error:
     raise WorkflowError(str(error)) from None
@@ -34,6 +36,15 @@ COHORT_TABLES = [
     "results/ingest/admitted.txt",
     "results/cache/crops.tsv",
 ]
+
+
+# A second run in the same folder stops here. The profiles switch off Snakemake's own lock, which outlives a run
+# that was killed.
+onstart:
+    try:
+        lock_run()
+    except LungGtvError as error:
+        raise WorkflowError(str(error)) from None
 
 
 wildcard_constraints:
