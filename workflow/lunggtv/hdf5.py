@@ -4,6 +4,8 @@ Fletcher-32 guards every chunk; HDF5's own checksum guards headers, where texts 
 texts of variable length in a heap without one; a flipped bit there reads as another text, or never ends).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -13,9 +15,18 @@ import numpy as np
 LARGEST_RATIO = 1040
 
 
-def new_file(path: Path) -> h5py.File:
-    """A file to write; same content, same bytes."""
-    return h5py.File(path, "w", libver=("v110", "v110"), track_order=False)
+@contextmanager
+def new_file(path: Path) -> Iterator[h5py.File]:
+    """A file to write; same content, same bytes.
+
+    It is built in memory and written by Python. HDF5 itself meets a full disk only when it closes the file, where
+    h5py drops the error and leaves a torn file behind without a word.
+    """
+    with h5py.File(path, "w", driver="core", backing_store=False, libver=("v110", "v110")) as file:
+        yield file
+        file.flush()
+        image = file.id.get_file_image()
+    path.write_bytes(image)
 
 
 def write_text(place: h5py.File | h5py.Dataset, name: str, text: str) -> None:
