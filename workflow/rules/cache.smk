@@ -53,6 +53,7 @@ rule collect_crops:
         ),
     log:
         "logs/collect_crops.log",
+    localrule: True
     conda:
         "../../envs/lunggtv.yaml"
     params:

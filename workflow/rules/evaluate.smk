@@ -100,6 +100,7 @@ rule describe_run:
         "results/landing.rst",
     log:
         "logs/describe_run.log",
+    localrule: True
     conda:
         "../../envs/lunggtv.yaml"
     params:
@@ -120,6 +121,7 @@ rule collect_timings:
         ),
     log:
         "logs/collect_timings.log",
+    localrule: True
     conda:
         "../../envs/lunggtv.yaml"
     params:

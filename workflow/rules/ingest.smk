@@ -46,6 +46,7 @@ rule collect_verdicts:
         ),
     log:
         "logs/collect_verdicts.log",
+    localrule: True
     conda:
         "../../envs/lunggtv.yaml"
     params:
@@ -63,6 +64,7 @@ rule admit_cohort:
         "results/ingest/admitted.txt",
     log:
         "logs/admit_cohort.log",
+    localrule: True
     conda:
         "../../envs/lunggtv.yaml"
     params:

@@ -8,7 +8,8 @@ def raw_files(wildcards):
 
 def raw_sizes(files):
     """Bytes of each raw file. Snakemake looks into a file only if it is newer than the results; another file with
-    an older time (a restored copy, a clock set back) would be missed. Phantoms are made here: they have none."""
+    an older time (a restored copy, a clock set back) would be missed. Phantoms are made here: they have none.
+    """
     if COHORT.phantom_files:
         return []
     return [file.stat().st_size if file.is_file() else None for file in files.files]
