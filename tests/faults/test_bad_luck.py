@@ -61,7 +61,9 @@ def test_a_clock_in_the_future_reruns_nothing_for_ever(analysis):
 
 
 @pytest.mark.long
-def test_a_raw_file_that_vanishes_in_mid_run_is_named_and_may_come_back(analysis, finished, tmp_path):
+def test_a_raw_file_that_vanishes_in_mid_run_is_named_and_may_come_back(
+    analysis, finished, tmp_path, campaign
+):
     shutil.rmtree(analysis.work / "results/ingest")
     raw = analysis.work / "raw/labelled/5/label.nii.gz"
     run = start(analysis)
@@ -75,3 +77,4 @@ def test_a_raw_file_that_vanishes_in_mid_run_is_named_and_may_come_back(analysis
     shutil.move(tmp_path / "away", raw)
     analysis.run()
     assert_same_results(analysis, finished)
+    campaign.append(("a raw file gone in mid-run", "named; same bytes once it was back"))

@@ -11,6 +11,7 @@ from lunggtv.storage import read_tsv
 from tests.faults.chaos import assert_same_results, start
 
 KINDS = ("job", "snakemake", "all")
+WORDS = {"job": "one job", "snakemake": "Snakemake alone, its jobs live on", "all": "the whole process group"}
 RULES = (
     "ingest_patient", "collect_verdicts", "cache_patient", "train_fold", "validate_fold", "predict_patient",
     "calibrate_drafts", "infer_patient", "write_rtstruct", "evaluate_patient", "summarise_metrics",
@@ -47,11 +48,11 @@ def test_killed_at_every_level_it_goes_on(analysis, finished):
 
 
 @pytest.mark.long
-def test_fifty_kills(finished, tmp_path, record_property):
+def test_fifty_kills(finished, tmp_path, campaign):
     """Whole runs from raw data, killed in every stage; seeds are fixed, the machine's pace is not."""
     seconds = seconds_of_rules(finished)
     choose = random.Random(7)
-    hits, kinds, runs = Counter(), Counter(), 0
+    hits, kinds, runs, files = Counter(), Counter(), 0, 0
     while sum(kinds.values()) < KILLS:
         runs += 1
         analysis = finished.copied_to(tmp_path / str(runs))
@@ -66,6 +67,12 @@ def test_fifty_kills(finished, tmp_path, record_property):
         files = assert_same_results(analysis, finished)
         assert analysis.reruns() == {}
         shutil.rmtree(tmp_path / str(runs))
-    print(
-        f"\n{sum(kinds.values())} kills in {runs} runs of {files} files: {dict(kinds)}; at work: {dict(hits)}"
+    for kind, count in sorted(kinds.items()):
+        campaign.append((f"SIGKILL: {WORDS[kind]}, {count} times", "the run that followed went on"))
+    struck = ", ".join(f"{rule} {count}" for rule, count in hits.most_common())
+    campaign.append(
+        (
+            f"{sum(kinds.values())} kills in {runs} runs; at work when it struck: {struck}",
+            f"all {files} files of each run with the bytes of an undisturbed one, nothing left to do",
+        )
     )
