@@ -17,6 +17,7 @@ from lunggtv.model.weights import load_model, load_tensors
 from lunggtv.volume import Volume, read_volume, write_volume
 
 from tests.unit.test_weights import PLAN, saved  # noqa: F401
+from tests.workflow.engine import new_analysis
 
 GRID = Grid((4, 8, 8), (5.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1.0, 0, 0, 0, 1, 0, 0, 0, 1))
 
@@ -186,3 +187,14 @@ def test_a_forged_manifest_is_refused(tmp_path, change):
     forged_package(tmp_path / "p.zip", [], manifest)
     with pytest.raises(DamagedFile, match=r"its package\.json is not as a package has it"):
         read_manifest(tmp_path / "p.zip")
+
+
+def test_settings_that_a_package_brings_are_checked_like_the_user_s(tmp_path):
+    analysis = new_analysis(tmp_path)
+    manifest = {"folds": 1, "schema": 1, "settings": {"cache": {"margin": 3}, "infer": {}}}
+    forged_package(analysis.work / "p.zip", [], manifest)
+    (analysis.work / "raw/new/7").mkdir(parents=True)
+    (analysis.work / "config.yaml").write_text("model: p.zip\ndata: {labelled: null, unlabelled: raw/new}\n")
+    done = analysis.run("--dry-run", check=False)
+    assert done.returncode != 0
+    assert "cache.margin: no such key" in done.stdout + done.stderr
