@@ -73,9 +73,15 @@ def start(analysis: Analysis, *arguments: str) -> Run:
     log = (analysis.work / "killed.out").open("a", encoding="utf-8")
     process = subprocess.Popen(
         command, cwd=analysis.project, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=log, stderr=log,
-        start_new_session=True,
+        # Where a shell started the tests in the background, Ctrl-C is ignored, also by what they start.
+        start_new_session=True, preexec_fn=heed_ctrl_c,  # noqa: PLW1509
     )  # fmt: skip
     return Run(analysis, process)
+
+
+def heed_ctrl_c() -> None:
+    """Give SIGINT its meaning back."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def assert_same_results(analysis: Analysis, undisturbed: Analysis) -> int:
