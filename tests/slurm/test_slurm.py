@@ -128,7 +128,8 @@ def test_a_training_killed_for_memory_gets_more_and_one_preempted_goes_on(cluste
     run = start(analysis, target, *options(analysis))
 
     def mine():
-        return [job for job in cluster.jobs() if job["JobId"] not in before]
+        jobs = [job for job in cluster.jobs() if job["JobId"] not in before]
+        return sorted(jobs, key=lambda job: int(job["JobId"]))
 
     # As the kernel does it when memory is short: no time for a last word.
     assert run.wait_for_job("train_fold")
@@ -137,13 +138,13 @@ def test_a_training_killed_for_memory_gets_more_and_one_preempted_goes_on(cluste
     # Then a job of higher rank takes its place.
     log = analysis.work / "logs/train_fold/0.log"
     wait_until(lambda: log.is_file() and "fold 0: step" in log.read_text(encoding="utf-8"))
-    second = max(mine(), key=lambda job: int(job["JobId"]))["JobId"]
+    second = mine()[1]["JobId"]
     subprocess.run(["scontrol", "requeue", second], check=True)
     wait_until(lambda: cluster_state(mine(), second) == "PENDING")
     subprocess.run(["scontrol", "update", f"JobId={second}", "StartTime=now"], check=True)
     assert run.process.wait(timeout=PATIENCE_S) == 0, (analysis.work / "killed.out").read_text()[-5000:]
 
-    killed, preempted = sorted(mine(), key=lambda job: int(job["JobId"]))
+    killed, preempted = mine()
     assert killed["JobState"] == "FAILED" and preempted["JobState"] == "COMPLETED"
     assert megabytes(preempted["MinMemoryNode"]) == 2 * megabytes(killed["MinMemoryNode"]) == 16000
     assert preempted["Restarts"] == "1"
