@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake
 
-.PHONY: env demo test lint clean
+.PHONY: env demo test test-long lint clean
 
 env: .venv/ready
 
@@ -20,6 +20,10 @@ demo: env
 
 test: env
 	$(BIN)/python -m pytest
+
+# Fifty kills, full disks in every stage, a minute of fuzzing; its summary is printed, and kept in bench/results/faults.md.
+test-long: env
+	$(BIN)/python -m pytest -s -m long
 
 lint: env
 	$(BIN)/ruff check .

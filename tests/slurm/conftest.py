@@ -1,23 +1,57 @@
-"""A real SLURM on this one machine, with a pretend GPU, for as long as the tests run."""
+"""A real SLURM on this one machine, with two pretend GPUs, for as long as the tests run.
+
+The jobs see another /tmp and another cache folder of the user than Snakemake does, as on the nodes of a cluster: only
+the working directory and the Python environment are shared.
+"""
 
 import os
+import re
+import shlex
 import shutil
 import socket
 import subprocess
+import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.workflow.engine import PROJECT
 
 # Jobs look for the cluster's configuration here: the executor plugin passes no SLURM_CONF on.
 ETC = Path("/etc/slurm")
 START_S = 60
 NEEDED = ("slurmctld", "slurmd", "munged", "sbatch")
+GPUS = 2
+# More than this machine has, so that jobs start with the memory they really ask for; nothing enforces it.
+MEMORY_MB = 64000
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The cluster's own records."""
+
+    def jobs(self) -> list[dict[str, str]]:
+        """What ``scontrol show job`` says of every job, ended ones too; ``rule`` is the rule it is for."""
+        done = subprocess.run(["scontrol", "-o", "show", "job"], capture_output=True, text=True, check=False)
+        found = []
+        for line in done.stdout.splitlines():
+            job = dict(re.findall(r"(\S+?)=(\S*)", line))
+            rule = re.search(r"rule_(.+?)(?:_wildcards_|$)", job.get("Comment", ""))
+            if rule:
+                found.append(job | {"rule": rule[1]})
+        return found
+
+    def waiting_or_running(self) -> list[str]:
+        """Ids of all jobs that have not ended."""
+        done = subprocess.run(["squeue", "-h", "-o", "%A"], capture_output=True, text=True, check=True)
+        return done.stdout.split()
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
-    """The file in which the test cluster records every job that has ended."""
+    """A running cluster; skips where there can be none."""
     missing = [name for name in NEEDED if shutil.which(name) is None]
     if missing or os.getuid() != 0:
         pytest.skip(f"needs root and Debian's slurm-wlm and munge (missing: {', '.join(missing) or 'root'})")
@@ -26,12 +60,15 @@ def cluster(tmp_path_factory):
     folder = tmp_path_factory.mktemp("slurm")
     configure(folder)
     daemons = [start_munge()]
-    for command in (["slurmctld", "-D"], ["slurmd", "-D"]):
-        log = (folder / f"{command[0]}.out").open("w")
+    for name, command in (
+        ("slurmctld", ["slurmctld", "-D"]),
+        ("slurmd", on_a_node(tmp_path_factory.getbasetemp())),
+    ):
+        log = (folder / f"{name}.out").open("w")
         daemons.append(subprocess.Popen(command, stdout=log, stderr=log))
     try:
         wait_until_idle(folder)
-        yield folder / "completed"
+        yield Cluster()
     finally:
         for daemon in reversed(daemons):
             daemon.terminate()
@@ -51,27 +88,41 @@ def start_munge() -> subprocess.Popen:
     return subprocess.Popen(["setpriv", "--reuid=munge", "--regid=munge", "--clear-groups", "munged", "-F"])
 
 
+def on_a_node(shared: Path) -> list[str]:
+    """The command that runs slurmd where /tmp and the user's cache are its own, but for the tests' folder and what
+    Python runs from; in the open where mounting is not allowed."""
+    kept = " ".join(shlex.quote(str(path)) for path in (shared, PROJECT, Path(sys.prefix).resolve()))
+    cache = shlex.quote(str(Path.home() / ".cache"))
+    script = (
+        f"mount --make-rprivate / && mkdir -p /run/lunggtv {cache} && mount -t tmpfs tmpfs /run/lunggtv && n=0 && "
+        f"for f in {kept}; do n=$((n+1)); mkdir /run/lunggtv/$n; mount --bind $f /run/lunggtv/$n; done && "
+        f"mount -t tmpfs tmpfs /tmp && mount -t tmpfs tmpfs {cache} && n=0 && "
+        f"for f in {kept}; do n=$((n+1)); mkdir -p $f; mount --bind /run/lunggtv/$n $f; done && exec slurmd -D"
+    )
+    can = subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode == 0
+    return ["unshare", "-m", "sh", "-c", script] if can else ["slurmd", "-D"]
+
+
 def configure(folder: Path) -> None:
-    """Write slurm.conf and gres.conf; the GPU is a null device of another name."""
+    """Write slurm.conf and gres.conf; the GPUs are null devices of another name."""
     host = socket.gethostname()
-    gpu = folder / "gpu0"
-    subprocess.run(["mknod", str(gpu), "c", "1", "3"], check=True)
+    for number in range(GPUS):
+        subprocess.run(["mknod", str(folder / f"gpu{number}"), "c", "1", "3"], check=True)
     for name in ("state", "spool", "log", "run"):
         (folder / name).mkdir()
-    memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20 - 500
     ETC.mkdir(exist_ok=True)
-    (ETC / "gres.conf").write_text(f"Name=gpu File={gpu}\n")
+    (ETC / "gres.conf").write_text(f"Name=gpu File={folder}/gpu[0-{GPUS - 1}]\n")
     (ETC / "slurm.conf").write_text(
         f"ClusterName=test\nSlurmctldHost={host}\nSlurmUser=root\nAuthType=auth/munge\n"
         "ProctrackType=proctrack/pgid\nTaskPlugin=task/none\nSelectType=select/cons_tres\n"
         "SelectTypeParameters=CR_CPU_Memory\nJobAcctGatherType=jobacct_gather/none\n"
-        f"AccountingStorageType=accounting_storage/none\nJobCompType=jobcomp/filetxt\n"
-        f"JobCompLoc={folder}/completed\nReturnToService=2\nMpiDefault=none\nGresTypes=gpu\n"
+        "AccountingStorageType=accounting_storage/none\nReturnToService=2\nMpiDefault=none\nGresTypes=gpu\n"
+        "SlurmdParameters=config_overrides\nMinJobAge=7200\nKillWait=20\n"
         f"SlurmctldPort=16817\nSlurmdPort=16818\n"
         f"StateSaveLocation={folder}/state\nSlurmdSpoolDir={folder}/spool\n"
         f"SlurmctldPidFile={folder}/run/slurmctld.pid\nSlurmdPidFile={folder}/run/slurmd.pid\n"
         f"SlurmctldLogFile={folder}/log/slurmctld.log\nSlurmdLogFile={folder}/log/slurmd.log\n"
-        f"NodeName={host} CPUs={os.cpu_count()} RealMemory={memory_mb} Gres=gpu:1 State=UNKNOWN\n"
+        f"NodeName={host} CPUs={os.cpu_count()} RealMemory={MEMORY_MB} Gres=gpu:{GPUS} State=UNKNOWN\n"
         f"PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE State=UP\n"
     )
 

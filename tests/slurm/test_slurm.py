@@ -1,48 +1,176 @@
-"""The whole workflow through a real SLURM: same bytes, jobs with the memory they ask for, patients as arrays."""
+"""The workflow through a real SLURM: same bytes, what each rule asks for, and what goes wrong on clusters."""
 
+import os
 import re
 import shutil
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.workflow.engine import Analysis
+from tests.faults.chaos import PATIENCE_S, Run, assert_same_results, start
 
-GPU_RULES = {"train_fold", "validate_fold", "predict_patient"}
+# What each rule asks for: memory in MB, minutes, GPUs.
+REQUESTS = {
+    "ingest_patient": (1500, 20, 0), "cache_patient": (1500, 20, 0), "train_fold": (8000, 720, 1),
+    "validate_fold": (8000, 120, 1), "predict_patient": (6000, 30, 1), "calibrate_drafts": (4000, 60, 0),
+    "infer_patient": (2000, 20, 0), "write_rtstruct": (2000, 20, 0), "evaluate_patient": (2000, 20, 0),
+    "summarise_metrics": (2000, 20, 0),
+}  # fmt: skip
+ARRAYS = {"ingest_patient", "cache_patient", "infer_patient", "evaluate_patient"}
+ARRAY_EXTRA_MB = 50  # what the executor adds to an array for the commands it passes
+
+
+def options(analysis) -> list[str]:
+    """Submission by the shipped profile, looked after more often than on a real cluster."""
+    return [
+        "--workflow-profile", str(analysis.project / "profiles/slurm"), "--slurm-status-command", "squeue",
+        "--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5",
+        "--default-resources", "slurm_account=test", "mem_mb=2000", "runtime=20",
+    ]  # fmt: skip
+
+
+class Devices(threading.Thread):
+    """Watches which GPUs the processes of jobs are told to use, and which are in use at once."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(daemon=True)
+        self.run_of = run
+        self.seen: dict[int, tuple[str, str | None]] = {}
+        self.shared = False
+
+    def run(self) -> None:
+        while self.run_of.process.poll() is None:
+            now = []
+            for pid, rule in self.run_of.jobs().items():
+                try:
+                    words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+                except OSError:
+                    continue
+                told = [
+                    word.partition(b"=")[2].decode()
+                    for word in words
+                    if word.startswith(b"CUDA_VISIBLE_DEVICES=")
+                ]
+                self.seen[pid] = (rule, told[0] if told else None)
+                now += told
+            self.shared |= len(now) != len(set(now))
+            time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
-def submitted(cluster, finished, tmp_path_factory) -> tuple[Analysis, list[dict[str, str]]]:
-    """The tiny cohort run again from its raw data through the cluster, and SLURM's own records of it."""
+def submitted(cluster, finished, tmp_path_factory):
+    """The tiny cohort from its raw data through the cluster, cancelled once on the way; with what was seen."""
     analysis = finished.copied_to(tmp_path_factory.mktemp("slurm") / "copy")
     for name in ("results", "logs", "benchmarks", "train_state", ".snakemake"):
         shutil.rmtree(analysis.work / name)
-    analysis.run(
-        "--workflow-profile", str(analysis.project / "profiles/slurm"), "--slurm-status-command", "squeue",
-        "--slurm-init-seconds-before-status-checks", "2", "--default-resources", "slurm_account=test",
-        "mem_mb=500", "--set-resources", *(f"{rule}:mem_mb=1000" for rule in sorted(GPU_RULES)),
-        "--latency-wait", "5", timeout=900,
-    )  # fmt: skip
-    lines = cluster.read_text(encoding="utf-8").splitlines()
-    return analysis, [dict(re.findall(r"(\w+)=(\S*)", line)) for line in lines]
+    run = start(analysis, *options(analysis))
+    assert run.wait_for_job("cache_patient")
+    run.kill("ctrl-c")
+    left = cluster.waiting_or_running()
+    run = start(analysis, *options(analysis))
+    devices = Devices(run)
+    devices.start()
+    assert run.process.wait(timeout=900) == 0, (analysis.work / "killed.out").read_text()[-5000:]
+    devices.join()
+    return analysis, cluster.jobs(), devices, left
 
 
-def test_the_results_are_those_of_a_run_without_a_cluster(submitted, finished):
-    analysis, _ = submitted
-    for path in sorted(finished.work.glob("results/**/*")):
-        same = analysis.work / path.relative_to(finished.work)
-        if path.is_file() and path.stem not in ("report", "timings"):
-            assert same.read_bytes() == path.read_bytes(), same
+def test_a_cancelled_run_leaves_no_jobs_and_goes_on_to_the_same_results(submitted, finished):
+    analysis, _, _, left = submitted
+    assert left == []
+    assert_same_results(analysis, finished)
     assert analysis.reruns() == {}
 
 
-def test_every_job_completed_on_the_cluster(submitted):
-    _, jobs = submitted
-    assert jobs
-    assert {job["JobState"] for job in jobs} == {"COMPLETED"}
+def test_each_rule_asks_for_its_memory_time_and_gpu(submitted):
+    jobs = submitted[1]
+    assert {job["rule"] for job in jobs} == set(REQUESTS), "nothing else is worth a job"
+    for job in jobs:
+        memory_mb, minutes, gpus = REQUESTS[job["rule"]]
+        assert 0 <= megabytes(job["MinMemoryNode"]) - memory_mb <= ARRAY_EXTRA_MB, job
+        assert minutes_of(job["TimeLimit"]) == minutes, job
+        assert job.get("TresPerJob", "") == ("gres:gpu:1" if gpus else ""), job
+        assert job["NumCPUs"] == "1", job
 
 
-def test_memory_is_what_the_rules_ask_for_and_patients_go_as_arrays(submitted):
-    _, jobs = submitted
-    # Three folds trained and validated, six patients predicted; the rules that ask for a GPU.
-    assert sum("mem=1000M" in job["Tres"] for job in jobs) == 3 + 3 + 6
-    assert sum("ArrayJobId" in job for job in jobs) >= 12, "ingest and cache of six patients"
+def test_patients_go_as_arrays(submitted):
+    arrays = {job["rule"] for job in submitted[1] if "ArrayJobId" in job}
+    assert arrays == ARRAYS
+
+
+def test_jobs_compute_on_the_device_that_slurm_gave_them(submitted):
+    devices = submitted[2]
+    told = {
+        rule: {device for r, device in devices.seen.values() if r == rule}
+        for rule, _ in devices.seen.values()
+    }
+    for rule, seen in told.items():
+        if REQUESTS.get(rule, (0, 0, 0))[2]:
+            assert seen <= {"0", "1"}, (rule, seen)
+        else:
+            assert not seen & {"0", "1"}, (rule, seen)
+    assert told["train_fold"] == {"0", "1"}, "folds run side by side on two devices"
+    assert not devices.shared
+
+
+def test_a_training_killed_for_memory_gets_more_and_one_preempted_goes_on(cluster, finished, tmp_path):
+    analysis = finished.copied_to(tmp_path / "copy")
+    config = yaml.safe_load((analysis.work / "config.yaml").read_text(encoding="utf-8"))
+    config["train"]["steps"] = 600
+    (analysis.work / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    before = {job["JobId"] for job in cluster.jobs()}
+    target = "results/train/fold0/weights.safetensors"
+    run = start(analysis, target, *options(analysis))
+
+    def mine():
+        jobs = [job for job in cluster.jobs() if job["JobId"] not in before]
+        return sorted(jobs, key=lambda job: int(job["JobId"]))
+
+    # As the kernel does it when memory is short: no time for a last word.
+    assert run.wait_for_job("train_fold")
+    os.kill(next(iter(run.jobs())), signal.SIGKILL)
+    wait_until(lambda: len(mine()) == 2)
+    # Then a job of higher rank takes its place.
+    log = analysis.work / "logs/train_fold/0.log"
+    wait_until(lambda: log.is_file() and "fold 0: step" in log.read_text(encoding="utf-8"))
+    second = mine()[1]["JobId"]
+    subprocess.run(["scontrol", "requeue", second], check=True)
+    wait_until(lambda: cluster_state(mine(), second) == "PENDING")
+    subprocess.run(["scontrol", "update", f"JobId={second}", "StartTime=now"], check=True)
+    assert run.process.wait(timeout=PATIENCE_S) == 0, (analysis.work / "killed.out").read_text()[-5000:]
+
+    killed, preempted = mine()
+    assert killed["JobState"] == "FAILED" and preempted["JobState"] == "COMPLETED"
+    assert megabytes(preempted["MinMemoryNode"]) == 2 * megabytes(killed["MinMemoryNode"]) == 16000
+    assert preempted["Restarts"] == "1"
+    resumed = re.search(r"fold 0: resumed at step (\d+) of 600", log.read_text(encoding="utf-8"))
+    assert resumed and int(resumed[1]) > 0, log.read_text(encoding="utf-8")
+
+
+def cluster_state(jobs, job_id):
+    return next(job["JobState"] for job in jobs if job["JobId"] == job_id)
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def megabytes(text):
+    """SLURM writes 1500M and 8000M, but 8G where it comes out even."""
+    number, unit = re.fullmatch(r"([\d.]+)([MG])", text).groups()
+    return round(float(number) * (1024 if unit == "G" else 1))
+
+
+def minutes_of(text):
+    """Minutes of ``[days-]hours:minutes:seconds``."""
+    days, _, rest = text.rpartition("-")
+    hours, minutes, _ = map(int, rest.split(":"))
+    return int(days or 0) * 1440 + hours * 60 + minutes

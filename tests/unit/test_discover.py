@@ -70,6 +70,7 @@ def test_ids_with_blanks_and_other_alphabets(tmp_path, patient):
         ("a\\b", "slash"),
         ("x" * 201, "200 bytes"),
         ("ü" * 101, "200 bytes"),
+        ("7-" + "ab" * 20, "repeated 20 times"),
         (b"\xff\xfe".decode("utf-8", "surrogateescape"), "UTF-8"),
     ],
 )

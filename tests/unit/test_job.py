@@ -1,6 +1,8 @@
 """A job's words go to its log; a user's error is one message, anything else a traceback."""
 
+import errno
 import logging
+import os
 
 import pytest
 from lunggtv.errors import RejectedPatient
@@ -31,3 +33,15 @@ def test_a_later_job_does_not_write_into_an_earlier_log(tmp_path):
     with logged_job(tmp_path / "b.log"):
         logging.info("hello")
     assert "hello" not in (tmp_path / "a.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(errno.ENOSPC, "No space left on device. Make space"), (errno.EROFS, "Make the folder writable")],
+)
+def test_what_the_machine_refuses_is_one_message(tmp_path, number, words):
+    log = tmp_path / "job.log"
+    with pytest.raises(SystemExit), logged_job(log):
+        raise OSError(number, os.strerror(number), "results/cache/7/volume.h5")
+    text = log.read_text()
+    assert "results/cache/7/volume.h5: " in text and words in text and "Traceback" not in text

@@ -3,9 +3,7 @@
 Layout: datasets ``ct`` (int16 HU), and where they exist ``label`` and ``lungs`` (uint8, 0 and 1), all
 ``(z, y, x)``; attributes ``schema``, ``kind`` (``ingest`` or ``cache``), ``patient``, ``spacing_mm``,
 ``origin_mm``, ``direction`` and ``metadata`` (JSON text: digests, the way back, what the stage recorded).
-Same content, same bytes: no times, fixed library version. Every byte that matters is under a checksum:
-Fletcher-32 on every chunk, HDF5's own on headers, where texts of fixed length lie (HDF5 keeps texts of
-variable length in a heap without one; a flipped bit there reads as other metadata, or never ends).
+Same content, same bytes; checksums as ``hdf5`` says.
 """
 
 import json
@@ -18,11 +16,13 @@ import numpy as np
 
 from lunggtv.errors import DamagedFile, RejectedPatient
 from lunggtv.geometry import Grid
+from lunggtv.hdf5 import new_file, read_array, read_text, write_array, write_text
 from lunggtv.storage import whole_file
 
 SCHEMA = 2
 CHUNK = (16, 64, 64)  # 128 KiB of int16: whole-case and patch reads both stay near the disk's speed
 MASKS = ("label", "lungs")
+TYPES = {"ct": "int16", "label": "uint8", "lungs": "uint8"}
 
 
 @dataclass(frozen=True)
@@ -39,24 +39,24 @@ class Volume:
 
 def write_volume(path: str | Path, kind: str, volume: Volume) -> None:
     """Write a volume, whole or not at all. Raises ValueError on a wrong type or shape."""
-    _check(volume.ct, "int16", volume.grid, "ct")
-    with whole_file(path) as partial, _new_file(partial) as file:
+    _check(volume.ct, volume.grid, "ct")
+    with whole_file(path) as partial, new_file(partial) as file:
         _write_attributes(file, kind, volume.patient, volume.metadata)
         file.attrs["spacing_mm"] = volume.grid.spacing_mm
         file.attrs["origin_mm"] = volume.grid.origin_mm
         file.attrs["direction"] = volume.grid.direction
-        _write_array(file, "ct", volume.ct)
-        _write_text(file["ct"], "units", "HU")
+        write_array(file, "ct", volume.ct, CHUNK)
+        write_text(file["ct"], "units", "HU")
         for name in MASKS:
             mask = getattr(volume, name)
             if mask is not None:
-                _check(mask, "uint8", volume.grid, name)
-                _write_array(file, name, mask)
+                _check(mask, volume.grid, name)
+                write_array(file, name, mask, CHUNK)
 
 
 def write_rejected(path: str | Path, patient: str, message: str) -> None:
     """Write the place-holder of a rejected patient; reading it raises RejectedPatient(message)."""
-    with whole_file(path) as partial, _new_file(partial) as file:
+    with whole_file(path) as partial, new_file(partial) as file:
         _write_attributes(file, "rejected", patient, {"message": message})
 
 
@@ -71,14 +71,14 @@ def read_volume(path: str | Path, kind: str) -> Volume:
     try:
         with h5py.File(path, "r") as file:
             metadata = _read_metadata(path, file, kind)
-            arrays = {name: file[name][()] for name in ("ct", *MASKS) if name in file}
+            arrays = {name: read_array(file, name, dtype) for name, dtype in TYPES.items() if name in file}
             grid = Grid(
                 arrays["ct"].shape,
                 tuple(float(v) for v in file.attrs["spacing_mm"]),
                 tuple(float(v) for v in file.attrs["origin_mm"]),
                 tuple(float(v) for v in file.attrs["direction"]),
             )
-            patient = _read_text(file, "patient")
+            patient = read_text(file, "patient")
     except (OSError, KeyError, ValueError) as error:
         raise DamagedFile(_damaged(path, f"cannot be read ({error})")) from error
     return Volume(patient, arrays["ct"], grid, arrays.get("label"), arrays.get("lungs"), metadata)
@@ -94,43 +94,19 @@ def read_metadata(path: str | Path, kind: str) -> dict[str, Any]:
         raise DamagedFile(_damaged(path, f"cannot be read ({error})")) from error
 
 
-def _new_file(path: Path) -> h5py.File:
-    return h5py.File(path, "w", libver=("v110", "v110"), track_order=False)
-
-
 def _write_attributes(file: h5py.File, kind: str, patient: str, metadata: dict[str, Any]) -> None:
     file.attrs["schema"] = SCHEMA
-    _write_text(file, "kind", kind)
-    _write_text(file, "patient", patient)
+    write_text(file, "kind", kind)
+    write_text(file, "patient", patient)
     content = json.dumps(metadata, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    _write_text(file, "metadata", content)
-
-
-def _write_text(place: h5py.File | h5py.Dataset, name: str, text: str) -> None:
-    encoded = text.encode("utf-8")
-    place.attrs.create(name, encoded, dtype=h5py.string_dtype("utf-8", max(1, len(encoded))))
-
-
-def _read_text(file: h5py.File, name: str) -> str:
-    text = file.attrs[name]
-    if not isinstance(text, bytes):
-        raise ValueError(f"attribute {name} is not as this version writes it")
-    return text.decode("utf-8")
-
-
-def _write_array(file: h5py.File, name: str, array: np.ndarray) -> None:
-    chunks = tuple(min(size, limit) for size, limit in zip(array.shape, CHUNK, strict=True))
-    file.create_dataset(
-        name, data=array, chunks=chunks, compression="gzip", compression_opts=1, shuffle=True,
-        fletcher32=True, track_times=False,
-    )  # fmt: skip
+    write_text(file, "metadata", content)
 
 
 def _read_metadata(path: Path, file: h5py.File, kind: str) -> dict[str, Any]:
     if "schema" not in file.attrs or int(file.attrs["schema"]) != SCHEMA:
         raise DamagedFile(_damaged(path, f"is not of schema {SCHEMA}"))
-    metadata = json.loads(_read_text(file, "metadata"))
-    found = _read_text(file, "kind")
+    metadata = json.loads(read_text(file, "metadata"))
+    found = read_text(file, "kind")
     if found == "rejected":
         raise RejectedPatient(metadata["message"])
     if found != kind:
@@ -138,9 +114,9 @@ def _read_metadata(path: Path, file: h5py.File, kind: str) -> dict[str, Any]:
     return metadata
 
 
-def _check(array: np.ndarray, dtype: str, grid: Grid, name: str) -> None:
-    if array.dtype != np.dtype(dtype) or array.shape != grid.shape:
-        raise ValueError(f"{name} is {array.dtype} {array.shape}; needed is {dtype} {grid.shape}")
+def _check(array: np.ndarray, grid: Grid, name: str) -> None:
+    if array.dtype != np.dtype(TYPES[name]) or array.shape != grid.shape:
+        raise ValueError(f"{name} is {array.dtype} {array.shape}; needed is {TYPES[name]} {grid.shape}")
 
 
 def _damaged(path: Path, what: str) -> str:

@@ -55,6 +55,7 @@ rule collect_crops:
         ),
     log:
         "logs/collect_crops.log",
+    localrule: True
     conda:
         "../../envs/lunggtv.yaml"
     params:

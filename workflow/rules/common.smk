@@ -8,6 +8,7 @@ from lunggtv.errors import LungGtvError
 from lunggtv.evaluate.other_masks import mask_file
 from lunggtv.infer.package import read_manifest
 from lunggtv.labels import crop_labels, draft_labels
+from lunggtv.locks import lock_run
 from lunggtv.provenance import code_fingerprint
 from lunggtv.storage import read_tsv
 from snakemake.exceptions import WorkflowError
@@ -21,6 +22,7 @@ try:
         # Its models draft as they learnt: the settings that drafts depend on come with them.
         for stage, settings in PACKAGE["settings"].items():
             config[stage] = {**config[stage], **settings}
+        check_config(config, WORKFLOW / "schemas" / "config.schema.yaml")
     COHORT = find_cohort(config)
 except LungGtvError as error:
     raise WorkflowError(str(error)) from None
@@ -38,6 +40,15 @@ COHORT_TABLES = [
     *multiext("results/cache/crops", ".tsv", ".html"),
     *expand("results/cache/{patient}/crop.png", patient=PATIENTS),
 ]
+
+
+# A second run in the same folder stops here. The profiles switch off Snakemake's own lock, which outlives a run
+# that was killed.
+onstart:
+    try:
+        lock_run()
+    except LungGtvError as error:
+        raise WorkflowError(str(error)) from None
 
 
 wildcard_constraints:

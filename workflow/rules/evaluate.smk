@@ -110,6 +110,7 @@ rule describe_run:
         "results/landing.rst",
     log:
         "logs/describe_run.log",
+    localrule: True
     conda:
         "../../envs/lunggtv.yaml"
     params:
@@ -133,6 +134,7 @@ rule collect_timings:
         ),
     log:
         "logs/collect_timings.log",
+    localrule: True
     conda:
         "../../envs/lunggtv.yaml"
     params:

@@ -130,6 +130,7 @@ rule collect_reviews:
         ),
     log:
         "logs/collect_reviews.log",
+    localrule: True
     conda:
         "../../envs/lunggtv.yaml"
     params:

@@ -48,6 +48,7 @@ rule collect_verdicts:
         ),
     log:
         "logs/collect_verdicts.log",
+    localrule: True
     conda:
         "../../envs/lunggtv.yaml"
     params:
@@ -65,6 +66,7 @@ rule admit_cohort:
         "results/ingest/admitted.txt",
     log:
         "logs/admit_cohort.log",
+    localrule: True
     conda:
         "../../envs/lunggtv.yaml"
     params:

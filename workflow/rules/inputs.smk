@@ -6,6 +6,15 @@ def raw_files(wildcards):
     return [str(file) for file in COHORT.patients[wildcards.patient].files]
 
 
+def raw_sizes(files):
+    """Bytes of each raw file. Snakemake looks into a file only if it is newer than the results; another file with
+    an older time (a restored copy, a clock set back) would be missed. Phantoms are made here: they have none.
+    """
+    if COHORT.phantom_files:
+        return []
+    return [file.stat().st_size if file.is_file() else None for file in files.files]
+
+
 def ingest_config(wildcards):
     """The ingest settings, with what concerns this patient alone."""
     files = COHORT.patients[wildcards.patient]
@@ -16,6 +25,7 @@ def ingest_config(wildcards):
             "label": str(files.label) if files.label else None,
             "labelled": files.labelled,
             "problem": files.problem,
+            "sizes": raw_sizes(files),
         },
         "series": config["data"]["series"].get(wildcards.patient),
     }

@@ -21,6 +21,7 @@ rule deal_folds:
         "results/folds.tsv",
     log:
         "logs/deal_folds.log",
+    localrule: True
     conda:
         "../../envs/lunggtv.yaml"
     params:

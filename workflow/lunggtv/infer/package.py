@@ -25,6 +25,9 @@ SELFTEST_EXPECTED = "selftest/expected.nii.gz"
 COMMENT_BYTES = 64
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold: packages carry none
 BLOCK = 1 << 20
+MAX_FOLDS = 20  # as the schema of the settings has it
+MANIFEST_LIMIT = 1 << 20  # bytes; it is read on every start
+SETTINGS = {"cache", "infer"}  # the sections of the settings that a package may bring
 
 
 def member_names(folds: int) -> list[str]:
@@ -76,13 +79,25 @@ def read_manifest(path: str | Path) -> dict[str, Any]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            # A member that is stored is never larger than the file: nothing can swell when it is read.
-            stored = all(info.compress_type == zipfile.ZIP_STORED for info in archive.infolist())
-            manifest = json.loads(archive.read(MANIFEST)) if stored else None
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+            # Members that are stored, and together no larger than the file, cannot swell when they are read.
+            found = archive.infolist()
+            stored = all(info.compress_type == zipfile.ZIP_STORED for info in found)
+            if not stored or sum(info.file_size for info in found) > Path(path).stat().st_size:
+                raise ValueError("its members are packed or overlap")
+            if archive.getinfo(MANIFEST).file_size > MANIFEST_LIMIT:
+                raise ValueError(f"{MANIFEST} is larger than {MANIFEST_LIMIT} bytes")
+            manifest = json.loads(archive.read(MANIFEST))
+    except (OSError, KeyError, ValueError, RecursionError, EOFError, zipfile.BadZipFile) as error:
         raise DamagedFile(f"{path}: is not a model package ({error}).") from error
     if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
         raise DamagedFile(f"{path}: is not a model package of schema {SCHEMA}.")
+    folds, settings = manifest.get("folds"), manifest.get("settings")
+    if (
+        not isinstance(folds, int) or not 0 < folds <= MAX_FOLDS
+        or not isinstance(settings, dict) or set(settings) != SETTINGS
+        or not all(isinstance(section, dict) for section in settings.values())
+    ):  # fmt: skip
+        raise DamagedFile(f"{path}: its {MANIFEST} is not as a package has it.")
     return manifest
 
 

@@ -1,7 +1,7 @@
 """What the models say about one patient, on disk: HDF5 with a probability array a pass, and where it lies.
 
 Layout: dataset ``passes`` (uint16, 65535 is probability 1; pass, z, y, x); attributes ``schema``, ``patient``
-and ``metadata`` (JSON text). Same content, same bytes.
+and ``metadata`` (JSON text). Same content, same bytes; checksums as ``hdf5`` says.
 """
 
 import json
@@ -14,9 +14,10 @@ import numpy as np
 
 from lunggtv.errors import DamagedFile
 from lunggtv.geometry import Grid
+from lunggtv.hdf5 import new_file, read_array, read_text, write_array, write_text
 from lunggtv.storage import whole_file
 
-SCHEMA = 1
+SCHEMA = 2
 SCALE = 65535
 CHUNK = (1, 16, 64, 64)
 
@@ -66,18 +67,12 @@ def write_prediction(path: str | Path, prediction: Prediction) -> None:
         "grid": prediction.grid.to_dict(),
         "models": prediction.models,
     }
-    chunks = tuple(min(size, limit) for size, limit in zip(prediction.passes.shape, CHUNK, strict=True))
-    with (
-        whole_file(path) as partial,
-        h5py.File(partial, "w", libver=("v110", "v110"), track_order=False) as file,
-    ):
+    with whole_file(path) as partial, new_file(partial) as file:
         file.attrs["schema"] = SCHEMA
-        file.attrs["patient"] = prediction.patient
-        file.attrs["metadata"] = json.dumps(metadata, sort_keys=True, ensure_ascii=False, allow_nan=False)
-        file.create_dataset(
-            "passes", data=prediction.passes, chunks=chunks, compression="gzip", compression_opts=1,
-            shuffle=True, fletcher32=True, track_times=False,
-        )  # fmt: skip
+        write_text(file, "patient", prediction.patient)
+        content = json.dumps(metadata, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        write_text(file, "metadata", content)
+        write_array(file, "passes", prediction.passes, CHUNK)
 
 
 def read_prediction(path: str | Path) -> Prediction:
@@ -86,10 +81,10 @@ def read_prediction(path: str | Path) -> Prediction:
         with h5py.File(path, "r") as file:
             if int(file.attrs["schema"]) != SCHEMA:
                 raise ValueError(f"schema {file.attrs['schema']}, not {SCHEMA}")
-            metadata = json.loads(file.attrs["metadata"])
+            metadata = json.loads(read_text(file, "metadata"))
             return Prediction(
-                str(file.attrs["patient"]),
-                file["passes"][()],
+                read_text(file, "patient"),
+                read_array(file, "passes", "uint16"),
                 Grid.from_dict(metadata["grid"]),
                 metadata["models"],
                 metadata["cache"],

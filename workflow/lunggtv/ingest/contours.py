@@ -15,6 +15,9 @@ from lunggtv.geometry import Grid
 # does so, whatever rounding the way from millimetres brought.
 DECIMALS = 6
 LEANING_VOX = 0.5  # a contour may lean this much, in slices, before it is of another orientation
+MAX_CROSSINGS = (
+    2_000_000  # of edges with rows on one slice, 100 bytes each; a GTV as large as the slice has 2,000
+)
 SAME_PLANE_VOX = 0.05  # contours this near to each other, in slices, were drawn on one plane
 
 
@@ -48,6 +51,14 @@ class ContourOffGrid(ValueError):
         super().__init__(f"ROI {roi}: contour {'leans out of' if leaning else 'lies outside'} the slices")
         self.roi = roi
         self.leaning = leaning
+
+
+class TangledContours(ValueError):
+    """The contours of ROI number ``roi`` run to and fro across a slice without end."""
+
+    def __init__(self, roi: int) -> None:
+        super().__init__(f"ROI {roi}: contours with more than {MAX_CROSSINGS} crossings on one slice")
+        self.roi = roi
 
 
 def fill(polygons: Sequence[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
@@ -96,6 +107,7 @@ def draw_rois(rois: Sequence[Sequence[np.ndarray]], grid: Grid, tolerance_mm: fl
         tolerance_mm: how far beyond half a slice outside the stack a contour may lie.
 
     Raises:
+        TangledContours: see there.
         ContourOffGrid: a contour leans over more than half a slice, or lies off the stack or wholly beside
             the pixels.
     """
@@ -118,6 +130,8 @@ def draw_rois(rois: Sequence[Sequence[np.ndarray]], grid: Grid, tolerance_mm: fl
         voxels = 0
         previous, previous_z = None, 0
         for z, plane in sorted(chosen.items()):
+            if _crossings(planes[plane], grid.shape[1]) > MAX_CROSSINGS:
+                raise TangledContours(number)
             inside = fill(planes[plane], grid.shape[1:])
             off_slice_mm = max(off_slice_mm, abs(plane - z) * grid.spacing_mm[0])
             if previous is not None and z - previous_z > 1 and np.any(inside & previous):
@@ -140,6 +154,12 @@ def _check_place(roi: int, index: np.ndarray, grid: Grid, tolerance_mm: float) -
     beyond = in_plane.max(axis=0) < -0.5, in_plane.min(axis=0) > np.array(grid.shape[1:]) - 0.5
     if not -margin <= np.median(z) <= grid.shape[0] - 1 + margin or np.any(beyond):
         raise ContourOffGrid(roi, leaning=False)
+
+
+def _crossings(polygons: Sequence[np.ndarray], rows: int) -> float:
+    """About how often the polygons (n, 2) cross a row of the slice."""
+    heights = [np.clip(polygon[:, 0], 0, rows) for polygon in polygons]
+    return sum(float(np.abs(np.diff(height, append=height[0])).sum()) for height in heights)
 
 
 def _planes(drawn: Sequence[tuple[float, np.ndarray]]) -> dict[float, list[np.ndarray]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lunggtv.geometry import Grid
-from lunggtv.ingest.contours import ContourOffGrid, draw_rois
+from lunggtv.ingest.contours import ContourOffGrid, TangledContours, draw_rois
 from lunggtv.ingest.dicom_choice import Choice, choose_labelled, choose_unlabelled
 from lunggtv.ingest.dicom_grid import stack
 from lunggtv.ingest.dicom_headers import ENHANCED, Inventory, quiet_pydicom, take_inventory
@@ -99,6 +99,12 @@ def _draw(
         )
         text = f"{structure_set.name}: a contour of ROI '{rois[error.roi].name}' {where}"
         raise Refused("contour_outside_ct", text) from None
+    except TangledContours as error:
+        raise Refused(
+            "contour_tangled",
+            f"{structure_set.name}: the contours of ROI '{rois[error.roi].name}' run to and fro across one slice "
+            "without end. Draw it again.",
+        ) from None
     return drawing.mask, [
         *reference_notes(structure_set, series, here),
         *roi_notes(structure_set, drawing, grid.voxel_ml),

@@ -20,6 +20,7 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag, Tag
 
+from lunggtv.ingest.dicom_limits import BoundedFile, check_deflated, is_deflated
 from lunggtv.ingest.raw import Refused
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
@@ -177,7 +178,10 @@ def _read_header(path: Path, name: str) -> pydicom.Dataset | str:
     """The header, or the kind of a file that has none."""
     try:
         with open(path, "rb") as file:
-            return read_partial(file, stop_when=_past_header, specific_tags=HEADER_TAGS)
+            if is_deflated(file):
+                check_deflated(file)
+                return read_partial(file, stop_when=_past_header, specific_tags=HEADER_TAGS)
+            return read_partial(BoundedFile(file), stop_when=_past_header, specific_tags=HEADER_TAGS)
     except InvalidDicomError:
         return _kind_without_prefix(path)
     except PermissionError:

@@ -14,6 +14,7 @@ import pydicom
 from pydicom.encaps import generate_frames
 
 from lunggtv.ingest.dicom_headers import READ_ERRORS, CtSlice, numbers_of, text_of, value_of
+from lunggtv.ingest.dicom_limits import check_items
 from lunggtv.ingest.raw import Refused
 
 PIXEL_DATA = 0x7FE00010
@@ -61,6 +62,7 @@ def read_stack(slices: Sequence[CtSlice]) -> PixelStack:
         content = one.path.read_bytes()
         digests.append(hashlib.sha256(content).hexdigest())
         try:
+            check_items(content)
             dataset = pydicom.dcmread(io.BytesIO(content), specific_tags=PIXEL_TAGS)
             images.append(_hounsfield(dataset, one))
         except READ_ERRORS:

@@ -1,5 +1,6 @@
 """RT structure sets: the ROIs whose names say GTV, their contours, and the CT images they were drawn on."""
 
+import io
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pydicom
 
 from lunggtv.ingest.dicom_headers import READ_ERRORS, relative_name, text_of, value_of
+from lunggtv.ingest.dicom_limits import check_items
 from lunggtv.ingest.dicom_settings import DicomSettings
 from lunggtv.ingest.raw import Refused
 from lunggtv.provenance import file_digest
@@ -15,7 +17,7 @@ from lunggtv.provenance import file_digest
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 CONTOUR_DATA = 0x30060050
 UNDEFINED_LENGTH = 0xFFFFFFFF
-MAX_BYTES = 1 << 30  # a large plan with all organs has some 20 MB
+MAX_BYTES = 1 << 28  # a large plan with all organs has some 20 MB
 NEEDED_TAGS = [
     "SpecificCharacterSet", "ReferencedFrameOfReferenceSequence", "StructureSetROISequence",
     "ROIContourSequence",
@@ -75,9 +77,11 @@ def read_structure_set(path: Path, folder: Path, settings: DicomSettings) -> Str
     """
     name = relative_name(path, folder)
     if path.stat().st_size > MAX_BYTES:
-        raise Refused("damaged_rtstruct", f"{name}: an RTSTRUCT of more than 1 GiB is not read.")
+        raise Refused("damaged_rtstruct", f"{name}: an RTSTRUCT of more than 256 MiB is not read.")
     try:
-        dataset = pydicom.dcmread(path, specific_tags=NEEDED_TAGS)
+        content = path.read_bytes()
+        check_items(content)
+        dataset = pydicom.dcmread(io.BytesIO(content), specific_tags=NEEDED_TAGS)
         _check_whole(dataset)
         names = _roi_names(dataset)
         gtv = tuple(

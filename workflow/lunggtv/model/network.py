@@ -20,6 +20,7 @@ MIN_EDGE = 4  # no axis is halved below this many voxels
 NEARLY_ISOTROPIC = 2.0  # an axis joins in once its spacing is within this factor of the finest
 SLOPE = 0.01  # of the leaky ReLU, as in nnU-Net
 MAX_STAGES = 8
+MAX_BLOCKS = 16  # of a stage, as the schema of the settings has it
 # Share of GTV a new network expects (Lin et al. 2017, "Focal loss"). Starting from one half instead, the
 # first hundreds of steps only teach it that most voxels are none.
 GTV_PRIOR = 0.01
@@ -52,7 +53,9 @@ class Architecture:
 
     @staticmethod
     def from_dict(content: dict[str, Any]) -> "Architecture":
-        """Inverse of ``to_dict``."""
+        """Inverse of ``to_dict``. Raises KeyError, TypeError or ValueError for what is no architecture of ours."""
+        if len(content["blocks"]) > MAX_STAGES or max(content["blocks"]) > MAX_BLOCKS:
+            raise ValueError(f"more than {MAX_STAGES} stages or {MAX_BLOCKS} blocks in one")
         return Architecture(
             name=content["name"],
             spacing_mm=tuple(float(v) for v in content["spacing_mm"]),

@@ -104,24 +104,28 @@ def load_model(weights_path: str | Path, model_path: str | Path, device: str = "
         raise DamagedFile(_damaged(weights_path, f"cannot be read ({error})")) from error
     if digest != card["weights_sha256"]:
         raise DamagedFile(_damaged(weights_path, f"is not the file that {model_path} describes"))
-    architecture = Architecture.from_dict(card["architecture"])
+    try:
+        architecture = Architecture.from_dict(card["architecture"])
+        normalisation = Normalisation.from_dict(card["normalisation"])
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise DamagedFile(_damaged(model_path, f"describes no network ({error})")) from error
     network = load_network(architecture, load_tensors(weights_path), weights_path, device)
-    return Model(network, architecture, Normalisation.from_dict(card["normalisation"]), card)
+    return Model(network, architecture, normalisation, card)
 
 
 def load_network(
     architecture: Architecture, weights: Mapping[str, Tensor], source: str | Path, device: str = "cpu"
 ) -> nn.Module:
     """A network with these weights, in evaluation mode. Raises DamagedFile where they do not fit."""
-    # Building draws initial weights; the caller's random state is left alone.
-    with torch.random.fork_rng(devices=[]):
-        network = build_network(architecture)
-    # By parameter, not by state_dict: MONAI's DynUNet lists the same parameter under several names.
-    if set(weights) != {name for name, _ in network.named_parameters()}:
-        raise DamagedFile(_damaged(source, "does not fit its network (other names)"))
     try:
+        # Built without memory: no number is drawn, and a forged card takes none for what is not in the weights.
+        with torch.device("meta"):
+            network = build_network(architecture)
+        # By parameter, not by state_dict: MONAI's DynUNet lists the same parameter under several names.
+        if set(weights) != {name for name, _ in network.named_parameters()}:
+            raise ValueError("other names")
         network.load_state_dict(dict(weights), strict=False, assign=True)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise DamagedFile(_damaged(source, f"does not fit its network ({error})")) from error
     return network.to(device).requires_grad_(False).eval()
 

@@ -1,0 +1,207 @@
+"""Patient folders that want memory, time or files that are not theirs."""
+
+import gzip
+import struct
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, JPEGLosslessSV1, RLELossless
+
+from tests.unit.dicom_files import CtSeries, Reference, box, write_ct, write_rtstruct
+from tests.unit.ingest_bodies import write_pair
+
+CT = CtSeries()
+BOMB_BYTES = 4 << 30  # unpacked
+# An empty sequence item, and a sequence of undefined length that holds what follows up to its end.
+ITEM = b"\xfe\xff\x00\xe0\0\0\0\0"
+SEQUENCE = b"\x08\x00\x11\x11SQ\0\0\xff\xff\xff\xff"
+SEQUENCE_END = b"\xfe\xff\xdd\xe0\0\0\0\0"
+FIRST_ELEMENT = b"\x08\x00\x05\x00CS"
+MANY_ITEMS = 4_000_000  # 32 MB
+
+
+def zeros_packed(count: int, wbits: int) -> bytes:
+    """``count`` zero bytes, deflated: repeated blocks of one stream, so that it takes no time to make."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, wbits)
+    head = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    block = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    return head + block * ((count >> 20) - 1)
+
+
+def write_nifti_header(path: Path, shape: tuple[int, int, int], body: bytes) -> None:
+    """A NIfTI file of int16 whose header promises ``shape`` (x, y, z) and whose packed body is given."""
+    header = bytearray(352)
+    struct.pack_into("<i", header, 0, 348)
+    struct.pack_into("<4h", header, 40, 3, *shape)
+    struct.pack_into("<4h", header, 48, 1, 1, 1, 1)
+    struct.pack_into("<2h", header, 70, 4, 16)
+    struct.pack_into("<4f", header, 76, 1, 1, 1, 3)
+    struct.pack_into("<3f", header, 108, 352, 1, 0)
+    struct.pack_into("<h", header, 254, 1)
+    struct.pack_into("<12f", header, 280, -1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 3, 0)
+    header[344:348] = b"n+1\0"
+    path.write_bytes(gzip.compress(bytes(header), 1) + body)
+
+
+def gzip_bomb(folder: Path) -> None:
+    """A small image whose stream goes on for gigabytes."""
+    write_pair(folder)
+    with gzip.open(folder / "data.nii.gz") as file:
+        content = file.read()
+    bomb = b"\x1f\x8b\x08\0\0\0\0\0\0\x03" + zeros_packed(BOMB_BYTES, -15)
+    (folder / "data.nii.gz").write_bytes(gzip.compress(content, 1) + bomb)
+
+
+def million_million_voxels(folder: Path) -> None:
+    """A NIfTI header that promises 10^12 voxels."""
+    write_pair(folder)
+    write_nifti_header(folder / "data.nii.gz", (10000, 10000, 10000), b"")
+
+
+def as_many_as_allowed(folder: Path) -> None:
+    """Just below the limit of voxels in the header, and nothing behind it."""
+    write_pair(folder)
+    write_nifti_header(folder / "data.nii.gz", (600, 700, 700), b"")
+
+
+def nrrd_of_absurd_size(folder: Path) -> None:
+    """An NRRD header with sizes beyond 64 bits."""
+    write_pair(folder)
+    (folder / "data.nii.gz").unlink()
+    sizes = f"{10**12} {10**12} {10**12}"
+    text = f"NRRD0004\ntype: short\ndimension: 3\nsizes: {sizes}\nencoding: raw\nspace: left-posterior-superior\n\n"
+    (folder / "data.nrrd").write_bytes(text.encode())
+
+
+def endless_image(folder: Path) -> None:
+    """Gigabytes that are no image, packed."""
+    write_pair(folder)
+    (folder / "data.nii.gz").write_bytes(b"\x1f\x8b\x08\0\0\0\0\0\0\x03" + zeros_packed(BOMB_BYTES, -15))
+
+
+def dicom(folder: Path, ct: CtSeries = CT) -> None:
+    """A good patient."""
+    write_ct(folder, ct)
+    write_rtstruct(folder / "rs.dcm", {"GTV": [box(CT, 2, (3, 8), (3, 8))]}, Reference(CT))
+
+
+def inserted(path: Path, content: bytes) -> None:
+    """Put bytes before the first element of a data set."""
+    whole = path.read_bytes()
+    at = whole.index(FIRST_ELEMENT)
+    path.write_bytes(whole[:at] + content + whole[at:])
+
+
+def nested_sequences(folder: Path) -> None:
+    """Sequences in sequences, 100,000 deep."""
+    dicom(folder)
+    inserted(folder / "ct002.dcm", (SEQUENCE + b"\xfe\xff\x00\xe0\xff\xff\xff\xff") * 100_000)
+
+
+def millions_of_items(folder: Path) -> None:
+    """A sequence of millions of empty items in a slice's header."""
+    dicom(folder)
+    inserted(folder / "ct002.dcm", SEQUENCE + ITEM * MANY_ITEMS + SEQUENCE_END)
+
+
+def millions_of_contours(folder: Path) -> None:
+    """The same in the structure set, where sequences must be read."""
+    dicom(folder)
+    path = folder / "rs.dcm"
+    whole = path.read_bytes()
+    at = whole.index(b"\x06\x30\x20\x00SQ")
+    items = ITEM * MANY_ITEMS
+    sequence = b"\x06\x30\x20\x00SQ\0\0" + struct.pack("<I", len(items)) + items
+    path.write_bytes(whole[:at] + sequence)
+
+
+def deflated_bomb(folder: Path) -> None:
+    """A deflated data set that unpacks to gigabytes."""
+    dicom(folder, replace(CT, syntax=DeflatedExplicitVRLittleEndian))
+    path = folder / "ct002.dcm"
+    whole = path.read_bytes()
+    end = 132 + 12 + struct.unpack_from("<I", whole, 140)[0]
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    element = FIRST_ELEMENT[:4] + b"UN\0\0" + struct.pack("<I", BOMB_BYTES - (1 << 20))
+    head = packer.compress(element) + packer.flush(zlib.Z_FULL_FLUSH)
+    path.write_bytes(whole[:end] + head + zeros_packed(BOMB_BYTES, -15))
+
+
+def huge_rows(folder: Path) -> None:
+    """Slices that say they are 65535 x 65535."""
+
+    def change(dataset, z):
+        dataset.Rows = dataset.Columns = 65535
+
+    write_ct(folder, CT, change=change)
+    write_rtstruct(folder / "rs.dcm", {"GTV": [box(CT, 2, (3, 8), (3, 8))]}, Reference(CT))
+
+
+def rle_of_huge_rows(folder: Path) -> None:
+    """The same below the limit of voxels, compressed to nothing."""
+
+    def change(dataset, z):
+        dataset.Rows = dataset.Columns = 7000
+
+    write_ct(folder, replace(CT, syntax=RLELossless), change=change)
+    write_rtstruct(folder / "rs.dcm", {"GTV": [box(CT, 2, (3, 8), (3, 8))]}, Reference(CT))
+
+
+def jpeg_that_says_otherwise(folder: Path) -> None:
+    """A JPEG stream of 65535 x 65535 behind a header of 12 x 16."""
+    dicom(folder, replace(CT, syntax=JPEGLosslessSV1))
+    path = folder / "ct002.dcm"
+    whole = bytearray(path.read_bytes())
+    at = whole.index(b"\xff\xc3")  # start of a lossless frame: length, bits, lines, samples a line
+    struct.pack_into(">HH", whole, at + 5, 65535, 65535)
+    path.write_bytes(bytes(whole))
+
+
+def jpeg2000_that_says_otherwise(folder: Path) -> None:
+    """The same in JPEG 2000."""
+    dicom(folder, replace(CT, syntax=JPEG2000Lossless))
+    path = folder / "ct002.dcm"
+    whole = bytearray(path.read_bytes())
+    at = whole.index(
+        b"\xff\x51"
+    )  # SIZ: length, capabilities, width, height, two offsets, tile width, tile height
+    for offset in (6, 10, 22, 26):
+        struct.pack_into(">I", whole, at + offset, 60000)
+    path.write_bytes(bytes(whole))
+
+
+def contour_of_long_edges(folder: Path) -> None:
+    """A contour of 200,000 edges, each across all rows of a large slice."""
+    ct = replace(CT, rows=4000, columns=8)
+    write_ct(folder, ct)
+    points = np.tile(box(ct, 2, (0, 3999), (1, 6)), (50_000, 1))
+    write_rtstruct(folder / "rs.dcm", {"GTV": [points]}, Reference(ct))
+
+
+def contour_of_vast_extent(folder: Path) -> None:
+    """Contours whose corners lie 10^30 mm away."""
+    write_ct(folder, CT)
+    square = box(CT, 2, (-1e30, 1e30), (-1e30, 1e30))
+    write_rtstruct(folder / "rs.dcm", {"GTV": [square]}, Reference(CT))
+
+
+# Each with the reason that must be told; None where the folder may as well be read.
+ATTACKS = {
+    gzip_bomb: "damaged",
+    million_million_voxels: "too_large",
+    as_many_as_allowed: "damaged",
+    nrrd_of_absurd_size: "unreadable",
+    endless_image: "unreadable",
+    nested_sequences: "damaged_file",
+    millions_of_items: "damaged_file",
+    millions_of_contours: "damaged_rtstruct",
+    deflated_bomb: "damaged_file",
+    huge_rows: "too_large",
+    rle_of_huge_rows: "undecodable_pixels",
+    jpeg_that_says_otherwise: "undecodable_pixels",
+    jpeg2000_that_says_otherwise: "undecodable_pixels",
+    contour_of_long_edges: "contour_tangled",
+    contour_of_vast_extent: None,
+}

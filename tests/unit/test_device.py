@@ -1,0 +1,70 @@
+"""A GPU belongs to one job, and comes back when the job is killed. The devices are pretended."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from types import SimpleNamespace
+
+import pytest
+import torch
+from lunggtv.errors import ConfigError
+from lunggtv.model.device import claimed_device
+
+from tests.workflow.engine import PROJECT
+
+# What a job does, in a process of its own: claim a device, say which, stay.
+JOB = """
+import sys, time
+from types import SimpleNamespace
+import torch
+torch.cuda.is_available = lambda: True
+torch.cuda.device_count = lambda: 2
+torch.cuda.get_device_properties = lambda index: SimpleNamespace(uuid=f"GPU-{index}")
+from lunggtv.model.device import claimed_device
+with claimed_device("auto") as device:
+    print(device, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def two_devices(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda index: SimpleNamespace(uuid=f"GPU-{index}")
+    )
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_jobs_side_by_side_get_devices_of_their_own(two_devices):
+    with claimed_device("auto") as first, claimed_device("auto") as second:
+        assert (first.index, second.index) == (0, 1)
+    with claimed_device("auto") as again:
+        assert again.index == 0
+
+
+def test_a_killed_job_leaves_its_device_free(two_devices):
+    environment = os.environ | {"PYTHONPATH": str(PROJECT / "workflow"), "TMPDIR": str(two_devices)}
+    job = subprocess.Popen([sys.executable, "-c", JOB], env=environment, stdout=subprocess.PIPE, text=True)
+    assert job.stdout.readline() == "cuda:0\n"
+    with claimed_device("auto") as other:
+        assert other.index == 1
+    job.send_signal(signal.SIGKILL)
+    job.communicate()
+    assert list(two_devices.glob("lunggtv-cuda-*.lock")), "the file stays; it means nothing"
+    with claimed_device("auto") as device:
+        assert device.index == 0
+
+
+def test_a_device_that_is_not_there_is_named():
+    if torch.cuda.is_available():
+        pytest.skip("there is a device")
+    with (
+        pytest.raises(ConfigError, match="cuda was asked for, but torch finds no CUDA device"),
+        claimed_device("cuda"),
+    ):
+        pass
