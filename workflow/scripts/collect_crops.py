@@ -3,5 +3,5 @@
 from lunggtv.cache.run import collect_crops
 from lunggtv.job import logged_job
 
-with logged_job(snakemake.log[0]):
+with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     collect_crops(list(snakemake.input), snakemake.output[0])

@@ -3,5 +3,5 @@
 from lunggtv.job import logged_job
 from lunggtv.timings import collect_timings
 
-with logged_job(snakemake.log[0]):
+with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     collect_timings(snakemake.params.folder, snakemake.output[0])

@@ -3,5 +3,5 @@
 from lunggtv.ingest.cohort import collect_verdicts
 from lunggtv.job import logged_job
 
-with logged_job(snakemake.log[0]):
+with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     collect_verdicts(list(snakemake.input), snakemake.params.config["exclude"], snakemake.output[0])

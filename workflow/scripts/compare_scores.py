@@ -4,7 +4,7 @@ from lunggtv.evaluate.run_cohort import compare
 from lunggtv.evaluate.settings import CohortSettings
 from lunggtv.job import logged_job
 
-with logged_job(snakemake.log[0]):
+with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     compare(
         "LungGTV",
         list(snakemake.input.ours),
