@@ -11,7 +11,7 @@ PROBABILITY_MAP = (
 )
 INFER_RESULTS = [
     *expand("results/infer/{patient}/gtv.nii.gz", patient=DRAFTED),
-    *expand("results/infer/{patient}/gtv.dcm", patient=[p for p in DRAFTED if p in COHORT.dicom]),
+    *expand("results/infer/{patient}/gtv.dcm", patient=COHORT.dicom if DRAFTED else []),
     *(["results/infer/review.tsv"] if DRAFTED else []),
 ]
 

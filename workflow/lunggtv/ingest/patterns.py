@@ -13,6 +13,7 @@ PLACE = "{patient}"
 # What file managers, archivers and network disks leave behind.
 CLUTTER = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}
 ID_BYTES = 200  # file systems allow 255; names of our own are built around the id
+RESERVED = ("comparison", "summary")  # results/evaluate/summary.json is no patient
 
 
 def components(pattern: str) -> tuple[str, ...]:
@@ -71,14 +72,15 @@ def is_clutter(name: str) -> bool:
 
 def wrong_id(patient: str) -> str | None:
     """Why ``patient`` cannot name folders, table rows and jobs; None if it can."""
-    if not patient.isprintable():
-        return "holds control characters or bytes that are not UTF-8"
-    if " ".join(patient.split()) != patient:
-        return "has blanks at an end, two in a row, or a blank of another kind"
-    if patient.startswith((".", "-")):
-        return "begins with a dot or a dash"
-    if any(sign in patient for sign in "{}/\\"):
-        return "holds a brace or a slash"
-    if len(patient.encode()) > ID_BYTES:
-        return f"is longer than {ID_BYTES} bytes"
-    return None
+    complaints = (
+        (not patient.isprintable(), "holds control characters or bytes that are not UTF-8"),
+        (
+            " ".join(patient.split()) != patient,
+            "has blanks at an end, two in a row, or a blank of another kind",
+        ),
+        (patient.startswith((".", "-")), "begins with a dot or a dash"),
+        (any(sign in patient for sign in "{}/\\"), "holds a brace or a slash"),
+        (len(patient.encode("utf-8", "replace")) > ID_BYTES, f"is longer than {ID_BYTES} bytes"),
+        (patient in RESERVED, "names a table of the whole cohort among the results"),
+    )
+    return next((text for wrong, text in complaints if wrong), None)
