@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,13 +20,15 @@ class Analysis:
     project: Path
     work: Path
 
-    def run(self, *arguments: str, check: bool = True, **options) -> subprocess.CompletedProcess:
+    def run(
+        self, *arguments: str, check: bool = True, env: Mapping[str, str] = os.environ, **options
+    ) -> subprocess.CompletedProcess:
         """Run ``snakemake`` with the arguments; by default it must succeed."""
         command = [sys.executable, "-m", "snakemake", "--snakefile", self.project / "Snakefile"]
         command += ["--directory", self.work, *arguments]
         if "--cores" not in arguments:
             command += ["--cores", "2"]
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        environment = {**env, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(
             command, cwd=self.project, env=environment, capture_output=True, text=True, check=False, **options
         )
@@ -33,9 +36,9 @@ class Analysis:
             raise AssertionError(f"{command}\n{done.stdout}\n{done.stderr}")
         return done
 
-    def reruns(self, *arguments: str) -> dict[str, int]:
+    def reruns(self, *arguments: str, **options) -> dict[str, int]:
         """What a dry run would do: number of jobs of each rule, targets not counted."""
-        done = self.run(*arguments, "--dry-run", "--quiet", "rules")
+        done = self.run(*arguments, "--dry-run", "--quiet", "rules", **options)
         return job_counts(done.stdout + done.stderr)
 
     def copied_to(self, folder: Path) -> "Analysis":
