@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
+# The timings of jobs; and the report, which shows them with the hour at which each file was made.
+OF_THE_MOMENT = ("results/report.html", "results/timings.tsv")
 SOURCES = ("Snakefile", "config.yaml", "workflow", "profiles", "envs")
 
 
@@ -40,6 +42,17 @@ class Analysis:
         """What a dry run would do: number of jobs of each rule, targets not counted."""
         done = self.run(*arguments, "--dry-run", "--quiet", "rules", **options)
         return job_counts(done.stdout + done.stderr)
+
+    def results(self) -> dict[str, bytes]:
+        """Every result by its path, without those of the moment and without the digests beside them all."""
+        paths = (path for path in (self.work / "results").rglob("*") if path.is_file())
+        named = {path.relative_to(self.work).as_posix(): path for path in paths if path.suffix != ".sha256"}
+        return {name: path.read_bytes() for name, path in sorted(named.items()) if name not in OF_THE_MOMENT}
+
+    def differs_from(self, other: "Analysis") -> list[str]:
+        """Results that only one of the two has, or that have other bytes."""
+        ours, theirs = self.results(), other.results()
+        return [name for name in sorted(ours | theirs) if ours.get(name) != theirs.get(name)]
 
     def copied_to(self, folder: Path) -> "Analysis":
         """The same sources and results elsewhere, times and Snakemake's records included."""
