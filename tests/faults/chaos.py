@@ -13,7 +13,6 @@ from tests.workflow.engine import Analysis
 
 PATIENCE_S = 300
 POLL_S = 0.02
-UNTIMED = ("report.html", "timings.tsv", "timings.html")  # what no two runs have in common
 
 
 @dataclass(frozen=True)
@@ -82,30 +81,3 @@ def start(analysis: Analysis, *arguments: str) -> Run:
 def heed_ctrl_c() -> None:
     """Give SIGINT its meaning back."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def assert_same_results(analysis: Analysis, undisturbed: Analysis) -> int:
-    """Every file of results is there with the same bytes, and no other; returns their number.
-
-    Where a job was killed whose results were up to date, its output may be gone and not needed by anybody; asked
-    for, it must come back.
-    """
-    expected = digestible(undisturbed)
-    missing = sorted(set(expected) - set(digestible(analysis)))
-    if missing:
-        assert analysis.reruns() == {}
-        analysis.run(*(f"results/{name}" for name in missing))
-    found = digestible(analysis)
-    assert list(found) == list(expected)
-    different = [
-        str(name) for name, path in found.items() if path.read_bytes() != expected[name].read_bytes()
-    ]
-    assert not different
-    return len(found)
-
-
-def digestible(analysis: Analysis) -> dict[Path, Path]:
-    """Files below results that two runs have in common, by name."""
-    root = analysis.work / "results"
-    files = (path for path in sorted(root.rglob("*")) if path.is_file() and path.name not in UNTIMED)
-    return {path.relative_to(root): path for path in files}

@@ -64,6 +64,7 @@ def test_ids_with_blanks_and_other_alphabets(tmp_path, patient):
         ("a\tb", "control characters"),
         ("a\nb", "control characters"),
         ("-rf", "dash"),
+        ("summary", "names a table"),
         ("a  b", "blanks"),
         (" a", "blanks"),
         ("a{b}", "brace"),

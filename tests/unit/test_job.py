@@ -45,3 +45,35 @@ def test_what_the_machine_refuses_is_one_message(tmp_path, number, words):
         raise OSError(number, os.strerror(number), "results/cache/7/volume.h5")
     text = log.read_text()
     assert "results/cache/7/volume.h5: " in text and words in text and "Traceback" not in text
+
+
+def test_a_file_that_has_changed_since_a_job_wrote_it_is_refused_with_the_remedy(tmp_path, capsys):
+    first, second = tmp_path / "7.json", tmp_path / "8 b.json"
+    with logged_job(tmp_path / "a.log", writes=[first, second]):
+        first.write_text('{"threshold": 0.5}')
+        second.write_text("{}")
+    with logged_job(tmp_path / "b.log", reads=[first, second]):
+        pass
+    first.write_text('{"threshold": 0.4}')
+    second.write_text("{ }")
+    with pytest.raises(SystemExit), logged_job(tmp_path / "c.log", reads=[first, second]):
+        raise AssertionError("the job must not begin")
+    message = capsys.readouterr().err
+    assert f"{first}, {second}" in message
+    assert f"--forcerun {first} '{second}'" in message, "ready for the shell"
+
+
+def test_a_job_that_fails_leaves_no_digest_behind(tmp_path):
+    result = tmp_path / "7.json"
+    with logged_job(tmp_path / "a.log", writes=[result]):
+        result.write_text("1")
+    with pytest.raises(SystemExit), logged_job(tmp_path / "a.log", writes=[result]):
+        result.write_text("2")
+        raise KeyError("surprise")
+    assert list(tmp_path.glob(".*.sha256")) == []
+
+
+def test_a_file_that_nobody_recorded_is_taken_as_it_is(tmp_path):
+    (tmp_path / "data.nii.gz").write_bytes(b"raw")
+    with logged_job(tmp_path / "a.log", reads=[tmp_path / "data.nii.gz"]):
+        pass

@@ -5,10 +5,13 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
+# The timings of jobs; and the report, which shows them with the hour at which each file was made.
+OF_THE_MOMENT = ("results/report.html", "results/timings.tsv", "results/timings.html")
 SOURCES = ("Snakefile", "config.yaml", "workflow", "profiles", "envs")
 
 
@@ -19,13 +22,15 @@ class Analysis:
     project: Path
     work: Path
 
-    def run(self, *arguments: str, check: bool = True, **options) -> subprocess.CompletedProcess:
+    def run(
+        self, *arguments: str, check: bool = True, env: Mapping[str, str] = os.environ, **options
+    ) -> subprocess.CompletedProcess:
         """Run ``snakemake`` with the arguments; by default it must succeed."""
         command = [sys.executable, "-m", "snakemake", "--snakefile", self.project / "Snakefile"]
         command += ["--directory", self.work, *arguments]
         if "--cores" not in arguments:
             command += ["--cores", "2"]
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        environment = {**env, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(
             command, cwd=self.project, env=environment, capture_output=True, text=True, check=False, **options
         )
@@ -33,10 +38,21 @@ class Analysis:
             raise AssertionError(f"{command}\n{done.stdout}\n{done.stderr}")
         return done
 
-    def reruns(self, *arguments: str) -> dict[str, int]:
+    def reruns(self, *arguments: str, **options) -> dict[str, int]:
         """What a dry run would do: number of jobs of each rule, targets not counted."""
-        done = self.run(*arguments, "--dry-run", "--quiet", "rules")
+        done = self.run(*arguments, "--dry-run", "--quiet", "rules", **options)
         return job_counts(done.stdout + done.stderr)
+
+    def results(self) -> dict[str, bytes]:
+        """Every result by its path, without those of the moment and without the digests beside them all."""
+        paths = (path for path in (self.work / "results").rglob("*") if path.is_file())
+        named = {path.relative_to(self.work).as_posix(): path for path in paths if path.suffix != ".sha256"}
+        return {name: path.read_bytes() for name, path in sorted(named.items()) if name not in OF_THE_MOMENT}
+
+    def differs_from(self, other: "Analysis") -> list[str]:
+        """Results that only one of the two has, or that have other bytes."""
+        ours, theirs = self.results(), other.results()
+        return [name for name in sorted(ours | theirs) if ours.get(name) != theirs.get(name)]
 
     def copied_to(self, folder: Path) -> "Analysis":
         """The same sources and results elsewhere, times and Snakemake's records included."""

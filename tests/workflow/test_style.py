@@ -65,6 +65,14 @@ def test_rules_are_short_and_scripts_only_unpack():
         assert not re.search(r"^    (run|shell):", path.read_text(encoding="utf-8"), re.MULTILINE), path.name
 
 
+def test_every_script_checks_what_it_reads_and_records_what_it_writes():
+    for path in (PROJECT / "workflow/scripts").glob("*.py"):
+        # Phantoms stand for raw data, which nobody records.
+        files = "" if path.stem == "make_phantom" else ", snakemake.input, snakemake.output"
+        opening = f"with logged_job(snakemake.log[0]{files}):"
+        assert path.read_text(encoding="utf-8").count(opening) == 1, path.name
+
+
 def test_every_rule_says_what_it_depends_on():
     for path in (PROJECT / "workflow/rules").glob("*.smk"):
         text = path.read_text(encoding="utf-8")

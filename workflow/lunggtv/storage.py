@@ -1,5 +1,6 @@
-"""Files that are whole or absent: temporary name, fsync, rename."""
+"""Files that are whole or absent: temporary name, fsync, rename. And later: still as they were written?"""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -60,6 +61,35 @@ def read_tsv(path: str | Path) -> list[dict[str, str]]:
     header, *lines = Path(path).read_text(encoding="utf-8").splitlines()
     columns = header.split("\t")
     return [dict(zip(columns, line.split("\t"), strict=True)) for line in lines]
+
+
+def record_digest(path: str | Path) -> None:
+    """Keep a file's SHA-256 beside it, in a hidden file that ``sha256sum --check`` reads."""
+    write_text(_digest_file(path), f"{_digest(path)}  {path}\n")
+
+
+def forget_digest(path: str | Path) -> None:
+    """Remove what ``record_digest`` kept, before the file is written anew."""
+    _digest_file(path).unlink(missing_ok=True)
+
+
+def is_as_written(path: str | Path) -> bool:
+    """Whether a file's bytes are those of ``record_digest``; true where nothing was recorded."""
+    try:
+        recorded = _digest_file(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return True
+    return recorded.split(" ")[0] == _digest(path)
+
+
+def _digest_file(path: str | Path) -> Path:
+    path = Path(path)
+    return path.with_name(f".{path.name}.sha256")
+
+
+def _digest(path: str | Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _cell(value: Any) -> str:

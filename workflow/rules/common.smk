@@ -52,7 +52,8 @@ onstart:
 
 
 wildcard_constraints:
-    patient="|".join(map(re.escape, PATIENTS)) or "[^/]+",
+    # Not all names joined: Snakemake copies the pattern for every file, which 10,000 patients would feel.
+    patient=r"(?!(summary|comparison)\.json)[^/]+",
     fold=r"\d+",
     other="|".join(map(re.escape, config["evaluate"]["compare"])) or "[^/]+",
 

@@ -1,9 +1,17 @@
 # Input functions: which files a job reads, from the cohort.
 
 
+def files_of(wildcards):
+    """The files of the patient that a target names."""
+    try:
+        return COHORT.patients[wildcards.patient]
+    except KeyError:
+        raise WorkflowError(f"There is no patient {wildcards.patient} in this cohort.") from None
+
+
 def raw_files(wildcards):
     """Every raw file of a patient: an edit in any of them makes its ingest run again."""
-    return [str(file) for file in COHORT.patients[wildcards.patient].files]
+    return [str(file) for file in files_of(wildcards).files]
 
 
 def raw_sizes(files):
@@ -17,7 +25,7 @@ def raw_sizes(files):
 
 def ingest_config(wildcards):
     """The ingest settings, with what concerns this patient alone."""
-    files = COHORT.patients[wildcards.patient]
+    files = files_of(wildcards)
     return section("ingest") | {
         "source": {
             "folder": str(files.folder),
@@ -34,7 +42,7 @@ def ingest_config(wildcards):
 def user_lungs(wildcards):
     """The user's own lung mask of a patient, if the settings name one; it lies beside the image."""
     pattern = config["cache"]["lungs"]
-    labelled = COHORT.patients[wildcards.patient].labelled
+    labelled = files_of(wildcards).labelled
     root = config["data"]["labelled" if labelled else "unlabelled"]
     return [Path(root) / pattern.replace("{patient}", wildcards.patient)] if pattern else []
 

@@ -3,5 +3,5 @@
 from lunggtv.ingest.cohort import admit_cohort
 from lunggtv.job import logged_job
 
-with logged_job(snakemake.log[0]):
+with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     admit_cohort(snakemake.input[0], snakemake.output[0])

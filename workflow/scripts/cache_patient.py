@@ -4,7 +4,7 @@ from lunggtv.cache.run import cache_patient
 from lunggtv.cache.settings import CacheSettings
 from lunggtv.job import logged_job
 
-with logged_job(snakemake.log[0]):
+with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     cache_patient(
         snakemake.input.volume,
         CacheSettings.from_config(snakemake.params.config),

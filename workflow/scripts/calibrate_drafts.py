@@ -4,7 +4,7 @@ from lunggtv.infer.run_calibrate import LabelledFiles, calibrate
 from lunggtv.infer.settings import DrawingSettings
 from lunggtv.job import logged_job
 
-with logged_job(snakemake.log[0]):
+with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     files = zip(
         snakemake.params.folds["folds"], snakemake.input.predictions, snakemake.input.volumes, strict=True
     )

@@ -4,6 +4,6 @@ from lunggtv.infer.run_review import collect_reviews
 from lunggtv.job import logged_job
 from lunggtv.table_page import write_table_page
 
-with logged_job(snakemake.log[0]):
+with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     collect_reviews(list(snakemake.input), snakemake.output.table)
     write_table_page(snakemake.output.table, snakemake.output.page, "Review queue, most urgent first")

@@ -4,6 +4,6 @@ from lunggtv.job import logged_job
 from lunggtv.table_page import write_table_page
 from lunggtv.timings import collect_timings
 
-with logged_job(snakemake.log[0]):
+with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     collect_timings(snakemake.params.folder, snakemake.output.table)
     write_table_page(snakemake.output.table, snakemake.output.page, "What the jobs cost")

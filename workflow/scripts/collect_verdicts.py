@@ -4,6 +4,6 @@ from lunggtv.ingest.cohort import collect_verdicts
 from lunggtv.job import logged_job
 from lunggtv.table_page import write_table_page
 
-with logged_job(snakemake.log[0]):
+with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     collect_verdicts(list(snakemake.input), snakemake.params.config["exclude"], snakemake.output.table)
     write_table_page(snakemake.output.table, snakemake.output.page, "Verdict on every patient")

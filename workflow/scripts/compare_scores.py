@@ -5,7 +5,7 @@ from lunggtv.evaluate.settings import CohortSettings
 from lunggtv.job import logged_job
 from lunggtv.table_page import write_table_page
 
-with logged_job(snakemake.log[0]):
+with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     compare(
         "LungGTV",
         list(snakemake.input.ours),

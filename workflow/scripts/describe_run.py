@@ -4,7 +4,7 @@ from lunggtv.evaluate.landing import landing_page
 from lunggtv.job import logged_job
 from lunggtv.storage import read_json, read_tsv, write_text
 
-with logged_job(snakemake.log[0]):
+with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     cards = [read_json(card) for card in snakemake.input.cards]
     page = landing_page(
         read_tsv(snakemake.input.verdicts),

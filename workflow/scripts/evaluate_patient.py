@@ -4,7 +4,7 @@ from lunggtv.evaluate.run import evaluate_patient
 from lunggtv.evaluate.settings import EvaluateSettings
 from lunggtv.job import logged_job
 
-with logged_job(snakemake.log[0]):
+with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     evaluate_patient(
         snakemake.input.volume,
         snakemake.input.prediction,

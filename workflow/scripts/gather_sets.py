@@ -6,7 +6,7 @@ from lunggtv.evaluate.run_cohort import gather_sets
 from lunggtv.job import logged_job
 from lunggtv.table_page import write_table_page
 
-with logged_job(snakemake.log[0]):
+with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     theirs = {
         name: [path for path in snakemake.input.theirs if Path(path).parent.name == name]
         for name in snakemake.params.names

@@ -3,7 +3,7 @@
 from lunggtv.infer.run import infer_patient
 from lunggtv.job import logged_job
 
-with logged_job(snakemake.log[0]):
+with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     infer_patient(
         snakemake.input.prediction,
         snakemake.input.calibration,

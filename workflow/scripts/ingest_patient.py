@@ -7,7 +7,7 @@ from lunggtv.ingest.run import ingest_patient
 from lunggtv.ingest.settings import IngestSettings
 from lunggtv.job import logged_job
 
-with logged_job(snakemake.log[0]):
+with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     config = dict(snakemake.params.config)
     source = config.pop("source")
     ingest_patient(

@@ -5,7 +5,7 @@ from lunggtv.job import logged_job
 from lunggtv.phantom.anatomy import make_phantom
 from lunggtv.phantom.plan import PhantomSettings, plan_cohort
 
-with logged_job(snakemake.log[0]):
+with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     (plan,) = plan_cohort(PhantomSettings(labelled=1, unlabelled=0))
     phantom = make_phantom(plan)
     package_models(

@@ -3,7 +3,7 @@
 from lunggtv.infer.run_predict import predict_patient
 from lunggtv.job import logged_job
 
-with logged_job(snakemake.log[0]):
+with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     predict_patient(
         snakemake.input.volume,
         list(zip(snakemake.input.weights, snakemake.input.cards, strict=True)),

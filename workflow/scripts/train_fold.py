@@ -6,7 +6,7 @@ from lunggtv.job import logged_job
 from lunggtv.train.run import FoldFiles, train_fold
 from lunggtv.train.settings import TrainSettings
 
-with logged_job(snakemake.log[0]):
+with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     train_fold(
         fold=int(snakemake.wildcards.fold),
         caches={Path(cache).parent.name: cache for cache in snakemake.input.caches},

@@ -5,7 +5,7 @@ from pathlib import Path
 from lunggtv.infer.run_package import unpack_models
 from lunggtv.job import logged_job
 
-with logged_job(snakemake.log[0]):
+with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     unpack_models(
         snakemake.input[0],
         Path(snakemake.output.calibration).parent,

@@ -6,7 +6,7 @@ from lunggtv.job import logged_job
 from lunggtv.train.settings import TrainSettings
 from lunggtv.train.validation import HeldOut, validate_fold
 
-with logged_job(snakemake.log[0]):
+with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     files = snakemake.input
     pairs = zip(files.held_out_caches, files.held_out_volumes, strict=True)
     validate_fold(

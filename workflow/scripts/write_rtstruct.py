@@ -4,7 +4,7 @@ from lunggtv.infer.run_rtstruct import write_patient_rtstruct
 from lunggtv.infer.settings import checked_roi_name
 from lunggtv.job import logged_job
 
-with logged_job(snakemake.log[0]):
+with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     write_patient_rtstruct(
         snakemake.input.mask,
         snakemake.input.record,

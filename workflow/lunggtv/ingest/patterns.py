@@ -14,6 +14,7 @@ PLACE = "{patient}"
 CLUTTER = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}
 ID_BYTES = 200  # file systems allow 255; names of our own are built around the id
 PERIODIC = re.compile(r"(.+)\1{19}\Z")  # what Snakemake takes for a rule that feeds itself without end
+RESERVED = ("comparison", "summary")  # results/evaluate/summary.json is no patient
 
 
 def components(pattern: str) -> tuple[str, ...]:
@@ -72,7 +73,7 @@ def is_clutter(name: str) -> bool:
 
 def wrong_id(patient: str) -> str | None:
     """Why ``patient`` cannot name folders, table rows and jobs; None if it can."""
-    faults = (
+    complaints = (
         (not patient.isprintable(), "holds control characters or bytes that are not UTF-8"),
         (
             " ".join(patient.split()) != patient,
@@ -82,5 +83,6 @@ def wrong_id(patient: str) -> str | None:
         (any(sign in patient for sign in "{}/\\"), "holds a brace or a slash"),
         (len(os.fsencode(patient)) > ID_BYTES, f"is longer than {ID_BYTES} bytes"),
         (PERIODIC.search(patient) is not None, "ends in one part repeated 20 times or more"),
+        (patient in RESERVED, "names a table of the whole cohort among the results"),
     )
-    return next((words for wrong, words in faults if wrong), None)
+    return next((text for wrong, text in complaints if wrong), None)

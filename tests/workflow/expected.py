@@ -1,0 +1,79 @@
+"""The finished run of ``conftest`` in numbers: its jobs, and which rule reads what which other rule wrote."""
+
+from collections.abc import Iterable
+
+from lunggtv.folds import deal_folds
+
+from tests.conftest import FOLDS, LABELLED, UNLABELLED
+
+PATIENTS = [str(i) for i in range(1, LABELLED + 1)]
+EVERYBODY = LABELLED + UNLABELLED
+
+
+def folds_of(patients: list[str]) -> dict[str, int]:
+    """The folds that these labelled patients are dealt to."""
+    return deal_folds(patients, FOLDS, 2019)
+
+
+FOLD = folds_of(PATIENTS)
+
+# Jobs of a run from nothing.
+JOBS = {
+    "ingest_patient": EVERYBODY,
+    "collect_verdicts": 1,
+    "admit_cohort": 1,
+    "cache_patient": EVERYBODY,
+    "collect_crops": 1,
+    "deal_folds": 1,
+    "train_fold": FOLDS,
+    "validate_fold": FOLDS,
+    "predict_patient": EVERYBODY,
+    "calibrate_drafts": 1,
+    "infer_patient": EVERYBODY,
+    "write_rtstruct": 1,
+    "collect_reviews": 1,
+    "evaluate_patient": LABELLED,
+    "summarise_metrics": 1,
+    "describe_run": 1,
+    "collect_timings": 1,
+}
+# Rule -> the rules that read its outputs.
+READERS = {
+    "ingest_patient": ["collect_verdicts", "cache_patient", "validate_fold", "evaluate_patient"],
+    "collect_verdicts": ["admit_cohort", "describe_run"],
+    "cache_patient": [
+        "collect_crops", "train_fold", "validate_fold", "predict_patient", "calibrate_drafts", "write_rtstruct",
+    ],
+    "train_fold": ["validate_fold", "predict_patient", "describe_run"],
+    "predict_patient": ["calibrate_drafts", "infer_patient"],
+    # The threshold is learnt from all out-of-fold predictions, so a new one draws every patient again.
+    "calibrate_drafts": ["infer_patient"],
+    "infer_patient": ["write_rtstruct", "collect_reviews", "evaluate_patient", "summarise_metrics"],
+    "collect_reviews": ["describe_run"],
+    "evaluate_patient": ["summarise_metrics"],
+    "summarise_metrics": ["describe_run"],
+    "describe_run": ["collect_timings"],
+}  # fmt: skip
+
+
+def with_what_follows(rules: Iterable[str]) -> set[str]:
+    """The rules, and all that read what they wrote, directly or not."""
+    found, waiting = set(), set(rules)
+    while waiting:
+        rule = waiting.pop()
+        found.add(rule)
+        waiting |= set(READERS.get(rule, ())) - found
+    return found
+
+
+def all_jobs_of(rules: Iterable[str]) -> dict[str, int]:
+    """Every job of these rules, as ``Analysis.reruns`` counts them."""
+    return {rule: JOBS[rule] for rule in rules}
+
+
+def all_from(*rules: str) -> dict[str, int]:
+    """Every job of these rules and of all that follow."""
+    return all_jobs_of(with_what_follows(rules))
+
+
+AFTER_EVALUATION = all_from("summarise_metrics")
