@@ -118,9 +118,10 @@ def test_any_flipped_byte_is_refused(made, tmp_path):
 def test_what_is_no_package_is_refused(tmp_path):
     with pytest.raises(DamagedFile, match="is not a model package"):
         read_manifest(tmp_path / "absent.zip")
-    (tmp_path / "text.zip").write_text("hello")
-    with pytest.raises(DamagedFile, match="is not a model package"):
-        read_manifest(tmp_path / "text.zip")
+    for content in ("hello", ""):
+        (tmp_path / "text.zip").write_text(content)
+        with pytest.raises(DamagedFile, match="is not a model package"):
+            read_manifest(tmp_path / "text.zip")
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("package.json", json.dumps({"schema": 99}))
     with pytest.raises(DamagedFile, match="of schema 1"):

@@ -22,6 +22,7 @@ DRAWN_ALL = {
     "calibrate_drafts": 1,
     "infer_patient": LABELLED + 1,
     "write_rtstruct": 1,
+    "picture_draft": 1,  # of the patient without a label
     "collect_reviews": 1,
     "evaluate_patient": LABELLED,
     **AFTER_EVALUATION,
@@ -150,6 +151,7 @@ def test_an_unlabelled_patient_added(analysis, raw_cohort):
         "cache_patient": 1,
         "predict_patient": 1,
         "infer_patient": 1,
+        "picture_draft": 1,
         **COHORT_TABLES,
         "collect_reviews": 1,
         "describe_run": 1,

@@ -96,6 +96,7 @@ rule describe_run:
         reviews="results/infer/review.tsv",
         summary=["results/evaluate/summary.json"] if SCORED else [],
         cards=expand(CARDS, fold=MODELS),
+        calibration=CALIBRATION,
     output:
         "results/landing.rst",
     log:

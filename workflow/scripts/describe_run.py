@@ -12,5 +12,6 @@ with logged_job(snakemake.log[0]):
         read_json(snakemake.input.summary[0]) if snakemake.input.summary else None,
         versions=cards[0]["versions"],
         weights={str(card["fold"]): card["weights_sha256"] for card in cards},
+        quality=read_json(snakemake.input.calibration)["quality"],
     )
     write_text(snakemake.output[0], page)
