@@ -11,10 +11,16 @@ from lunggtv.cache.run import cache_patient
 from lunggtv.geometry import Grid, Orientation
 from lunggtv.images import read_image
 from lunggtv.infer.run import infer_patient
+from lunggtv.infer.run_rtstruct import write_patient_rtstruct
+from lunggtv.ingest.dicom import read_dicom
+from lunggtv.ingest.patient import PatientFiles
+from lunggtv.resampling import resample_mask
 from lunggtv.storage import read_json, write_json
 from lunggtv.volume import read_volume
 
 from tests.unit.cache_cases import settings as cache_settings
+from tests.unit.dicom_files import CtSeries, patient_files, write_ct
+from tests.unit.dicom_files import settings as dicom_settings
 from tests.unit.infer_files import write_predicted
 from tests.unit.ingest_bodies import GRID, chest_hu, gtv_mask, ingest, write_pair
 
@@ -76,3 +82,32 @@ def test_a_perfect_prediction_of_any_scan_comes_back_on_its_own_grid(
     dice = 2 * np.count_nonzero(mask & label) / (np.count_nonzero(mask) + np.count_nonzero(label))
     assert dice == pytest.approx(crop["round_trip_dice"], abs=ROUNDING)
     assert 0.6 < dice < 1
+
+
+@pytest.mark.parametrize("flips", [(False, False, False), (True, True, False), (True, False, True)])
+def test_a_dicom_scan_gets_its_mask_as_a_structure_set_on_its_own_slices(tmp_path, flips):
+    turn = Orientation((0, 1, 2), flips)
+    ct, grid = stored(chest_hu(), GRID, turn)
+    rows_and_columns = tuple(grid.matrix[:, :2].T.reshape(-1))
+    series = CtSeries(
+        slices=grid.shape[0], rows=grid.shape[1], columns=grid.shape[2], spacing_mm=grid.spacing_mm,
+        origin_mm=grid.origin_mm, orientation=rows_and_columns,
+    )  # fmt: skip
+    raw = tmp_path / "7"
+    write_ct(raw, series, (ct + 1024).astype(np.uint16), name=lambda z: f"{(7 * z) % 16:02d}.dcm")
+    files = tuple(sorted(raw.iterdir()))
+    outcome = ingest(PatientFiles("7", False, raw, files), tmp_path)
+    assert outcome.verdict["verdict"] != "rejected", outcome.words
+    names = [tmp_path / name for name in ("cache.h5", "crop.json", "crop.png")]
+    cache_patient(outcome.volume, cache_settings(spacing_mm=[None] * 3), *names)
+    cached = read_volume(names[0], "cache")
+    scan = Grid.from_dict(cached.metadata["ingested"])
+    write_predicted(tmp_path / "p.h5", cached, resample_mask(gtv_mask(), scan, cached.grid))
+    write_json(tmp_path / "calibration.json", {"all": LESSON, "folds": {}, "quality": None})
+    draft, record = tmp_path / "gtv.nii.gz", tmp_path / "infer.json"
+    infer_patient(tmp_path / "p.h5", tmp_path / "calibration.json", None, 0.7, draft, record)
+    write_patient_rtstruct(draft, record, names[0], files, "GTV", raw / "gtv.dcm")
+    mask, _ = read_image(draft)
+    # The cache is at the scan's own voxels, so nothing is lost on the way.
+    assert np.array_equal(mask, stored(gtv_mask(), GRID, turn)[0])
+    assert np.array_equal(read_dicom(patient_files(raw), dicom_settings("GTV")).label, mask)
