@@ -1,5 +1,7 @@
 """A structure set on the slices of a real planning CT, read back by ingest and by a reader of others."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +53,13 @@ def test_an_independent_reader_reads_the_same_mask(drawn):
     )
     assert found.shape == mask.shape
     assert 2 * (found & (mask > 0)).sum() / (found.sum() + mask.sum()) >= 0.99
+
+
+@pytest.mark.skipif(not shutil.which("dciodvfy"), reason="dciodvfy is not here (Debian's dicom3tools)")
+def test_a_validator_of_others_finds_no_error(drawn):
+    checked = subprocess.run(["dciodvfy", drawn[2]], capture_output=True, text=True, check=False)
+    assert "RTStructureSet" in checked.stderr
+    assert [line for line in checked.stderr.splitlines() if line.startswith("Error")] == []
 
 
 def test_the_set_belongs_to_this_ct(drawn):

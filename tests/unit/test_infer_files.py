@@ -28,6 +28,7 @@ from tests.unit.infer_files import (
 )
 
 FREE = DrawingSettings(None, None)
+QUALITY = {"patients": 4, "mean_absolute_error": 0.2, "mean_absolute_error_ci95": [0.1, 0.3]}
 LESSON = {"expected_dice": None, "patients": 4, "smallest_lesion_ml": 0.0, "threshold": 0.5}
 
 
@@ -41,7 +42,11 @@ def ball(centre=(6, 12, 15), radius=4.0, shape=ORIGINAL.shape) -> np.ndarray:
 def calibration(tmp_path) -> Path:
     write_json(
         tmp_path / "calibration.json",
-        {"all": LESSON, "folds": {"0": LESSON | {"threshold": 0.25}, "1": LESSON | {"threshold": 0.75}}},
+        {
+            "all": LESSON,
+            "folds": {"0": LESSON | {"threshold": 0.25}, "1": LESSON | {"threshold": 0.75}},
+            "quality": QUALITY,
+        },
     )
     return tmp_path / "calibration.json"
 
@@ -68,7 +73,7 @@ def test_a_perfect_prediction_comes_back_on_the_stored_grid_as_the_cache_allows(
     volume = write_cache(folder / "cache.h5", "p", ball(), stored)
     scan = Grid.from_dict(volume.metadata["ingested"])
     write_predicted(folder / "p.h5", volume, volume.label)
-    write_json(folder / "calibration.json", {"all": LESSON, "folds": {}})
+    write_json(folder / "calibration.json", {"all": LESSON, "folds": {}, "quality": None})
     infer_patient(
         folder / "p.h5", folder / "calibration.json", None, 0.7, folder / "gtv.nii.gz", folder / "i.json"
     )
@@ -115,6 +120,7 @@ def test_record_has_the_keys_of_the_contract_and_the_volume_of_the_mask(tmp_path
     mask, _ = read_image(tmp_path / "gtv.nii.gz")
     assert set(np.unique(mask)) == {0, 1}
     assert record["volume_ml"] == pytest.approx(mask.sum() * 5 * 1.5 * 1.5 / 1000)
+    assert record["expected_dice_quality"] == QUALITY, "an estimate goes with its measured error"
     (lesion,) = record["lesions"]
     assert lesion["volume_ml"] == record["volume_ml"]
     # The ball's centre is voxel (6, 12, 15); half a voxel of the cache is the resampling's.

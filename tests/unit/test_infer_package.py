@@ -9,6 +9,7 @@ import pytest
 from lunggtv.errors import CohortError, DamagedFile
 from lunggtv.geometry import Grid
 from lunggtv.images import read_image
+from lunggtv.infer.model_card import describe_models
 from lunggtv.infer.package import read_manifest, read_members
 from lunggtv.infer.prediction import read_prediction
 from lunggtv.infer.run_package import package_models, unpack_models
@@ -118,9 +119,10 @@ def test_any_flipped_byte_is_refused(made, tmp_path):
 def test_what_is_no_package_is_refused(tmp_path):
     with pytest.raises(DamagedFile, match="is not a model package"):
         read_manifest(tmp_path / "absent.zip")
-    (tmp_path / "text.zip").write_text("hello")
-    with pytest.raises(DamagedFile, match="is not a model package"):
-        read_manifest(tmp_path / "text.zip")
+    for content in ("hello", ""):
+        (tmp_path / "text.zip").write_text(content)
+        with pytest.raises(DamagedFile, match="is not a model package"):
+            read_manifest(tmp_path / "text.zip")
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("package.json", json.dumps({"schema": 99}))
     with pytest.raises(DamagedFile, match="of schema 1"):
@@ -134,6 +136,23 @@ def test_nobody_is_named_and_nothing_is_pickled(made):
     card = read_members(made[0])["MODEL_CARD.md"].decode()
     assert "must be reviewed" in card
     assert "| Mean Dice out of fold | 0.700 at probability 0.5" in card
+
+
+def test_the_card_says_how_far_the_expected_dice_can_be_trusted(made):
+    cards = [read_json(made[1] / "fold0" / "model.json")]
+    calibration = {"all": LESSON, "curve": {"mean_dice": [0.7], "thresholds": [0.5]}}
+    quality = {
+        "patients": 14, "failed": 2, "mean_absolute_error": 0.1, "mean_absolute_error_ci95": [0.05, 0.2],
+        "auroc": 0.9, "auroc_ci95": None,
+    }  # fmt: skip
+
+    def card(**changes) -> str:
+        return describe_models(cards, calibration | {"quality": quality | changes})
+
+    assert "0.100 (95 % interval 0.050 to 0.200, 14 patients)" in card()
+    assert "AUROC 0.90 (too few for an interval; 2 of 14 failed)" in card()
+    assert "AUROC 0.90 (95 % interval 0.75 to 1.00; 4 of 14 failed)" in card(failed=4, auroc_ci95=[0.75, 1])
+    assert "unknown: 0 of 14 failed" in card(failed=0, auroc=None)
 
 
 def test_an_unpacked_model_still_knows_the_caches_it_learnt_from(made, tmp_path):

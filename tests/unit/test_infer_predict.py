@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 import torch
 from lunggtv.errors import CohortError, DamagedFile, RejectedPatient
+from lunggtv.images import read_image
 from lunggtv.infer.prediction import read_prediction
+from lunggtv.infer.run import infer_patient
 from lunggtv.infer.run_predict import predict_patient
+from lunggtv.infer.run_review import collect_reviews
 from lunggtv.provenance import file_digest
+from lunggtv.storage import read_json, read_tsv, write_json
 from lunggtv.volume import write_rejected
 
 from tests.unit.infer_files import ORIGINAL, write_cache
@@ -94,6 +98,36 @@ def test_what_cannot_be_predicted_says_why(tmp_path):
         predict_patient(tmp_path / "cache.h5", [model], False, tmp_path / "prediction.h5")
 
 
+@pytest.mark.parametrize("file", [0, 1])
+def test_an_empty_model_file_is_named_with_what_to_do(tmp_path, file):
+    write_cache(tmp_path / "cache.h5", "p")
+    model = write_model(tmp_path)
+    model[file].write_bytes(b"")
+    with pytest.raises(DamagedFile, match=rf"{model[file].name}: .* run snakemake again"):
+        predict_patient(tmp_path / "cache.h5", [model], False, tmp_path / "prediction.h5")
+    assert not (tmp_path / "prediction.h5").exists()
+
+
+def test_a_model_that_sees_background_alone_is_the_first_of_the_queue(tmp_path, capsys):
+    write_cache(tmp_path / "cache.h5", "p")
+    for name, logit in (("background", -20.0), ("tumour", 20.0)):
+        model = write_model(tmp_path / name, fill=logit)
+        predict_patient(tmp_path / "cache.h5", [model], False, tmp_path / "p.h5")
+        lesson = {"expected_dice": None, "patients": 4, "smallest_lesion_ml": 0.0, "threshold": 0.5}
+        write_json(tmp_path / "calibration.json", {"all": lesson, "folds": {}, "quality": None})
+        draft, record = tmp_path / name / "gtv.nii.gz", tmp_path / name / "infer.json"
+        infer_patient(tmp_path / "p.h5", tmp_path / "calibration.json", None, 0.7, draft, record)
+        write_json(record, read_json(record) | {"patient": name})
+    assert not read_image(tmp_path / "background" / "gtv.nii.gz")[0].any()
+    records = [tmp_path / name / "infer.json" for name in ("tumour", "background")]
+    collect_reviews(records, tmp_path / "review.tsv")
+    first, second = read_tsv(tmp_path / "review.tsv")
+    assert (first["patient"], first["lesions"], first["volume_ml"]) == ("background", "0", "0.0")
+    assert first["review"].startswith("No GTV found (highest probability 0.00")
+    assert second["patient"] == "tumour" and "No GTV" not in second["review"]
+    assert "No GTV found in 1 of 2 patients: background." in capsys.readouterr().err
+
+
 # Probabilities differ by rounding alone, and so masks by voxels this near to the threshold.
 THREADS_ROUNDING = 1e-5
 TF32_ROUNDING = 1e-2
@@ -105,10 +139,14 @@ def predicted(tmp_path, **where) -> np.ndarray:
     return read_prediction(tmp_path / "p.h5").mean
 
 
-def test_threads_change_nothing_but_rounding(tmp_path):
+def test_threads_change_no_mask_but_by_rounding(tmp_path):
     before = torch.get_num_threads()
     one, two = predicted(tmp_path, threads=1), predicted(tmp_path, threads=2)
-    assert np.abs(one - two).max() <= THREADS_ROUNDING + 1 / 65535
+    rounding = THREADS_ROUNDING + 1 / 65535
+    assert np.abs(one - two).max() <= rounding
+    threshold = np.median(one)
+    differing = (one >= threshold) != (two >= threshold)
+    assert np.abs(one[differing] - threshold).max(initial=0) <= rounding
     assert torch.get_num_threads() == before
 
 

@@ -29,7 +29,10 @@ def page(patient: str = "7") -> str:
             "spacing_mm": "",
         },
     ]
-    reviews = [{"patient": patient, "review": "No GTV was found."}, {"patient": "new1", "review": ""}]
+    reviews = [
+        {"patient": patient, "review": "No GTV was found.", "lesions": "0"},
+        {"patient": "new1", "review": "", "lesions": "2"},
+    ]
     summary = {
         "patients": 1,
         "failures": [patient],
@@ -106,3 +109,26 @@ def test_it_is_sound_rst_whatever_a_patient_is_called():
 def test_without_labels_there_are_no_scores():
     text = landing_page([], [], None, [], [None, None, None], {"torch": "2.13.0"}, {})
     assert "Dice" not in text and "Models (first digits of their SHA-256): none." in text
+
+
+def test_patients_without_any_gtv_are_all_named_first():
+    reviews = [{"patient": str(n), "review": "No GTV found.", "lesions": "0"} for n in range(9)]
+    text = landing_page([], reviews, None, {"torch": "2.13.0"}, {})
+    assert "**No GTV found** in patients 0, 1, 2, 3, 4, 5, 6, 7, 8" in text
+    assert text.index("No GTV found") < text.index("Review queue")
+
+
+def test_the_expected_dice_comes_with_its_error_and_the_error_with_its_interval():
+    quality = {
+        "patients": 14, "failed": 1, "mean_absolute_error": 0.12, "mean_absolute_error_ci95": [0.08, 0.17],
+        "auroc": 0.92, "auroc_ci95": None,
+    }  # fmt: skip
+
+    def said(**changes) -> str:
+        return landing_page([], [], None, {"torch": "2.13.0"}, {}, quality | changes)
+
+    assert "by 0.12 on average (95 % interval 0.08 to 0.17; 14 patients with a label" in said()
+    assert "AUROC of 0.92 (too few of them for an interval)" in said()
+    assert "AUROC of 0.92 (95 % interval 0.80 to 1.00)" in said(failed=4, auroc_ci95=[0.8, 1.0])
+    assert "so nothing is known" in said(failed=0, auroc=None)
+    assert "carry no estimate of their own quality" in landing_page([], [], None, {"torch": "2.13.0"}, {})

@@ -31,6 +31,7 @@ JOBS = {
     "calibrate_drafts": 1,
     "infer_patient": EVERYBODY,
     "write_rtstruct": 1,
+    "picture_draft": UNLABELLED,
     "collect_reviews": 1,
     "evaluate_patient": LABELLED,
     "summarise_metrics": 1,
@@ -39,7 +40,7 @@ JOBS = {
 }
 # Rule -> the rules that read its outputs.
 READERS = {
-    "ingest_patient": ["collect_verdicts", "cache_patient", "validate_fold", "evaluate_patient"],
+    "ingest_patient": ["collect_verdicts", "cache_patient", "validate_fold", "picture_draft", "evaluate_patient"],
     "collect_verdicts": ["admit_cohort", "describe_run"],
     "cache_patient": [
         "collect_crops", "train_fold", "validate_fold", "predict_patient", "calibrate_drafts", "write_rtstruct",
@@ -47,8 +48,8 @@ READERS = {
     "train_fold": ["validate_fold", "predict_patient", "describe_run"],
     "predict_patient": ["calibrate_drafts", "infer_patient"],
     # The threshold is learnt from all out-of-fold predictions, so a new one draws every patient again.
-    "calibrate_drafts": ["infer_patient"],
-    "infer_patient": ["write_rtstruct", "collect_reviews", "evaluate_patient", "summarise_metrics"],
+    "calibrate_drafts": ["infer_patient", "describe_run"],
+    "infer_patient": ["write_rtstruct", "picture_draft", "collect_reviews", "evaluate_patient", "summarise_metrics"],
     "collect_reviews": ["describe_run"],
     "evaluate_patient": ["summarise_metrics"],
     "summarise_metrics": ["describe_run"],

@@ -21,6 +21,7 @@ FILES = sorted(
             for suffix in ("tsv", "html")
         ),
         f"results/infer/{DICOM}/gtv.dcm",
+        "results/infer/new1/gtv.png",
         *(f"results/ingest/{patient}/{name}" for patient in EVERYBODY for name in ("volume.h5", "verdict.json")),
         *(
             f"results/cache/{patient}/{name}"

@@ -1,10 +1,12 @@
 """A model package: made here, used elsewhere without any training data, refused when a byte has changed."""
 
+import re
+import shlex
 import shutil
 
 import pytest
 
-from tests.workflow.engine import Analysis, new_analysis
+from tests.workflow.engine import PROJECT, Analysis, new_analysis
 
 DRAFT = "results/infer/new1/gtv.nii.gz"
 
@@ -35,6 +37,17 @@ def test_it_drafts_elsewhere_as_it_did_at_home_bit_for_bit(packaged, elsewhere):
     assert (elsewhere.work / DRAFT).read_bytes() == (packaged.work / DRAFT).read_bytes()
     assert (elsewhere.work / "results/report.html").is_file()
     assert elsewhere.reruns() == {}
+
+
+def test_the_command_of_the_readme_needs_no_settings_and_no_training_data(packaged, elsewhere):
+    (elsewhere.work / "config.yaml").unlink()
+    (elsewhere.work / "raw/unlabelled").rename(elsewhere.work / "raw/new")
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^\.venv/bin/snakemake (.* --config model=.*)$", readme, re.MULTILINE)
+    (elsewhere.work / "models.zip").rename(elsewhere.work / "package.zip")
+    elsewhere.run("infer", *shlex.split(command))
+    assert (elsewhere.work / DRAFT).read_bytes() == (packaged.work / DRAFT).read_bytes()
+    assert (elsewhere.work / DRAFT).with_name("gtv.png").is_file()
 
 
 def test_a_package_with_one_flipped_byte_is_refused(elsewhere):

@@ -98,6 +98,7 @@ RERUNS = {
         "cache_patient": 1,
         "predict_patient": 1,
         "infer_patient": 1,
+        "picture_draft": 1,
         **COHORT_TABLES,
         "collect_reviews": 1,
         **all_from("describe_run"),

@@ -106,6 +106,7 @@ rule describe_run:
         summary=["results/evaluate/summary.json"] if SCORED else [],
         comparisons=expand("results/compare/{other}/comparison.json", other=COMPARED),
         cards=expand(CARDS, fold=MODELS),
+        calibration=CALIBRATION,
     output:
         "results/landing.rst",
     log:

@@ -13,6 +13,8 @@ INFER_RESULTS = [
     *expand("results/infer/{patient}/gtv.nii.gz", patient=DRAFTED),
     *expand("results/infer/{patient}/gtv.dcm", patient=[p for p in DRAFTED if p in COHORT.dicom]),
     *(multiext("results/infer/review", ".tsv", ".html") if DRAFTED else []),
+    # Who has a label is in the evaluation's pictures, beside it.
+    *expand("results/infer/{patient}/gtv.png", patient=[p for p in DRAFTED if p not in SCORED]),
 ]
 
 
@@ -115,6 +117,31 @@ rule write_rtstruct:
         code=code_of("write_rtstruct"),
     script:
         "../scripts/write_rtstruct.py"
+
+
+rule picture_draft:
+    input:
+        volume="results/ingest/{patient}/volume.h5",
+        mask="results/infer/{patient}/gtv.nii.gz",
+        record="results/infer/{patient}/infer.json",
+    output:
+        report(
+            "results/infer/{patient}/gtv.png",
+            caption="../report/draft.rst",
+            category="4 Patients",
+            labels=draft_label,
+        ),
+    log:
+        "logs/picture_draft/{patient}.log",
+    conda:
+        "../../envs/lunggtv.yaml"
+    resources:
+        mem_mb=grows(2000),
+        runtime=20,
+    params:
+        code=code_of("picture_draft"),
+    script:
+        "../scripts/picture_draft.py"
 
 
 rule collect_reviews:

@@ -12,7 +12,7 @@ def crop_label(wildcards):
 
 
 def draft_label(wildcards):
-    """A draft beside its label: rank from the worst on, patient, Dice."""
+    """A draft: beside its label the rank from the worst on, patient, Dice; without one the patient alone."""
     return _labels("results/evaluate/metrics.tsv", draft_labels, wildcards.patient)
 
 

@@ -14,5 +14,6 @@ with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
         spacing_mm=snakemake.params.config["spacing_mm"],
         versions=cards[0]["versions"],
         weights={str(card["fold"]): card["weights_sha256"] for card in cards},
+        quality=read_json(snakemake.input.calibration)["quality"],
     )
     write_text(snakemake.output[0], page)

@@ -25,6 +25,7 @@ def landing_page(
     spacing_mm: Sequence[float | None],
     versions: Mapping[str, str],
     weights: Mapping[str, str],
+    quality: Mapping[str, Any] | None = None,
 ) -> str:
     """The page's text.
 
@@ -36,12 +37,19 @@ def landing_page(
         spacing_mm: cache.spacing_mm, z, y, x; None keeps the patients' own.
         versions: library -> version.
         weights: fold -> SHA-256 of its weights.
+        quality: how well expected Dice met the Dice found, from calibration.json; None if nothing is known.
     """
     parts = [_cohort(verdicts)]
     if summary is not None:
         parts += [_failures(summary), _headlines(summary), _strata(summary)]
     parts += map(_comparison, comparisons)
-    parts += [_queue(reviews), READING, _spacing(verdicts, spacing_mm), _provenance(versions, weights)]
+    parts += [
+        _queue(reviews),
+        _trust(quality),
+        READING,
+        _spacing(verdicts, spacing_mm),
+        _provenance(versions, weights),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -131,10 +139,36 @@ def _spacing(verdicts: Sequence[Mapping[str, str]], spacing_mm: Sequence[float |
 def _queue(reviews: Sequence[Mapping[str, str]]) -> str:
     flagged = [row for row in reviews if row["review"]]
     text = f"**Review queue: {len(flagged)} of {len(reviews)} drafts** have a reason to be looked at first"
+    empty = ", ".join(_escaped(row["patient"]) for row in reviews if row["lesions"] == "0")
+    if empty:
+        text = f"**No GTV found** in patients {empty}: look at their whole scans.\n\n{text}"
     if not flagged:
         return f"{text}."
     first = [f"- {_escaped(row['patient'])}: {_escaped(row['review'])}" for row in flagged[:5]]
     return "\n".join([f"{text}; the most urgent:", "", *first])
+
+
+def _trust(quality: Mapping[str, Any] | None) -> str:
+    """How far the expected Dice can be trusted."""
+    if quality is None:
+        return (
+            "The drafts carry no estimate of their own quality: too few labelled patients to learn it from."
+        )
+    low, high = (f"{value:.2f}" for value in quality["mean_absolute_error_ci95"])
+    text = (
+        f"The expected Dice missed the Dice found by {quality['mean_absolute_error']:.2f} on average (95 % interval "
+        f"{low} to {high}; {_patients(quality['patients'])} with a label, each judged without its own fold)."
+    )
+    failed = f"{quality['failed']} of them failed (Dice below 0.5)"
+    if quality["auroc"] is None:
+        return f"{text} {failed}, so nothing is known about how well it tells failures from the rest."
+    interval = "too few of them for an interval"
+    if quality["auroc_ci95"] is not None:
+        low, high = (f"{value:.2f}" for value in quality["auroc_ci95"])
+        interval = f"95 % interval {low} to {high}"
+    return (
+        f"{text} {failed}; it tells them from the rest with an AUROC of {quality['auroc']:.2f} ({interval})."
+    )
 
 
 def _provenance(versions: Mapping[str, str], weights: Mapping[str, str]) -> str:

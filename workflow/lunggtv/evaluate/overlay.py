@@ -2,7 +2,8 @@
 
 Two rows (the slice with the largest tumour, the slice with the largest disagreement apart from it), four
 columns: axial in a lung and in a mediastinal window, coronal and sagittal through the row's centre. Axial
-and coronal planes are seen as radiologists see them: the patient's left is on the right.
+and coronal planes are seen as radiologists see them: the patient's left is on the right. A draft without a label
+has a row for each of its largest parts instead.
 """
 
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
+from scipy import ndimage
 
 from lunggtv.evaluate.boxes import mask_box
 from lunggtv.evaluate.figure_files import LABEL_COLOUR, PREDICTION_COLOUR
+from lunggtv.evaluate.lesions import NEIGHBOURS_26
 from lunggtv.geometry import Triple
 
 # Window centre and width in HU, the usual presets.
@@ -26,6 +29,13 @@ SCALE_BAR_MM = 20.0
 # The label is a light line with a dark edge, the draft a dark one with a light edge: they differ on a grey printer.
 EDGES = {LABEL_COLOUR: "black", PREDICTION_COLOUR: "white"}
 TEXT_BOX = {"facecolor": "black", "alpha": 0.6, "edgecolor": "none", "pad": 1.5}
+MOST_PARTS = 3  # rows of a draft without a label
+# Inches.
+WIDTH, TITLE_HEIGHT, ROW_HEIGHT, PLANE_HEIGHT = 14.0, 0.474, 3.713, 3.318
+
+
+# A heading, and the voxel (z, y, x) that the planes go through.
+Row = tuple[str, tuple[int, int, int]]
 
 
 @dataclass(frozen=True)
@@ -55,17 +65,34 @@ def draw_overlay(
     ct: np.ndarray, label: np.ndarray, prediction: np.ndarray, spacing_mm: Triple, title: str
 ) -> Figure:
     """The picture of one patient; arrays (z, y, x) in LPS order, either mask may be empty."""
-    figure = Figure(figsize=(14.0, 7.9), facecolor="white")
-    figure.text(0.012, 0.975, title, fontsize=13, weight="bold", va="top")
-    figure.legend(handles=_legend(), loc="upper right", ncols=2, frameon=False, fontsize=11, handlelength=3.2)
-    view_mm = _view_mm(label, prediction, spacing_mm)
-    rows = _rows(label, prediction, spacing_mm)
+    return _draw((ct, label, prediction), spacing_mm, title, _rows(label, prediction, spacing_mm), _legend())
+
+
+def draw_draft(ct: np.ndarray, draft: np.ndarray, spacing_mm: Triple, title: str) -> Figure:
+    """The picture of a draft that no label is known for; arrays (z, y, x) in LPS order, it may be empty."""
+    rows = _part_rows(draft, spacing_mm)
+    return _draw((ct, np.zeros_like(draft), draft), spacing_mm, title, rows, _legend()[1:])
+
+
+def _draw(
+    arrays: tuple[np.ndarray, np.ndarray, np.ndarray],
+    spacing_mm: Triple,
+    title: str,
+    rows: list[Row],
+    legend: list[Line2D],
+) -> Figure:
+    height = TITLE_HEIGHT + ROW_HEIGHT * len(rows)
+    figure = Figure(figsize=(WIDTH, height), facecolor="white")
+    figure.text(0.012, 1 - 0.2 / height, title, fontsize=13, weight="bold", va="top")
+    figure.legend(handles=legend, loc="upper right", ncols=2, frameon=False, fontsize=11, handlelength=3.2)
+    view_mm = _view_mm(*arrays[1:], spacing_mm)
     for row, (heading, centre) in enumerate(rows):
-        bottom = 0.02 + 0.47 * (1 - row)
-        figure.text(0.012, bottom + 0.437, heading, fontsize=10.5, va="center")
+        bottom = 0.158 + ROW_HEIGHT * (len(rows) - 1 - row)
+        figure.text(0.012, (bottom + PLANE_HEIGHT + 0.134) / height, heading, fontsize=10.5, va="center")
         for column, (plane, window_name, window_hu) in enumerate(COLUMNS):
-            axes = figure.add_axes((0.012 + 0.247 * column, bottom, 0.238, 0.42))
-            _draw_plane(axes, plane, (ct, label, prediction), centre, spacing_mm, view_mm, window_hu)
+            left = 0.012 + 0.247 * column
+            axes = figure.add_axes((left, bottom / height, 0.238, PLANE_HEIGHT / height))
+            _draw_plane(axes, plane, arrays, centre, spacing_mm, view_mm, window_hu)
             window = f"{window_name} (centre {window_hu[0]}, width {window_hu[1]} HU)"
             _annotate(axes, plane, f"{plane.name}, {window}", view_mm)
     return figure
@@ -80,9 +107,7 @@ def chosen_slices(label: np.ndarray, prediction: np.ndarray) -> tuple[int, int]:
     return largest, int(wrong.argmax())
 
 
-def _rows(
-    label: np.ndarray, prediction: np.ndarray, spacing_mm: Triple
-) -> list[tuple[str, tuple[int, int, int]]]:
+def _rows(label: np.ndarray, prediction: np.ndarray, spacing_mm: Triple) -> list[Row]:
     pixel_cm2 = spacing_mm[1] * spacing_mm[2] / 100.0
     rows = []
     for name, z in zip(("Largest slice", "Worst other slice"), chosen_slices(label, prediction), strict=True):
@@ -98,6 +123,24 @@ def _rows(
             f"differing {np.count_nonzero(wrong) * pixel_cm2:.1f} cm²"
         )
         rows.append((heading, (z, y, x)))
+    return rows
+
+
+def _part_rows(draft: np.ndarray, spacing_mm: Triple) -> list[Row]:
+    """The largest parts of a draft, each at its largest slice; the scan's middle if nothing is drawn."""
+    parts, count = ndimage.label(draft, NEIGHBOURS_26)
+    if not count:
+        return [("Nothing is drawn; the middle of the scan", tuple(n // 2 for n in draft.shape))]
+    volumes_vox = np.bincount(parts.reshape(-1))[1:]
+    rows = []
+    for place, index in enumerate(np.argsort(-volumes_vox, kind="stable")[:MOST_PARTS], start=1):
+        part = parts == index + 1
+        z = int(part.sum(axis=(1, 2)).argmax())
+        volume_ml = volumes_vox[index] * np.prod(spacing_mm) / 1000.0
+        heading = (
+            f"Part {place} of {count}, {volume_ml:.1f} ml: slice {z + 1} of {len(draft)} from the feet up"
+        )
+        rows.append((heading, (z, *_middle(part[z]))))
     return rows
 
 

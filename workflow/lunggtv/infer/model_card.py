@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from lunggtv.infer.expected_dice import FAILED_DICE
 from lunggtv.infer.software import NAME, VERSION
 
 
@@ -40,9 +41,24 @@ def describe_models(cards: Sequence[dict[str, Any]], calibration: dict[str, Any]
             f"| Error of the expected Dice | {quality['mean_absolute_error']:.3f} "
             f"(95 % interval {low:.3f} to {high:.3f}, {quality['patients']} patients) |"
         )
+        lines.append(
+            f"| Tells failed drafts (Dice below {FAILED_DICE:g}) from others | {_separation(quality)} |"
+        )
     versions = ", ".join(f"{name} {version}" for name, version in sorted(first["versions"].items()))
     lines += [f"| Trained with | {versions} |", ""]
     return "\n".join(lines)
+
+
+def _separation(quality: dict[str, Any]) -> str:
+    """AUROC of the expected Dice, with its interval or why there is none."""
+    failed = f"{quality['failed']} of {quality['patients']} failed"
+    if quality["auroc"] is None:
+        return f"unknown: {failed}"
+    interval = "too few for an interval"
+    if quality["auroc_ci95"] is not None:
+        low, high = quality["auroc_ci95"]
+        interval = f"95 % interval {low:.2f} to {high:.2f}"
+    return f"AUROC {quality['auroc']:.2f} ({interval}; {failed})"
 
 
 def _by(values: Sequence[float]) -> str:

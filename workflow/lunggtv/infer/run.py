@@ -50,6 +50,7 @@ def infer_patient(
     draft = draw(mean, prediction.grid, place, lesson["threshold"], lesson["smallest_lesion_ml"])
     content = _describe(prediction, mean, draft, place, lesson, review_dice)
     content["calibration_sha256"] = file_digest(calibration_path)
+    content["expected_dice_quality"] = calibration["quality"]
     write_nifti(mask_path, as_stored(draft.mask, place), place.original)
     if probability_path is not None:
         write_nifti(probability_path, as_stored(to_percent(draft.probability), place), place.original)

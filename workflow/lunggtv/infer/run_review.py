@@ -1,5 +1,7 @@
 """The review queue of a cohort: every draft, those most in need of a look first."""
 
+import logging
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,8 @@ COLUMNS = (
 def collect_reviews(infer_jsons: Sequence[str | Path], table_path: str | Path) -> None:
     """Write ``review.tsv`` from the patients' ``infer.json``; see ``urgency`` for the order.
 
-    ``reasons`` counts them, ``review`` holds them in words.
+    ``reasons`` counts them, ``review`` holds them in words. Patients without any GTV are named on the terminal
+    and in the log, too: a missed tumour must not wait until somebody opens the table.
     """
     drafts = sorted((read_json(path) for path in infer_jsons), key=urgency)
     rows = [
@@ -28,6 +31,11 @@ def collect_reviews(infer_jsons: Sequence[str | Path], table_path: str | Path) -
         for rank, draft in enumerate(drafts, start=1)
     ]  # fmt: skip
     write_tsv(table_path, COLUMNS, rows)
+    empty = [draft["patient"] for draft in drafts if not draft["lesions"]]
+    if empty:
+        words = f"No GTV found in {len(empty)} of {len(drafts)} patients: {', '.join(empty)}. Look at their scans."
+        logging.warning("%s", words)
+        print(f"warning: {words}", file=sys.stderr, flush=True)
 
 
 def urgency(draft: dict[str, Any]) -> tuple:

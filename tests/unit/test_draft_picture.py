@@ -1,0 +1,53 @@
+"""The picture of a draft without a label: its largest parts, or in plain words that there is none."""
+
+import numpy as np
+from lunggtv.evaluate.overlay import MOST_PARTS, draw_draft
+from lunggtv.evaluate.run_draft import picture_draft
+from lunggtv.geometry import Grid
+from lunggtv.images import write_image
+from lunggtv.storage import write_json
+from lunggtv.volume import Volume, write_volume
+from PIL import Image
+
+GRID = Grid((8, 30, 40), (5.0, 2.0, 2.0), (0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
+
+
+def parts(count: int) -> np.ndarray:
+    """Blocks of 2, 3, 4, ... voxels along x, one a slice."""
+    draft = np.zeros(GRID.shape, np.uint8)
+    for n in range(count):
+        draft[2 * n, 5:7, 10 : 12 + n] = 1
+    return draft
+
+
+def headings(draft: np.ndarray) -> list[str]:
+    figure = draw_draft(np.zeros(GRID.shape, np.int16), draft, GRID.spacing_mm, "title")
+    return [text.get_text() for text in figure.texts][1:]
+
+
+def test_the_largest_parts_have_a_row_each():
+    # 2 x 5 voxels of 5 x 2 x 2 mm, in the seventh slice.
+    assert headings(parts(4))[0] == "Part 1 of 4, 0.2 ml: slice 7 of 8 from the feet up"
+    assert len(headings(parts(4))) == MOST_PARTS
+    assert len(headings(parts(1))) == 1
+
+
+def test_an_empty_draft_says_so():
+    assert headings(parts(0)) == ["Nothing is drawn; the middle of the scan"]
+
+
+def test_it_is_drawn_from_the_files_of_the_other_stages(tmp_path):
+    ct = np.random.default_rng(0).integers(-1000, 300, GRID.shape).astype(np.int16)
+    turn = {"permutation": [0, 1, 2], "flips": [False, True, False]}
+    write_volume(tmp_path / "volume.h5", "ingest", Volume("p", ct, GRID, metadata={"orientation": turn}))
+    write_image(tmp_path / "gtv.nii.gz", parts(2), GRID)
+    found = {"expected_dice": 0.7, "lesions": [{}, {}], "patient": "p", "volume_ml": 0.3}
+    pictures = []
+    for name, record in (("a", found), ("b", found), ("c", found | {"lesions": [], "volume_ml": 0.0})):
+        write_json(tmp_path / "infer.json", record)
+        picture = tmp_path / f"{name}.png"
+        picture_draft(tmp_path / "volume.h5", tmp_path / "gtv.nii.gz", tmp_path / "infer.json", picture)
+        pictures.append(picture.read_bytes())
+    assert pictures[0] == pictures[1] != pictures[2]
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.size == (1400, 790)

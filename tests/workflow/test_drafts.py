@@ -1,0 +1,61 @@
+"""Who drafts whom, and that every draft can be seen: the finished run of a tiny cohort."""
+
+import base64
+
+from lunggtv.provenance import file_digest
+from lunggtv.storage import read_json, read_tsv
+
+from tests.conftest import DICOM, FOLDS, LABELLED
+from tests.workflow.engine import Analysis
+
+PATIENTS = [str(i) for i in range(1, LABELLED + 1)]
+NEW = "new1"
+
+
+def models(finished: Analysis) -> dict[str, dict]:
+    """The card of each fold's model, by the digest of its weights as they lie there."""
+    folders = [finished.work / f"results/train/fold{fold}" for fold in range(FOLDS)]
+    return {file_digest(f / "weights.safetensors"): read_json(f / "model.json") for f in folders}
+
+
+def test_a_labelled_patient_is_drafted_by_the_one_model_that_never_saw_it(finished):
+    cards = models(finished)
+    for patient in PATIENTS:
+        (used,) = read_json(finished.work / f"results/infer/{patient}/infer.json")["models"]
+        card = cards[used["weights_sha256"]]
+        assert patient in card["held_out_patients"]
+        assert patient not in card["train_patients"]
+        cache = file_digest(finished.work / f"results/cache/{patient}/volume.h5")
+        assert cache not in card["cache_digests"].values(), "nor under another name"
+        learnt = read_json(finished.work / f"results/train/fold{card['fold']}/card.json")["train_patients"]
+        assert sorted(learnt) == sorted(card["train_patients"]) == sorted(set(PATIENTS) - held_out(card))
+
+
+def held_out(card: dict) -> set[str]:
+    return set(card["held_out_patients"])
+
+
+def test_an_unlabelled_patient_is_drafted_by_all_models_together(finished):
+    used = read_json(finished.work / f"results/infer/{NEW}/infer.json")["models"]
+    assert {model["weights_sha256"] for model in used} == set(models(finished))
+
+
+def test_every_draft_is_in_the_report(finished):
+    page = (finished.work / "results/report.html").read_text(encoding="utf-8")
+    for picture in [f"evaluate/{patient}.png" for patient in PATIENTS] + [f"infer/{NEW}/gtv.png"]:
+        content = (finished.work / "results" / picture).read_bytes()
+        assert base64.b64encode(content).decode() in page, picture
+    assert {row["patient"] for row in read_tsv(finished.work / "results/infer/review.tsv")} == {
+        *PATIENTS,
+        NEW,
+    }
+    sets = {path.parent.name for path in finished.work.glob("results/infer/*/gtv.dcm")}
+    assert sets == {DICOM}
+
+
+def test_what_the_drafts_expect_of_themselves_is_measured(finished):
+    quality = read_json(finished.work / "results/infer/calibration.json")["quality"]
+    landing = (finished.work / "results/landing.rst").read_text(encoding="utf-8")
+    assert read_json(finished.work / f"results/infer/{NEW}/infer.json")["expected_dice_quality"] == quality
+    # Five patients teach no expected Dice, and the report says so.
+    assert quality is None and "carry no estimate of their own quality" in landing
