@@ -11,11 +11,12 @@ def statistic(mean: float) -> dict:
     return {"mean": mean, "median": mean, "ci95": [mean - 0.1, mean + 0.1]}
 
 
-def page(patient: str = "7") -> str:
+def page(patient: str = "7", *left: str) -> str:
     verdicts = [
         {"patient": patient, "set": "labelled", "verdict": "accepted", "reasons": ""},
         {"patient": "new1", "set": "unlabelled", "verdict": "warned", "reasons": "odd"},
         {"patient": "9", "set": "", "verdict": "excluded", "reasons": "moved *during* the scan"},
+        *({"patient": name, "set": "labelled", "verdict": "accepted", "reasons": ""} for name in left),
     ]
     reviews = [{"patient": patient, "review": "No GTV was found."}, {"patient": "new1", "review": ""}]
     summary = {
@@ -57,3 +58,11 @@ def test_it_is_sound_rst_whatever_a_patient_is_called():
 def test_without_labels_there_are_no_scores():
     text = landing_page([], [], None, {"torch": "2.13.0"}, {})
     assert "Dice" not in text and "Models (first digits of their SHA-256): none." in text
+
+
+def test_a_patient_whose_fold_was_not_trained_is_named():
+    assert "no draft" not in page()
+    strict = {"halt_level": Reporter.WARNING_LEVEL, "report_level": Reporter.WARNING_LEVEL}
+    text = page("7", "8_b")
+    assert "- 8\\_b has no draft and no score" in text
+    assert "train.run_folds" in publish_string(text, writer="html5", settings_overrides=strict).decode()

@@ -25,6 +25,7 @@ from lunggtv.train.data import choose_residency, load_cases
 from lunggtv.train.device import training_bytes
 from lunggtv.train.loop import HISTORY_COLUMNS, TrainingFailed, TrainingStopped, snapshot_steps
 from lunggtv.train.losses import dice_loss, supervised_loss, supervision_weights
+from lunggtv.train.progress import Clock
 from lunggtv.train.run import prepare
 from lunggtv.train.settings import TrainSettings, spacing_of
 from lunggtv.train.state import load_state, open_state_folder, save_state
@@ -318,6 +319,38 @@ def test_memory_is_estimated_before_the_start():
     plan = plan_architecture("residual_encoder", (5.0, 1.17, 1.17), (48, 160, 192), 32, 320, (1, 3, 4, 6))
     assert training_bytes(plan, 2, 101_666_885, False) == pytest.approx(14.0e9 + 2.0e9, rel=0.1)
     assert training_bytes(plan, 2, 0, True) == training_bytes(plan, 2, 0, False) // 2
+
+
+def test_progress_is_told_with_what_a_user_waits_for(trained, tmp_path, monkeypatch, caplog, capsys):
+    _, caches, _, _ = trained
+    caplog.set_level("INFO")
+    train_tiny(tmp_path, caches, tmp_path / "state", steps=6)
+    start, *lines = [record.message for record in caplog.records if record.message.startswith("fold 0: ")]
+    assert re.search(
+        r"3 patients \(kept in host memory\), training on cpu; patches of 8 x 16 x 16 voxels", start
+    )
+    assert re.search(r"0\.0 million weights, about \d+\.\d GB of memory$", start)
+    pattern = (
+        r"fold 0: step (\d)/6, loss \d\.\d{4}, batch Dice 0\.\d{3}, [\d.]+ patches/s, 0 min (\d+) s left"
+    )
+    assert [re.fullmatch(pattern, line)[1] for line in lines] == list("123456")
+    assert re.fullmatch(pattern, lines[-1])[2] == "0"
+    # The terminal gets the start, the first line, and then one every half minute.
+    assert capsys.readouterr().err.splitlines() == [start, lines[0]]
+
+
+def test_lines_come_by_the_clock_where_steps_are_slow(monkeypatch, caplog, capsys):
+    caplog.set_level("INFO")
+    now = [1000.0]
+    monkeypatch.setattr("lunggtv.train.progress.time.monotonic", lambda: now[0])
+    clock = Clock(100)
+    for step in range(101, 111):
+        now[0] += 20.0
+        clock.tell(3, step, replace(SETTINGS, steps=1000), 0.5, 0.25, always=False)
+    told = capsys.readouterr().err.splitlines()
+    assert [record.message for record in caplog.records] == told
+    assert [int(line.split()[3].split("/")[0]) for line in told] == [101, 103, 105, 107, 109]
+    assert told[0].endswith("loss 0.5000, batch Dice 0.250, 0.10 patches/s, 4 h 59 min left")
 
 
 def test_failing_compiler_is_reported_and_done_without(trained, tmp_path, monkeypatch, caplog):

@@ -1,7 +1,7 @@
 """The report's first page in plain words: who took part, what came out, failures first. reStructuredText."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 # What a physicist asks for first: key of the summary, name, digits, unit.
@@ -31,7 +31,7 @@ def landing_page(
         versions: library -> version.
         weights: fold -> SHA-256 of its weights.
     """
-    parts = [_cohort(verdicts)]
+    parts = [_cohort(verdicts, {row["patient"] for row in reviews})]
     if summary is not None:
         parts += [_failures(summary), _headlines(summary)]
     parts += [_queue(reviews), READING, _provenance(versions, weights)]
@@ -45,7 +45,7 @@ READING = (
 )
 
 
-def _cohort(verdicts: Sequence[Mapping[str, str]]) -> str:
+def _cohort(verdicts: Sequence[Mapping[str, str]], drafted: Collection[str]) -> str:
     count = Counter(row["verdict"] for row in verdicts)
     sets = Counter(row["set"] for row in verdicts if row["verdict"] != "excluded")
     text = (
@@ -55,6 +55,12 @@ def _cohort(verdicts: Sequence[Mapping[str, str]]) -> str:
     )
     excluded = [row for row in verdicts if row["verdict"] == "excluded"]
     lines = [f"- {_escaped(row['patient'])} is excluded: {_escaped(row['reasons'])}" for row in excluded]
+    left = [row for row in verdicts if row["verdict"] != "excluded" and row["patient"] not in drafted]
+    lines += [
+        f"- {_escaped(row['patient'])} has no draft and no score: the fold that holds this patient out is not among "
+        "train.run\\_folds."
+        for row in left
+    ]
     return "\n".join([text, *([""] if lines else []), *lines])
 
 
