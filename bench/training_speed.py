@@ -15,6 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -23,6 +24,7 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
 from lunggtv.model.device import claimed_device
+from lunggtv.model.network import Architecture, parameter_count
 from lunggtv.train import loop
 from lunggtv.train.batches import Sampler, make_batch
 from lunggtv.train.data import load_cases
@@ -56,32 +58,43 @@ def median_ms(work: Callable[[int], object], steps: int, device: torch.device) -
     return statistics.median(times[3:])
 
 
-def step_times(settings: TrainSettings, caches: list[str], steps: int, device: torch.device) -> list[float]:
-    """Milliseconds: step with the data path, step on a fixed batch, data path alone."""
+@dataclass(frozen=True)
+class Work:
+    """What can be timed, each by the number of the step."""
+
+    real_step: Callable[[int], object]
+    fixed_step: Callable[[int], object]
+    data: Callable[[int], object]
+    architecture: Architecture
+    weights: int
+
+
+def workload(settings: TrainSettings, caches: list[str], device: torch.device) -> Work:
+    """A step with the data path of training, one on a fixed batch, and the data path alone."""
     cases = load_cases({str(n): path for n, path in enumerate(caches)}, "device", device)
     architecture, sampler = prepare(0, cases, settings)
     network = new_network(architecture, settings.seed, 0).to(device).train()
     autocast = settings.bfloat16 and device.type == "cuda" and bfloat16_works(device)
     around = loop.Surroundings(Path(), device, autocast, 1e9, settings.compile)
     forward = loop.compiled(network, sampler, around) if settings.compile else network
+    run = loop.start_run(network, settings)
     fixed = make_batch(sampler, range(settings.batch))
-    results = []
-    for source in (make_batch, lambda _, indices: tuple(part[: len(indices)] for part in fixed)):
-        run = loop.start_run(network, settings)
 
-        def one_step(step: int, run: loop.Run = run) -> None:
-            run.step = step
+    def step_on(source: Callable[[Sampler, range], object]) -> Callable[[int], object]:
+        def one_step(step: int) -> None:
+            run.step = step % settings.steps
+            loop.make_batch = source
             loop._one_step(run, forward, sampler, settings, around)
 
-        loop.make_batch = source
-        results.append(median_ms(one_step, steps, device))
-    loop.make_batch = make_batch
-    results.append(median_ms(lambda step: batch_of(sampler, step, settings.batch), steps, device))
-    return results
+        return one_step
 
-
-def batch_of(sampler: Sampler, step: int, size: int) -> object:
-    return make_batch(sampler, range(step * size, (step + 1) * size))
+    return Work(
+        step_on(make_batch),
+        step_on(lambda _, indices: tuple(part[: len(indices)] for part in fixed)),
+        lambda step: make_batch(sampler, range(step * settings.batch, (step + 1) * settings.batch)),
+        architecture,
+        parameter_count(network),
+    )
 
 
 def main() -> None:
@@ -94,7 +107,10 @@ def main() -> None:
         read_section(options.config or [str(ROOT / "profiles" / "demo" / "small.yaml")])
     )
     with claimed_device("auto") as device, numerics(settings.deterministic, 1):
-        real, fixed, data = step_times(settings, options.caches, options.steps, device)
+        work = workload(settings, options.caches, device)
+        real, fixed, data = (
+            median_ms(part, options.steps, device) for part in (work.real_step, work.fixed_step, work.data)
+        )
     name = (
         torch.cuda.get_device_name(device) if device.type == "cuda" else f"one thread of {platform.machine()}"
     )

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -312,6 +313,30 @@ def test_cuda_asked_for_and_absent_is_a_message(monkeypatch):
         pass
     with claimed_device("auto") as device:
         assert device == CPU
+
+
+def test_two_jobs_never_share_a_cuda_device(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr("lunggtv.model.device._lock_path", lambda index: tmp_path / f"{index}.lock")
+    with claimed_device("auto") as first, claimed_device("auto") as second:
+        assert [first, second] == [torch.device("cuda", 0), torch.device("cuda", 1)]
+    with claimed_device("auto") as again:
+        assert again == first, "the lock ends with the job"
+    claims = []
+
+    def third_job():
+        with claimed_device("auto") as device:
+            claims.append(device)
+
+    waiting = threading.Thread(target=third_job)
+    with claimed_device("cuda:1"):
+        with claimed_device("cuda:0"):
+            waiting.start()
+            waiting.join(0.2)
+            assert not claims, "with more jobs than devices the third waits"
+        waiting.join(10)
+    assert claims == [first]
 
 
 def test_memory_is_estimated_before_the_start():
