@@ -118,25 +118,32 @@ def newest_step(state: Path) -> int:
     return max((int(re.findall(r"\d+", path.name)[0]) for path in state.glob("*/state-*.json")), default=0)
 
 
-def test_sigterm_saves_and_stops_with_a_message(trained, tmp_path, monkeypatch):
-    _, caches, _, expected = trained
+def stopping_batch(call: int):
+    """``make_batch`` that asks this process to stop at the given call."""
     calls = []
 
     def batch_with_signal(sampler, indices):
         calls.append(indices)
-        if len(calls) == 7:
+        if len(calls) == call:
             os.kill(os.getpid(), signal.SIGTERM)
         return make_batch(sampler, indices)
 
+    batch_with_signal.calls = calls
+    return batch_with_signal
+
+
+def test_sigterm_saves_and_stops_with_a_message(trained, tmp_path, monkeypatch):
+    _, caches, _, expected = trained
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(loop, "make_batch", batch_with_signal)
+    source = stopping_batch(7)
+    monkeypatch.setattr(loop, "make_batch", source)
     with pytest.raises(TrainingStopped, match=r"fold 0 .* SIGTERM .* step 7 of 20"):
         train_tiny(tmp_path, caches, tmp_path / "state")
     assert signal.getsignal(signal.SIGTERM) == before
     assert newest_step(tmp_path / "state") == 7
     assert not (tmp_path / "weights.safetensors").exists()
     assert contents(train_tiny(tmp_path, caches, tmp_path / "state")) == expected
-    assert len(calls) == 20
+    assert len(source.calls) == 20
 
 
 def test_finished_fold_is_restored_without_training(trained, tmp_path, monkeypatch):
@@ -257,6 +264,17 @@ def test_out_of_memory_halves_the_batch_and_goes_on(trained, tmp_path, monkeypat
     # 3 whole steps, the failed one, then 17 steps in two parts.
     assert len(calls) == 3 + 1 + 17 * 2
     assert len(read_tsv(files.history)) == 20
+
+
+def test_a_resumed_run_keeps_the_halved_batch(trained, tmp_path, monkeypatch):
+    _, caches, _, _ = trained
+    calls = failing(monkeypatch, {3}, out_of_memory)
+    monkeypatch.setattr(loop, "make_batch", stopping_batch(12))
+    with pytest.raises(TrainingStopped, match=r"step 7 of 20"):
+        train_tiny(tmp_path, caches, tmp_path / "state")
+    before = len(calls)
+    train_tiny(tmp_path, caches, tmp_path / "state")
+    assert len(calls) - before == 13 * 2
 
 
 def test_out_of_memory_for_one_patch_says_what_to_lower(trained, tmp_path, monkeypatch):
