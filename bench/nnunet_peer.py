@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from lunggtv.geometry import Grid
 from lunggtv.infer.nifti import write_nifti
+from lunggtv.provenance import library_version
 
 PACKAGE = "nnunetv2==2.8.1"
 DATASET = 501
@@ -86,7 +87,20 @@ def find_peer(python: Path | None, work: Path, wheels: Path | None) -> Peer:
             theirs = next((work / "venv" / "lib").glob("python*/site-packages"))
             (theirs / "ours.pth").write_text(ours + "\n", encoding="utf-8")
             source = ["--no-index", "--find-links", str(wheels)] if wheels else []
-            command = [python, "-m", "pip", "install", "--quiet", *source, PACKAGE]
+            # Without this pip would take the newest torch, for the newest torchvision.
+            constraint = work / "constraint.txt"
+            constraint.write_text(f"torch=={library_version('torch')}\n", encoding="utf-8")
+            command = [
+                python,
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                *source,
+                "--constraint",
+                constraint,
+                PACKAGE,
+            ]
             subprocess.run(command, check=True, stdout=sys.stderr)
     return Peer(Path(python).absolute(), work / "nnunet")
 
