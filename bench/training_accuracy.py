@@ -66,7 +66,7 @@ def our_step_seconds(run: Path, config: dict, device: str) -> float:
         str(run / "results" / "cache" / row["patient"] / "volume.h5") for row in rows if row["fold"] != "0"
     ]
     with claimed_device(device) as home, numerics(settings.deterministic, threads_on(device)):
-        return median_ms(workload(settings, caches, home).real_step, 20, home) / 1e3
+        return median_ms([workload(settings, caches, home).real_step], 20, home)[0] / 1e3
 
 
 def threads_on(device: str) -> int:

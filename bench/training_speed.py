@@ -14,7 +14,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,17 +45,19 @@ def read_section(paths: list[str]) -> dict:
     return section
 
 
-def median_ms(work: Callable[[int], object], steps: int, device: torch.device) -> float:
-    """Median of the steps after three to warm up."""
+def median_ms(works: Sequence[Callable[[int], object]], steps: int, device: torch.device) -> list[float]:
+    """Median of the steps of each work after three to warm up. The works take turns, so that whatever else goes
+    on in the machine meets all of them alike."""
     clock = time.process_time if device.type == "cpu" else time.perf_counter
-    times = []
+    times: list[list[float]] = [[] for _ in works]
     for step in range(steps + 3):
-        start = clock()
-        work(step)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        times.append((clock() - start) * 1e3)
-    return statistics.median(times[3:])
+        for work, own in zip(works, times, strict=True):
+            start = clock()
+            work(step)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            own.append((clock() - start) * 1e3)
+    return [statistics.median(own[3:]) for own in times]
 
 
 @dataclass(frozen=True)
@@ -101,16 +103,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("caches", nargs="+", help="cache volumes (results/cache/*/volume.h5)")
     parser.add_argument("--config", action="append", help="laid over config.yaml (default: the demo's)")
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=40)
     options = parser.parse_args()
     settings = TrainSettings.from_config(
         read_section(options.config or [str(ROOT / "profiles" / "demo" / "small.yaml")])
     )
     with claimed_device("auto") as device, numerics(settings.deterministic, 1):
         work = workload(settings, options.caches, device)
-        real, fixed, data = (
-            median_ms(part, options.steps, device) for part in (work.real_step, work.fixed_step, work.data)
-        )
+        real, fixed, data = median_ms((work.real_step, work.fixed_step, work.data), options.steps, device)
     name = (
         torch.cuda.get_device_name(device) if device.type == "cuda" else f"one thread of {platform.machine()}"
     )
