@@ -11,8 +11,6 @@ Finished folds lie in --work and are not trained again, so that an interrupted b
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import sys
 import time
@@ -28,7 +26,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
 from lunggtv.evaluate.statistics import paired_difference
 from lunggtv.folds import deal_folds, natural_key
+from lunggtv.provenance import library_version
 from lunggtv.storage import read_json, read_tsv, write_json
+from nnunet_peer import machine
 
 ROOT = Path(__file__).parents[1]
 RESAMPLES = 10000
@@ -195,9 +195,16 @@ def main() -> None:
     count = base["folds"]["count"]
     folds = options.folds or list(range(count))
     section = overlaid(base["train"], {"snapshots": 1})
+    print("# What each default of training is worth\n")
+    chosen = f" --folds {' '.join(map(str, folds))}" if options.folds else ""
+    seeds = " ".join(map(str, options.seeds))
     print(
-        f"Folds {', '.join(map(str, folds))} of {count}, seeds {', '.join(map(str, options.seeds))}, "
-        f"{section['steps']} steps; one thread a fold of {os.cpu_count()} cores of {platform.machine()}.\n"
+        f"`OMP_NUM_THREADS=1 python bench/ablation.py demo/results --seeds {seeds}{chosen} > "
+        "bench/results/ablation.md`\n"
+    )
+    print(
+        f"Folds {', '.join(map(str, folds))} of {count}, seeds {seeds}, {section['steps']} steps; one thread a fold; "
+        f"{machine()}; torch {library_version('torch')}.\n"
     )
     print("|variant|mean Dice|median|mean of each seed|difference to the default (95 %)|missed|CPU s a fold|")
     print("|---|---|---|---|---|---|---|", flush=True)

@@ -192,6 +192,8 @@ def main() -> None:
     costs = {arm: measure_arm(peer, run, folds, arm, config, device) for arm, peer in peers.items()}
     if options.measure_only:
         return
+    print("# Out-of-fold Dice: LungGTV and nnU-Net, same patients, folds, cores and training time\n")
+    print("`python bench/training_accuracy.py demo > bench/results/training_accuracy.md`\n")
     unit = "CPU time of one thread" if device == "cpu" else "wall time"
     print(
         f"{len(folds)} patients, {len(set(folds.values()))} folds; {machine(device)}; {PACKAGE.replace('==', ' ')}; "

@@ -95,6 +95,8 @@ def mean_s(work: Callable[[int], object], steps: int, warm: int, device: torch.d
 
 
 def report(settings: TrainSettings, work: Work, ours: tuple[float, float], theirs: dict, name: str) -> None:
+    print("# Patches a second: LungGTV and nnU-Net, same network, patch, batch and device\n")
+    print("`python bench/training_peer.py > bench/results/training_peer.md`\n")
     batch = settings.batch
     patch = " x ".join(map(str, work.architecture.patch_shape))
     print(

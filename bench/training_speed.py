@@ -10,7 +10,6 @@ between synchronisations. Needs no network and no registry: this file, workflow/
 """
 
 import argparse
-import platform
 import statistics
 import sys
 import time
@@ -31,6 +30,7 @@ from lunggtv.train.data import load_cases
 from lunggtv.train.device import bfloat16_works
 from lunggtv.train.run import new_network, numerics, prepare
 from lunggtv.train.settings import TrainSettings
+from nnunet_peer import machine
 
 ROOT = Path(__file__).parents[1]
 
@@ -111,10 +111,14 @@ def main() -> None:
     with claimed_device("auto") as device, numerics(settings.deterministic, 1):
         work = workload(settings, options.caches, device)
         real, fixed, data = median_ms((work.real_step, work.fixed_step, work.data), options.steps, device)
-    name = (
-        torch.cuda.get_device_name(device) if device.type == "cuda" else f"one thread of {platform.machine()}"
+    name = machine(str(device)) if device.type == "cuda" else f"one thread on {machine()}"
+    print("# A training step with the data path, and on a fixed batch\n")
+    print(
+        "`OMP_NUM_THREADS=1 python bench/training_speed.py demo/results/cache/*/volume.h5 > "
+        "bench/results/training_speed.md`\n"
     )
-    print(f"{name}, torch {torch.__version__}, patch {settings.patch_shape}, batch {settings.batch}\n")
+    patch = " x ".join(map(str, work.architecture.patch_shape))
+    print(f"{name}, torch {torch.__version__}, patches of {patch} voxels, batch {settings.batch}\n")
     print("|step with data path, ms|step on a fixed batch, ms|ratio|data path alone, ms|patches/s|")
     print("|---|---|---|---|---|")
     print(f"|{real:.1f}|{fixed:.1f}|{real / fixed:.3f}|{data:.1f}|{settings.batch / real * 1e3:.2f}|")
