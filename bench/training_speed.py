@@ -46,17 +46,20 @@ def read_section(paths: list[str]) -> dict:
 
 
 def median_ms(works: Sequence[Callable[[int], object]], steps: int, device: torch.device) -> list[float]:
-    """Median of the steps of each work after three to warm up. The works take turns, so that whatever else goes
-    on in the machine meets all of them alike."""
+    """Median over the turns of each work, after three to warm up. The works take turns, so that whatever else goes
+    on in the machine meets all of them alike. A turn is one step on a CPU; on a GPU as many as training does
+    before it waits for the device."""
     clock = time.process_time if device.type == "cpu" else time.perf_counter
+    length = 1 if device.type == "cpu" else loop.CHECK_EVERY_CUDA
     times: list[list[float]] = [[] for _ in works]
-    for step in range(steps + 3):
+    for turn in range(steps + 3):
         for work, own in zip(works, times, strict=True):
             start = clock()
-            work(step)
+            for step in range(turn * length, (turn + 1) * length):
+                work(step)
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
-            own.append((clock() - start) * 1e3)
+            own.append((clock() - start) / length * 1e3)
     return [statistics.median(own[3:]) for own in times]
 
 
@@ -103,7 +106,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("caches", nargs="+", help="cache volumes (results/cache/*/volume.h5)")
     parser.add_argument("--config", action="append", help="laid over config.yaml (default: the demo's)")
-    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=40, help="turns of each, see median_ms")
     options = parser.parse_args()
     settings = TrainSettings.from_config(
         read_section(options.config or [str(ROOT / "profiles" / "demo" / "small.yaml")])
