@@ -10,11 +10,11 @@ between synchronisations. Needs no network and no registry: this file, workflow/
 """
 
 import argparse
-import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -23,12 +23,14 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
 from lunggtv.model.device import claimed_device
+from lunggtv.model.network import Architecture, parameter_count
 from lunggtv.train import loop
 from lunggtv.train.batches import Sampler, make_batch
 from lunggtv.train.data import load_cases
 from lunggtv.train.device import bfloat16_works
 from lunggtv.train.run import new_network, numerics, prepare
 from lunggtv.train.settings import TrainSettings
+from nnunet_peer import machine
 
 ROOT = Path(__file__).parents[1]
 
@@ -43,62 +45,83 @@ def read_section(paths: list[str]) -> dict:
     return section
 
 
-def median_ms(work: Callable[[int], object], steps: int, device: torch.device) -> float:
-    """Median of the steps after three to warm up."""
+def median_ms(works: Sequence[Callable[[int], object]], steps: int, device: torch.device) -> list[float]:
+    """Median over the turns of each work, after three to warm up. The works take turns, so that whatever else goes
+    on in the machine meets all of them alike. A turn is one step on a CPU; on a GPU as many as training does
+    before it waits for the device."""
     clock = time.process_time if device.type == "cpu" else time.perf_counter
-    times = []
-    for step in range(steps + 3):
-        start = clock()
-        work(step)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        times.append((clock() - start) * 1e3)
-    return statistics.median(times[3:])
+    length = 1 if device.type == "cpu" else loop.CHECK_EVERY_CUDA
+    times: list[list[float]] = [[] for _ in works]
+    for turn in range(steps + 3):
+        for work, own in zip(works, times, strict=True):
+            start = clock()
+            for step in range(turn * length, (turn + 1) * length):
+                work(step)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            own.append((clock() - start) / length * 1e3)
+    return [statistics.median(own[3:]) for own in times]
 
 
-def step_times(settings: TrainSettings, caches: list[str], steps: int, device: torch.device) -> list[float]:
-    """Milliseconds: step with the data path, step on a fixed batch, data path alone."""
+@dataclass(frozen=True)
+class Work:
+    """What can be timed, each by the number of the step."""
+
+    real_step: Callable[[int], object]
+    fixed_step: Callable[[int], object]
+    data: Callable[[int], object]
+    architecture: Architecture
+    weights: int
+
+
+def workload(settings: TrainSettings, caches: list[str], device: torch.device) -> Work:
+    """A step with the data path of training, one on a fixed batch, and the data path alone."""
     cases = load_cases({str(n): path for n, path in enumerate(caches)}, "device", device)
     architecture, sampler = prepare(0, cases, settings)
     network = new_network(architecture, settings.seed, 0).to(device).train()
     autocast = settings.bfloat16 and device.type == "cuda" and bfloat16_works(device)
     around = loop.Surroundings(Path(), device, autocast, 1e9, settings.compile)
     forward = loop.compiled(network, sampler, around) if settings.compile else network
+    run = loop.start_run(network, settings)
     fixed = make_batch(sampler, range(settings.batch))
-    results = []
-    for source in (make_batch, lambda _, indices: tuple(part[: len(indices)] for part in fixed)):
-        run = loop.start_run(network, settings)
 
-        def one_step(step: int, run: loop.Run = run) -> None:
-            run.step = step
+    def step_on(source: Callable[[Sampler, range], object]) -> Callable[[int], object]:
+        def one_step(step: int) -> None:
+            run.step = step % settings.steps
+            loop.make_batch = source
             loop._one_step(run, forward, sampler, settings, around)
 
-        loop.make_batch = source
-        results.append(median_ms(one_step, steps, device))
-    loop.make_batch = make_batch
-    results.append(median_ms(lambda step: batch_of(sampler, step, settings.batch), steps, device))
-    return results
+        return one_step
 
-
-def batch_of(sampler: Sampler, step: int, size: int) -> object:
-    return make_batch(sampler, range(step * size, (step + 1) * size))
+    return Work(
+        step_on(make_batch),
+        step_on(lambda _, indices: tuple(part[: len(indices)] for part in fixed)),
+        lambda step: make_batch(sampler, range(step * settings.batch, (step + 1) * settings.batch)),
+        architecture,
+        parameter_count(network),
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("caches", nargs="+", help="cache volumes (results/cache/*/volume.h5)")
     parser.add_argument("--config", action="append", help="laid over config.yaml (default: the demo's)")
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=40, help="turns of each, see median_ms")
     options = parser.parse_args()
     settings = TrainSettings.from_config(
         read_section(options.config or [str(ROOT / "profiles" / "demo" / "small.yaml")])
     )
     with claimed_device("auto") as device, numerics(settings.deterministic, 1):
-        real, fixed, data = step_times(settings, options.caches, options.steps, device)
-    name = (
-        torch.cuda.get_device_name(device) if device.type == "cuda" else f"one thread of {platform.machine()}"
+        work = workload(settings, options.caches, device)
+        real, fixed, data = median_ms((work.real_step, work.fixed_step, work.data), options.steps, device)
+    name = machine(str(device)) if device.type == "cuda" else f"one thread on {machine()}"
+    print("# A training step with the data path, and on a fixed batch\n")
+    print(
+        "`OMP_NUM_THREADS=1 python bench/training_speed.py demo/results/cache/*/volume.h5 > "
+        "bench/results/training_speed.md`\n"
     )
-    print(f"{name}, torch {torch.__version__}, patch {settings.patch_shape}, batch {settings.batch}\n")
+    patch = " x ".join(map(str, work.architecture.patch_shape))
+    print(f"{name}, torch {torch.__version__}, patches of {patch} voxels, batch {settings.batch}\n")
     print("|step with data path, ms|step on a fixed batch, ms|ratio|data path alone, ms|patches/s|")
     print("|---|---|---|---|---|")
     print(f"|{real:.1f}|{fixed:.1f}|{real / fixed:.3f}|{data:.1f}|{settings.batch / real * 1e3:.2f}|")

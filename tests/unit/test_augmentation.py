@@ -78,6 +78,19 @@ def test_no_change_reads_no_voxel_too_many():
     assert (reach.start, reach.shape) == ((4, 12, 12), PATCH)
 
 
+def test_a_window_that_leaves_the_box_is_padded_with_air_and_no_gtv():
+    case = noise_case()
+    ct, label = cut_window(case, (-2, 30, -3), (20, 16, 12))
+    inside = (slice(2, 18), slice(0, 10), slice(3, 12))
+    box_ct, box_label = case.read((0, 30, 0), (16, 40, 9))
+    assert torch.equal(ct[inside], box_ct) and torch.equal(label[inside], box_label)
+    outside = torch.ones(ct.shape, dtype=torch.bool)
+    outside[inside] = False
+    assert (ct[outside] == -1000).all() and (label[outside] == 0).all()
+    far_ct, far_label = cut_window(case, (40, 0, 0), (4, 4, 4))
+    assert (far_ct == -1000).all() and (far_label == 0).all()
+
+
 def test_mirror_swaps_left_and_right_only():
     case = noise_case()
     plain, _ = moved(case, Augmentation())
@@ -138,6 +151,8 @@ def test_image_and_label_move_together(mirror, rotation, scale, seed):
     # The edge of the ball is -300 HU, so that the moved image cut there is the moved label; a shift by one
     # voxel would differ in 5 % of the voxels.
     assert np.mean((ct >= -300) != (label > 0)) < 0.03
+    own, cut = (np.argwhere(mask).mean(axis=0) for mask in (label > 0, ct >= -300))
+    assert np.abs(own - cut).max() < 0.25, "the centres are less than a quarter of a voxel apart"
     image_centre, label_centre = (np.argwhere(m).mean(axis=0) for m in (ct >= -300, label > 0))
     assert np.abs(image_centre - label_centre).max() < 0.25
 

@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lunggtv.cohort import Cohort, check_run_folds
 from lunggtv.errors import CohortError
 from lunggtv.folds import deal_folds, natural_key
 
@@ -46,3 +47,18 @@ def test_pinned_patients_stay_where_the_user_put_them():
         deal_folds(["1"], 2, 1, {"9": 0})
     with pytest.raises(CohortError, match=r"outside 0\.\.1"):
         deal_folds(["1"], 2, 1, {"1": 2})
+
+
+def test_only_the_folds_asked_for_are_trained():
+    folds = {"1": 0, "2": 1, "3": 2, "4": 0}
+    assert Cohort({}, {}, folds, ()).trained_folds == [0, 1, 2]
+    assert Cohort({}, {}, folds, (), (2, 0)).trained_folds == [0, 2]
+    assert Cohort({}, {}, {"1": 0}, (), (0,)).trained_folds == [], "there is nobody to train on"
+
+
+def test_a_fold_to_train_that_holds_nobody_out_is_named():
+    check_run_folds([1, 0], {0, 1, 2})
+    with pytest.raises(CohortError, match=r"names fold 3, 7, .* can be trained: 0, 1, 2\."):
+        check_run_folds([7, 1, 3], {0, 1, 2})
+    with pytest.raises(CohortError, match="none, for lack of labelled patients"):
+        check_run_folds([0], set())

@@ -4,6 +4,7 @@ from docutils.core import publish_string
 from docutils.utils import Reporter
 from lunggtv.evaluate.landing import landing_page
 
+OWN = [None, None, None]  # cache.spacing_mm: the patients' own
 BAND = {"dice": {"low": 0.77, "high": 0.91, "mean": 0.82}, "source": "five observers"}
 
 
@@ -11,7 +12,7 @@ def statistic(mean: float) -> dict:
     return {"mean": mean, "median": mean, "ci95": [mean - 0.1, mean + 0.1]}
 
 
-def page(patient: str = "7") -> str:
+def page(patient: str = "7", *left: str) -> str:
     verdicts = [
         {"patient": patient, "set": "labelled", "verdict": "accepted", "reasons": "", "spacing_mm": "5 1 1"},
         {
@@ -28,6 +29,10 @@ def page(patient: str = "7") -> str:
             "reasons": "moved *during* the scan",
             "spacing_mm": "",
         },
+        *(
+            {"patient": name, "set": "labelled", "verdict": "accepted", "reasons": "", "spacing_mm": "5 1 1"}
+            for name in left
+        ),
     ]
     reviews = [
         {"patient": patient, "review": "No GTV was found.", "lesions": "0"},
@@ -107,13 +112,13 @@ def test_it_is_sound_rst_whatever_a_patient_is_called():
 
 
 def test_without_labels_there_are_no_scores():
-    text = landing_page([], [], None, [], [None, None, None], {"torch": "2.13.0"}, {})
+    text = landing_page([], [], None, [], OWN, {"torch": "2.13.0"}, {})
     assert "Dice" not in text and "Models (first digits of their SHA-256): none." in text
 
 
 def test_patients_without_any_gtv_are_all_named_first():
     reviews = [{"patient": str(n), "review": "No GTV found.", "lesions": "0"} for n in range(9)]
-    text = landing_page([], reviews, None, {"torch": "2.13.0"}, {})
+    text = landing_page([], reviews, None, [], OWN, {"torch": "2.13.0"}, {})
     assert "**No GTV found** in patients 0, 1, 2, 3, 4, 5, 6, 7, 8" in text
     assert text.index("No GTV found") < text.index("Review queue")
 
@@ -125,10 +130,20 @@ def test_the_expected_dice_comes_with_its_error_and_the_error_with_its_interval(
     }  # fmt: skip
 
     def said(**changes) -> str:
-        return landing_page([], [], None, {"torch": "2.13.0"}, {}, quality | changes)
+        return landing_page([], [], None, [], OWN, {"torch": "2.13.0"}, {}, quality | changes)
 
     assert "by 0.12 on average (95 % interval 0.08 to 0.17; 14 patients with a label" in said()
     assert "AUROC of 0.92 (too few of them for an interval)" in said()
     assert "AUROC of 0.92 (95 % interval 0.80 to 1.00)" in said(failed=4, auroc_ci95=[0.8, 1.0])
     assert "so nothing is known" in said(failed=0, auroc=None)
-    assert "carry no estimate of their own quality" in landing_page([], [], None, {"torch": "2.13.0"}, {})
+    assert "carry no estimate of their own quality" in landing_page(
+        [], [], None, [], OWN, {"torch": "2.13.0"}, {}
+    )
+
+
+def test_a_patient_whose_fold_was_not_trained_is_named():
+    assert "no draft" not in page()
+    strict = {"halt_level": Reporter.WARNING_LEVEL, "report_level": Reporter.WARNING_LEVEL}
+    text = page("7", "8_b")
+    assert "- 8\\_b has no draft and no score" in text
+    assert "train.run_folds" in publish_string(text, writer="html5", settings_overrides=strict).decode()

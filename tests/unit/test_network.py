@@ -103,6 +103,13 @@ def test_monai_networks_have_our_interface(name):
         assert tuple(network.eval()(x).shape) == (1, 1, 16, 32, 32)
 
 
+def test_default_network_has_as_many_weights_as_the_reference():
+    # Counted in dynamic_network_architectures 0.4.4, ResidualEncoderUNet of the same plan with one output.
+    plan = plan_architecture("residual_encoder", (5.0, 1.17, 1.17), (48, 160, 192), 32, 320, (1, 3, 4, 6))
+    with torch.device("meta"):
+        assert parameter_count(build_network(plan)) == 101_666_885
+
+
 def test_agrees_with_the_reference_implementation():
     """Same parameters as dynamic_network_architectures' residual encoder, and the same output once its
     weights are copied over by order."""

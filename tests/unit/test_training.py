@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from lunggtv.train.data import choose_residency, load_cases
 from lunggtv.train.device import training_bytes
 from lunggtv.train.loop import HISTORY_COLUMNS, TrainingFailed, TrainingStopped, snapshot_steps
 from lunggtv.train.losses import dice_loss, supervised_loss, supervision_weights
+from lunggtv.train.progress import Clock
 from lunggtv.train.run import prepare
 from lunggtv.train.settings import TrainSettings, spacing_of
 from lunggtv.train.state import load_state, open_state_folder, save_state
@@ -116,25 +118,32 @@ def newest_step(state: Path) -> int:
     return max((int(re.findall(r"\d+", path.name)[0]) for path in state.glob("*/state-*.json")), default=0)
 
 
-def test_sigterm_saves_and_stops_with_a_message(trained, tmp_path, monkeypatch):
-    _, caches, _, expected = trained
+def stopping_batch(call: int):
+    """``make_batch`` that asks this process to stop at the given call."""
     calls = []
 
     def batch_with_signal(sampler, indices):
         calls.append(indices)
-        if len(calls) == 7:
+        if len(calls) == call:
             os.kill(os.getpid(), signal.SIGTERM)
         return make_batch(sampler, indices)
 
+    batch_with_signal.calls = calls
+    return batch_with_signal
+
+
+def test_sigterm_saves_and_stops_with_a_message(trained, tmp_path, monkeypatch):
+    _, caches, _, expected = trained
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(loop, "make_batch", batch_with_signal)
+    source = stopping_batch(7)
+    monkeypatch.setattr(loop, "make_batch", source)
     with pytest.raises(TrainingStopped, match=r"fold 0 .* SIGTERM .* step 7 of 20"):
         train_tiny(tmp_path, caches, tmp_path / "state")
     assert signal.getsignal(signal.SIGTERM) == before
     assert newest_step(tmp_path / "state") == 7
     assert not (tmp_path / "weights.safetensors").exists()
     assert contents(train_tiny(tmp_path, caches, tmp_path / "state")) == expected
-    assert len(calls) == 20
+    assert len(source.calls) == 20
 
 
 def test_finished_fold_is_restored_without_training(trained, tmp_path, monkeypatch):
@@ -257,6 +266,17 @@ def test_out_of_memory_halves_the_batch_and_goes_on(trained, tmp_path, monkeypat
     assert len(read_tsv(files.history)) == 20
 
 
+def test_a_resumed_run_keeps_the_halved_batch(trained, tmp_path, monkeypatch):
+    _, caches, _, _ = trained
+    calls = failing(monkeypatch, {3}, out_of_memory)
+    monkeypatch.setattr(loop, "make_batch", stopping_batch(12))
+    with pytest.raises(TrainingStopped, match=r"step 7 of 20"):
+        train_tiny(tmp_path, caches, tmp_path / "state")
+    before = len(calls)
+    train_tiny(tmp_path, caches, tmp_path / "state")
+    assert len(calls) - before == 13 * 2
+
+
 def test_out_of_memory_for_one_patch_says_what_to_lower(trained, tmp_path, monkeypatch):
     _, caches, _, _ = trained
     failing(monkeypatch, {0, 1}, out_of_memory)
@@ -313,11 +333,67 @@ def test_cuda_asked_for_and_absent_is_a_message(monkeypatch):
         assert device == CPU
 
 
+def test_two_jobs_never_share_a_cuda_device(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr("lunggtv.model.device._lock_path", lambda index: tmp_path / f"{index}.lock")
+    with claimed_device("auto") as first, claimed_device("auto") as second:
+        assert [first, second] == [torch.device("cuda", 0), torch.device("cuda", 1)]
+    with claimed_device("auto") as again:
+        assert again == first, "the lock ends with the job"
+    claims = []
+
+    def third_job():
+        with claimed_device("auto") as device:
+            claims.append(device)
+
+    waiting = threading.Thread(target=third_job)
+    with claimed_device("cuda:1"):
+        with claimed_device("cuda:0"):
+            waiting.start()
+            waiting.join(0.2)
+            assert not claims, "with more jobs than devices the third waits"
+        waiting.join(10)
+    assert claims == [first]
+
+
 def test_memory_is_estimated_before_the_start():
     # The default network: 14.0 GB of float32 features by saved-tensor hooks, five copies of 102 million weights.
     plan = plan_architecture("residual_encoder", (5.0, 1.17, 1.17), (48, 160, 192), 32, 320, (1, 3, 4, 6))
     assert training_bytes(plan, 2, 101_666_885, False) == pytest.approx(14.0e9 + 2.0e9, rel=0.1)
     assert training_bytes(plan, 2, 0, True) == training_bytes(plan, 2, 0, False) // 2
+
+
+def test_progress_is_told_with_what_a_user_waits_for(trained, tmp_path, monkeypatch, caplog, capsys):
+    _, caches, _, _ = trained
+    caplog.set_level("INFO")
+    train_tiny(tmp_path, caches, tmp_path / "state", steps=6)
+    start, *lines = [record.message for record in caplog.records if record.message.startswith("fold 0: ")]
+    assert re.search(
+        r"3 patients \(kept in host memory\), training on cpu; patches of 8 x 16 x 16 voxels", start
+    )
+    assert re.search(r"0\.0 million weights, about \d+\.\d GB of memory$", start)
+    pattern = (
+        r"fold 0: step (\d)/6, loss \d\.\d{4}, batch Dice 0\.\d{3}, [\d.]+ patches/s, 0 min (\d+) s left"
+    )
+    assert [re.fullmatch(pattern, line)[1] for line in lines] == list("123456")
+    assert re.fullmatch(pattern, lines[-1])[2] == "0"
+    # The terminal gets the start, the first line, and then one every half minute.
+    assert capsys.readouterr().err.splitlines() == [start, lines[0]]
+
+
+def test_lines_come_by_the_clock_where_steps_are_slow(monkeypatch, caplog, capsys):
+    caplog.set_level("INFO")
+    now = [1000.0]
+    monkeypatch.setattr("lunggtv.train.progress.time.monotonic", lambda: now[0])
+    clock = Clock(100)
+    for step in range(101, 111):
+        now[0] += 20.0
+        clock.tell(3, step, replace(SETTINGS, steps=1000), 0.5, 0.25, always=False)
+    told = capsys.readouterr().err.splitlines()
+    assert [record.message for record in caplog.records] == told
+    assert [int(line.split()[3].split("/")[0]) for line in told] == [101, 103, 105, 107, 109]
+    assert told[0].endswith("loss 0.5000, batch Dice 0.250, 0.10 patches/s, 4 h 59 min left")
 
 
 def test_failing_compiler_is_reported_and_done_without(trained, tmp_path, monkeypatch, caplog):

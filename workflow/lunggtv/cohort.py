@@ -1,6 +1,6 @@
 """Who takes part: patients found or planned, exclusions, folds. Known at parse time, from names alone."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,14 @@ PHANTOM_ROOT = "phantom"
 
 @dataclass(frozen=True)
 class Cohort:
-    """The patients of one analysis. ``patients`` leaves out the excluded; ``folds`` too."""
+    """The patients of one analysis. ``patients`` leaves out the excluded; ``folds`` too. ``run_folds`` are the
+    folds to train, None for all."""
 
     patients: dict[str, PatientFiles]
     excluded: dict[str, str]
     folds: dict[str, int]
     phantom_files: tuple[str, ...]
+    run_folds: tuple[int, ...] | None = None
 
     @property
     def labelled(self) -> list[str]:
@@ -41,8 +43,9 @@ class Cohort:
 
     @property
     def trained_folds(self) -> list[int]:
-        """Folds that hold out somebody and have somebody to train on."""
-        return [fold for fold in sorted(set(self.folds.values())) if self.training_patients(fold)]
+        """Folds that hold out somebody, have somebody to train on, and are asked for."""
+        possible = [fold for fold in sorted(set(self.folds.values())) if self.training_patients(fold)]
+        return [fold for fold in possible if self.run_folds is None or fold in self.run_folds]
 
     def training_patients(self, fold: int) -> list[str]:
         """Labelled patients that the model of ``fold`` learns from."""
@@ -57,7 +60,8 @@ def find_cohort(config: Mapping[str, Any]) -> Cohort:
     """The cohort that the settings describe.
 
     Raises:
-        CohortError: no patients, an id twice, an exclusion or pin of somebody who is not there.
+        CohortError: no patients, an id twice, an exclusion or pin of somebody who is not there, a fold to train
+            that does not exist.
     """
     data, folds = config["data"], config["folds"]
     phantom = PhantomSettings.from_config(config["phantom"])
@@ -74,12 +78,28 @@ def find_cohort(config: Mapping[str, Any]) -> Cohort:
     labelled = [patient for patient, files in patients.items() if files.labelled]
     pinned = read_pinned(folds["pinned"]) if folds["pinned"] else {}
     dealt = deal_folds(labelled, folds["count"], folds["seed"], pinned)
+    taking_part = {patient: fold for patient, fold in dealt.items() if patient not in excluded}
+    run_folds = config["train"]["run_folds"]
+    if run_folds is not None and config["model"] is None:
+        check_run_folds(run_folds, set(taking_part.values()))
     return Cohort(
         {patient: files for patient, files in patients.items() if patient not in excluded},
         dict(sorted(excluded.items())),
-        {patient: fold for patient, fold in dealt.items() if patient not in excluded},
+        taking_part,
         tuple(file for plan in plans for file in planned_files(plan, PHANTOM_ROOT)),
+        None if run_folds is None else tuple(run_folds),
     )
+
+
+def check_run_folds(run_folds: Sequence[int], folds: Collection[int]) -> None:
+    """Raise CohortError where a fold that is to be trained holds nobody out."""
+    unknown = sorted(set(run_folds) - set(folds))
+    if unknown:
+        there = ", ".join(map(str, sorted(folds))) or "none, for lack of labelled patients"
+        raise CohortError(
+            f"train.run_folds names fold {', '.join(map(str, unknown))}, which holds no patient out. Folds that "
+            f"can be trained: {there}. They are numbered from 0; folds.count sets how many there are."
+        )
 
 
 def _found_patients(data: Mapping[str, Any], may_lack_labelled: bool) -> list[PatientFiles]:

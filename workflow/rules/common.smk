@@ -31,8 +31,11 @@ PATIENTS = list(COHORT.patients)
 # Models of a package, or of the folds trained here; and the patients that these draft, and are scored on.
 MODELS = list(range(PACKAGE["folds"])) if PACKAGE else COHORT.trained_folds
 FOLDS = {} if PACKAGE else COHORT.folds
-DRAFTED = PATIENTS if MODELS else []
-SCORED = [p for p in COHORT.labelled if PACKAGE or FOLDS[p] in MODELS]
+# Nobody is drafted by a model that has seen them: where a fold is not trained, its patients get no draft.
+DRAFTED = [p for p in PATIENTS if MODELS and (p not in FOLDS or FOLDS[p] in MODELS)]
+SCORED = [p for p in DRAFTED if COHORT.patients[p].labelled]
+# Which folds are trained is no setting of a fold's training.
+TRAINING = [key for key in config["train"] if key != "run_folds"]
 # What a target needs: its tables, and all that the report shows, so that what was deleted is made again.
 COHORT_TABLES = [
     *multiext("results/ingest/verdicts", ".tsv", ".html"),

@@ -11,10 +11,10 @@ PROBABILITY_MAP = (
 )
 INFER_RESULTS = [
     *expand("results/infer/{patient}/gtv.nii.gz", patient=DRAFTED),
-    *expand("results/infer/{patient}/gtv.dcm", patient=[p for p in DRAFTED if p in COHORT.dicom]),
+    *expand("results/infer/{patient}/gtv.dcm", patient=sorted(set(DRAFTED) & set(COHORT.dicom))),
     *(multiext("results/infer/review", ".tsv", ".html") if DRAFTED else []),
     # Who has a label is in the evaluation's pictures, beside it.
-    *expand("results/infer/{patient}/gtv.png", patient=[p for p in DRAFTED if p not in SCORED]),
+    *expand("results/infer/{patient}/gtv.png", patient=sorted(set(DRAFTED) - set(SCORED))),
 ]
 
 

@@ -51,7 +51,7 @@ rule train_fold:
         mem_mb=grows(8000),
         runtime=720,
     params:
-        config=section("train"),
+        config=section("train", *TRAINING),
         state="train_state",
         code=code_of("train_fold"),
     script:
@@ -94,7 +94,7 @@ rule validate_fold:
         mem_mb=grows(8000),
         runtime=120,
     params:
-        config=section("train"),
+        config=section("train", *TRAINING),
         code=code_of("validate_fold"),
     script:
         "../scripts/validate_fold.py"

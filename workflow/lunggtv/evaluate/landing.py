@@ -1,7 +1,7 @@
 """The report's first page in plain words: who took part, what came out, failures first. reStructuredText."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from lunggtv.spacing import propose_spacing
@@ -39,7 +39,7 @@ def landing_page(
         weights: fold -> SHA-256 of its weights.
         quality: how well expected Dice met the Dice found, from calibration.json; None if nothing is known.
     """
-    parts = [_cohort(verdicts)]
+    parts = [_cohort(verdicts, {row["patient"] for row in reviews})]
     if summary is not None:
         parts += [_failures(summary), _headlines(summary), _strata(summary)]
     parts += map(_comparison, comparisons)
@@ -60,7 +60,7 @@ READING = (
 )
 
 
-def _cohort(verdicts: Sequence[Mapping[str, str]]) -> str:
+def _cohort(verdicts: Sequence[Mapping[str, str]], drafted: Collection[str]) -> str:
     count = Counter(row["verdict"] for row in verdicts)
     sets = Counter(row["set"] for row in verdicts if row["verdict"] != "excluded")
     text = (
@@ -70,6 +70,12 @@ def _cohort(verdicts: Sequence[Mapping[str, str]]) -> str:
     )
     excluded = [row for row in verdicts if row["verdict"] == "excluded"]
     lines = [f"- {_escaped(row['patient'])} is excluded: {_escaped(row['reasons'])}" for row in excluded]
+    left = [row for row in verdicts if row["verdict"] != "excluded" and row["patient"] not in drafted]
+    lines += [
+        f"- {_escaped(row['patient'])} has no draft and no score: the fold that holds this patient out is not among "
+        "train.run\\_folds."
+        for row in left
+    ]
     return "\n".join([text, *([""] if lines else []), *lines])
 
 

@@ -29,6 +29,13 @@ def bfloat16_works(device: torch.device) -> bool:
     return works
 
 
+def free_text(device: torch.device) -> str:
+    """`` (free: ...)`` for a CUDA device, nothing for the CPU."""
+    if device.type != "cuda":
+        return ""
+    return f" ({torch.cuda.mem_get_info(device)[0] / 1e9:.1f} GB are free)"
+
+
 def training_bytes(architecture: Architecture, batch: int, parameters: int, autocast: bool) -> int:
     """Estimate of the memory training takes: features kept for the backward pass, and five copies of the
     weights (themselves, gradient, momentum, average, workspace)."""

@@ -2,8 +2,6 @@
 
 import logging
 import signal
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +14,7 @@ from torch import Tensor, nn
 from lunggtv.errors import LungGtvError
 from lunggtv.train.batches import Sampler, make_batch, patients_of
 from lunggtv.train.losses import supervised_loss
+from lunggtv.train.progress import Clock
 from lunggtv.train.settings import TrainSettings
 from lunggtv.train.state import load_state, save_snapshot, save_state
 
@@ -114,12 +113,12 @@ def train(run: Run, sampler: Sampler, settings: TrainSettings, around: Surroundi
                 clock = Clock(run.step)
                 continue
             looked = run.step
+            means = (sums / ((run.step - 1) % interval + 1)).tolist()
+            clock.tell(sampler.fold, run.step, settings, means[0], 1 - means[1], always=due)
             if due:
                 rate = learning_rate(settings, run.step - 1) * run.rate_factor
-                count = (run.step - 1) % interval + 1
-                run.history.append([run.step, rate, *(sums / count).tolist()])
+                run.history.append([run.step, rate, *means])
                 sums.zero_()
-                clock.tell(sampler.fold, run, settings)
             if snapshot:
                 save_snapshot(around.folder, run.step, averaged_weights(run, torch.float16))
             if save:
@@ -217,37 +216,6 @@ def stop_requests() -> Iterator[list[str]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class Clock:
-    """Wall time of a run, for the log and the state; it never reaches an output."""
-
-    def __init__(self, step: int) -> None:
-        self.first_step = step
-        self.started = self.last_save = time.monotonic()
-        self.last_line = 0.0
-
-    def seconds_since_save(self) -> float:
-        return time.monotonic() - self.last_save
-
-    def saved(self) -> None:
-        self.last_save = time.monotonic()
-
-    def tell(self, fold: int, run: Run, settings: TrainSettings) -> None:
-        """One line for the log, and at most every half minute for the terminal."""
-        now = time.monotonic()
-        steps_per_s = (run.step - self.first_step) / max(now - self.started, 1e-9)
-        left_s = (settings.steps - run.step) / steps_per_s
-        _, rate, loss, dice_loss, *_ = run.history[-1]
-        line = (
-            f"fold {fold}: step {run.step}/{settings.steps}, loss {loss:.4f}, "
-            f"batch Dice {1 - dice_loss:.3f}, rate {rate:.2e}, "
-            f"{steps_per_s * settings.batch:.2f} patches/s, {left_s / 60:.1f} min left"
-        )
-        logging.info("%s", line)
-        if now - self.last_line > 30:
-            print(line, file=sys.stderr, flush=True)
-            self.last_line = now
 
 
 def compiled(network: nn.Module, sampler: Sampler, around: Surroundings) -> nn.Module:

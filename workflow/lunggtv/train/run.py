@@ -19,7 +19,7 @@ from lunggtv.provenance import file_digest, library_version
 from lunggtv.storage import write_tsv
 from lunggtv.train.batches import Sampler
 from lunggtv.train.data import Case, choose_residency, count_voxels, load_cases
-from lunggtv.train.device import bfloat16_works, training_bytes
+from lunggtv.train.device import bfloat16_works, free_text, training_bytes
 from lunggtv.train.loop import (
     HISTORY_COLUMNS,
     Surroundings,
@@ -28,6 +28,7 @@ from lunggtv.train.loop import (
     start_run,
     train,
 )
+from lunggtv.train.progress import announce
 from lunggtv.train.settings import TrainSettings, spacing_of
 from lunggtv.train.state import (
     fingerprint_of,
@@ -41,6 +42,7 @@ from lunggtv.volume import read_metadata
 SAVE_EVERY_S = 180.0
 DEVICE_SHARE = 0.25  # of the free device memory that resident volumes may take
 HOST_SHARE = 0.5  # of the free host memory likewise
+WHERE = {"device": "kept on the device", "host": "kept in host memory", "stream": "streamed from disk"}
 VERSIONS = ("h5py", "numpy", "safetensors", "torch")
 
 
@@ -116,12 +118,12 @@ def train_fold(
         architecture, sampler = prepare(fold, cases, settings)
         network = new_network(architecture, settings.seed, fold).to(home)
         autocast = settings.bfloat16 and home.type == "cuda" and bfloat16_works(home)
-        logging.info(
-            "fold %d: %d patients (%s, %s), patch %s, strides %s, %.1f million weights, about %.1f GB",
-            fold, len(cases), choice, home, architecture.patch_shape, architecture.strides,
-            parameter_count(network) / 1e6,
-            training_bytes(architecture, settings.batch, parameter_count(network), autocast) / 1e9,
-        )  # fmt: skip
+        needed = training_bytes(architecture, settings.batch, parameter_count(network), autocast)
+        announce(
+            f"fold {fold}: {len(cases)} patients ({WHERE[choice]}), training on {home}; patches of "
+            f"{' x '.join(map(str, architecture.patch_shape))} voxels, {parameter_count(network) / 1e6:.1f} "
+            f"million weights, about {needed / 1e9:.1f} GB of memory{free_text(home)}"
+        )
         around = Surroundings(folder, home, autocast, save_every_s, settings.compile)
         run = start_run(network, settings)
         train(run, sampler, settings, around)
