@@ -11,6 +11,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+# A chunk is as many rows of one slice as make 128 KiB of int16. Slices suit the data: no chunk reaches over an edge,
+# and rows go into it as they lie in memory (measured against blocks: bench/results/hdf5_codecs.md).
+CHUNK_VOXELS = 2**16
 # Deflate packs at most 1032 to 1 (zlib's technical notes); what promises more than the file holds is not whole.
 LARGEST_RATIO = 1040
 
@@ -43,11 +46,12 @@ def read_text(file: h5py.File, name: str) -> str:
     return text.decode("utf-8")
 
 
-def write_array(file: h5py.File, name: str, array: np.ndarray, chunk: tuple[int, ...]) -> None:
-    """Write an array in chunks of at most this shape, compressed."""
-    chunks = tuple(min(size, limit) for size, limit in zip(array.shape, chunk, strict=True))
+def write_array(file: h5py.File, name: str, array: np.ndarray) -> None:
+    """Write an array (..., y, x), compressed, in chunks of whole rows."""
+    *outer, rows, columns = array.shape
+    chunk = (*(1 for _ in outer), min(rows, max(1, CHUNK_VOXELS // columns)), columns)
     file.create_dataset(
-        name, data=array, chunks=chunks, compression="gzip", compression_opts=1, shuffle=True,
+        name, data=array, chunks=chunk, compression="gzip", compression_opts=1, shuffle=True,
         fletcher32=True, track_times=False,
     )  # fmt: skip
 

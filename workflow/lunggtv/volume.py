@@ -20,7 +20,6 @@ from lunggtv.hdf5 import new_file, read_array, read_text, write_array, write_tex
 from lunggtv.storage import whole_file
 
 SCHEMA = 2
-CHUNK = (16, 64, 64)  # 128 KiB of int16: whole-case and patch reads both stay near the disk's speed
 MASKS = ("label", "lungs")
 TYPES = {"ct": "int16", "label": "uint8", "lungs": "uint8"}
 
@@ -45,13 +44,13 @@ def write_volume(path: str | Path, kind: str, volume: Volume) -> None:
         file.attrs["spacing_mm"] = volume.grid.spacing_mm
         file.attrs["origin_mm"] = volume.grid.origin_mm
         file.attrs["direction"] = volume.grid.direction
-        write_array(file, "ct", volume.ct, CHUNK)
+        write_array(file, "ct", volume.ct)
         write_text(file["ct"], "units", "HU")
         for name in MASKS:
             mask = getattr(volume, name)
             if mask is not None:
                 _check(mask, volume.grid, name)
-                write_array(file, name, mask, CHUNK)
+                write_array(file, name, mask)
 
 
 def write_rejected(path: str | Path, patient: str, message: str) -> None:

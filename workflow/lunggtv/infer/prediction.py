@@ -19,7 +19,6 @@ from lunggtv.storage import whole_file
 
 SCHEMA = 2
 SCALE = 65535
-CHUNK = (1, 16, 64, 64)
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def write_prediction(path: str | Path, prediction: Prediction) -> None:
         write_text(file, "patient", prediction.patient)
         content = json.dumps(metadata, sort_keys=True, ensure_ascii=False, allow_nan=False)
         write_text(file, "metadata", content)
-        write_array(file, "passes", prediction.passes, CHUNK)
+        write_array(file, "passes", prediction.passes)
 
 
 def read_prediction(path: str | Path) -> Prediction:

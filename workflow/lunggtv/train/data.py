@@ -103,10 +103,12 @@ def _load_case(patient: str, path: str, residency: str, device: torch.device) ->
     foreground = np.flatnonzero(volume.label).astype(np.int64)
     if residency == "stream":
         file = h5py.File(path, "r", rdcc_nbytes=CHUNK_CACHE_BYTES)
+        # The cache of chunks lives only as long as its dataset is open.
+        datasets = [file[name] for name in ("ct", "label")]
 
         def read(start: Shape, stop: Shape) -> tuple[Tensor, Tensor]:
             place = tuple(slice(low, high) for low, high in zip(start, stop, strict=True))
-            arrays = (torch.from_numpy(file[name][place]) for name in ("ct", "label"))
+            arrays = (torch.from_numpy(dataset[place]) for dataset in datasets)
             ct, label = (array.to(device) for array in arrays)
             return ct, label
     else:
