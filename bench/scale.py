@@ -1,9 +1,12 @@
 """What many patients cost Snakemake and our Snakefile: parsing, planning, doing nothing, and each job's overhead.
 
-The raw files hold one byte. The finished state is made by ``snakemake --touch`` over place-holder files: it
-records every job as a real run would, without running it. Prints Markdown.
+    python bench/scale.py prepare FOLDER --patients 100 1000      # takes minutes, nothing is timed but jobs
+    python bench/scale.py measure FOLDER --patients 100 1000
+    python bench/scale.py plan --patients 10000                   # parsing and planning alone
 
-    python bench/scale.py --patients 100 1000
+The raw files hold one byte. The finished state is made by ``snakemake --touch`` over place-holder files: it
+records every job as a real run would, without running it. Up to 100 patients, the ingest jobs are run too: what
+remains of a job when its work takes no time. Prints Markdown.
 """
 
 import argparse
@@ -19,18 +22,17 @@ from importlib import metadata
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
-STEPS = (
-    ("parse", "Snakefile alone (`--list-rules`)"),
-    ("plan", "dry run from nothing"),
-    ("touch", "every job recorded (`--touch --forceall`)"),
-    ("nothing", "run with nothing to do"),
-    ("one", "dry run after one label has changed"),
+LARGEST_RUN = 100
+# Snakemake waits 0.1 s after every touched job.
+TOUCH = (
+    "from snakemake.executors.touch import Executor; Executor.SLEEPING_TIME = 0;"
+    "from snakemake.cli import main; main()"
 )
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one command."""
+    """Of one command, with its subprocesses."""
 
     wall_s: float
     cpu_s: float
@@ -38,14 +40,12 @@ class Cost:
     output: str
 
 
-def snakemake(work: Path, *arguments: str) -> Cost:
+def snakemake(work: Path, *arguments: str, start: tuple[str, ...] = ("-m", "snakemake")) -> Cost:
     """Run Snakemake in ``work`` and measure it; it must succeed."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile"), "--cores", "1"]
+    command = [sys.executable, *start, "--snakefile", str(PROJECT / "Snakefile"), "--cores", "1", *arguments]
     started = time.perf_counter()
     with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(
-            [*command, *arguments], cwd=work, stdout=output, stderr=subprocess.STDOUT, text=True
-        )
+        process = subprocess.Popen(command, cwd=work, stdout=output, stderr=subprocess.STDOUT, text=True)
         _, status, usage = os.wait4(process.pid, 0)
         wall_s = time.perf_counter() - started
         output.seek(0)
@@ -64,68 +64,78 @@ def make_raw(work: Path, patients: int) -> None:
             (folder / name).write_bytes(b"x")
 
 
-def make_placeholders(work: Path) -> int:
-    """An old file for every output that Snakemake lists; their number."""
-    listed = snakemake(work, "--summary").output.splitlines()
-    paths = [line.split("\t")[0] for line in listed if line.startswith("results/")]
-    for path in paths:
-        (work / path).parent.mkdir(parents=True, exist_ok=True)
-        (work / path).write_bytes(b"x")
-    return len(paths)
-
-
-def measure(work: Path, patients: int) -> dict[str, Cost]:
-    """All steps for one cohort, in order."""
-    make_raw(work, patients)
-    costs = {
-        "parse": snakemake(work, "--list-rules"),
-        "plan": snakemake(work, "--dry-run", "--quiet", "rules"),
-    }
-    make_placeholders(work)
-    costs["touch"] = snakemake(work, "--touch", "--forceall", "--quiet", "all")
-    costs["nothing"] = snakemake(work)
-    if "Nothing to be done" not in costs["nothing"].output:
-        raise SystemExit(costs["nothing"].output)
-    (work / "raw/labelled/1/label.nii.gz").write_bytes(b"y")
-    costs["one"] = snakemake(work, "--dry-run", "--quiet", "rules")
-    return costs
+def dry_run(work: Path) -> Cost:
+    return snakemake(work, "--dry-run", "--quiet", "rules")
 
 
 def jobs_of(plan: Cost) -> int:
     """Number of jobs that a dry run lists, the target among them."""
-    (total,) = [line.split()[1] for line in plan.output.splitlines() if line.startswith("total ")][:1]
-    return int(total)
+    return next(int(line.split()[1]) for line in plan.output.splitlines() if line.startswith("total "))
+
+
+def prepare(work: Path, patients: int) -> None:
+    """Make the finished state; on the way, for few patients, measure real jobs."""
+    make_raw(work, patients)
+    if patients <= LARGEST_RUN:
+        show(patients, patients, "ingest jobs, each refusing a file of one byte", ingest(work))
+        shutil.rmtree(work / "results")
+    listed = snakemake(work, "--summary").output.splitlines()
+    for path in [line.split("\t")[0] for line in listed if line.startswith("results/")]:
+        (work / path).parent.mkdir(parents=True, exist_ok=True)
+        (work / path).write_bytes(b"x")
+    snakemake(work, "--touch", "--forceall", "--quiet", "all", start=("-c", TOUCH))
+
+
+def ingest(work: Path) -> Cost:
+    return snakemake(work, "--until", "ingest_patient")
+
+
+def measure(work: Path, patients: int) -> None:
+    """All steps on a finished state, and the plan from nothing beside it."""
+    plan(patients)
+    idle = snakemake(work)
+    if "Nothing to be done" not in idle.output:
+        raise SystemExit(idle.output)
+    show(patients, 0, "run with nothing to do", idle)
+    label = work / "raw/labelled/1/label.nii.gz"
+    label.write_bytes(b"y")
+    changed = dry_run(work)
+    label.write_bytes(b"x")
+    show(patients, jobs_of(changed), "dry run after one label has changed", changed)
+
+
+def plan(patients: int) -> None:
+    """Parsing and planning, from raw data alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        make_raw(work, patients)
+        show(patients, 0, "Snakefile parsed (`--list-rules`)", snakemake(work, "--list-rules"))
+        from_nothing = dry_run(work)
+        show(patients, jobs_of(from_nothing), "dry run from nothing", from_nothing)
+
+
+def show(patients: int, jobs: int, what: str, cost: Cost) -> None:
+    each = f"{1000 * cost.cpu_s / jobs:.1f}" if jobs else ""
+    print(
+        f"| {patients:,} | {what} | {f'{jobs:,}' if jobs else ''} | {cost.wall_s:.1f} | {cost.cpu_s:.1f} | {each} "
+        f"| {cost.memory_mb:.0f} |".replace("|  |", "| |"),
+        flush=True,
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("step", choices=("prepare", "measure", "plan"))
+    parser.add_argument("folder", type=Path, nargs="?", help="where the finished states lie")
     parser.add_argument("--patients", type=int, nargs="+", default=[50, 100, 1000])
-    parser.add_argument("--plan-only", action="store_true", help="parse and dry run, no finished state")
     options = parser.parse_args()
-    print("| patients | jobs | what | wall s | CPU s | CPU ms a job | peak memory MB |")
+    print("| patients | what | jobs | wall s | CPU s | CPU ms a job | peak memory MB |")
     print("|---|---|---|---|---|---|---|")
     for patients in options.patients:
-        work = Path(tempfile.mkdtemp())
-        try:
-            if options.plan_only:
-                make_raw(work, patients)
-                costs = {
-                    "parse": snakemake(work, "--list-rules"),
-                    "plan": snakemake(work, "--dry-run", "--quiet", "rules"),
-                }
-            else:
-                costs = measure(work, patients)
-        finally:
-            shutil.rmtree(work)
-        jobs = jobs_of(costs["plan"])
-        for step, words in STEPS:
-            if step in costs:
-                cost = costs[step]
-                print(
-                    f"| {patients:,} | {jobs:,} | {words} | {cost.wall_s:.1f} | {cost.cpu_s:.1f} "
-                    f"| {1000 * cost.cpu_s / jobs:.1f} | {cost.memory_mb:.0f} |",
-                    flush=True,
-                )
+        if options.step == "plan":
+            plan(patients)
+        else:
+            {"prepare": prepare, "measure": measure}[options.step](options.folder / str(patients), patients)
     print(
         f"\n{os.cpu_count()} cores of {platform.machine()}, Python {platform.python_version()}, "
         f"Snakemake {metadata.version('snakemake')}."

@@ -61,7 +61,11 @@ class Run:
                 os.killpg(self.process.pid, signal.SIGINT if kind == "ctrl-c" else signal.SIGKILL)
         except ProcessLookupError:
             pass  # it was faster
-        self.process.communicate(timeout=PATIENCE_S)
+        try:
+            self.process.wait(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            raise
         return victims
 
 

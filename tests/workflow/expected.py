@@ -78,3 +78,16 @@ def all_from(*rules: str) -> dict[str, int]:
 
 
 AFTER_EVALUATION = all_from("summarise_metrics")
+
+
+def after_training(patients: list[str], trained: set[int], changed: set[str]) -> dict[str, int]:
+    """What follows when the models of ``trained`` folds and the caches of ``changed`` patients are new; besides
+    the labelled ``patients`` there is the unlabelled one, whom all models draft."""
+    folds = folds_of(patients)
+    predicted = [p for p in patients if folds[p] in trained or p in changed]
+    return {
+        "predict_patient": len(predicted) + 1,
+        **all_from("calibrate_drafts"),
+        "infer_patient": len(patients) + 1,
+        "evaluate_patient": len(patients),
+    }

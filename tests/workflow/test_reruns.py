@@ -18,25 +18,13 @@ from tests.workflow.expected import (
     FOLD,
     JOBS,
     PATIENTS,
+    after_training,
     all_from,
     all_jobs_of,
     folds_of,
 )
 
 COHORT_TABLES = all_jobs_of(["collect_verdicts", "admit_cohort", "collect_crops"])
-
-
-def after_training(patients: list[str], trained: set[int], changed: set[str]) -> dict[str, int]:
-    """What follows when the models of ``trained`` folds and the caches of ``changed`` patients are new; besides
-    the labelled ``patients`` there is the unlabelled one, whom all models draft."""
-    folds = folds_of(patients)
-    predicted = [p for p in patients if folds[p] in trained or p in changed]
-    return {
-        "predict_patient": len(predicted) + 1,
-        **all_from("calibrate_drafts"),
-        "infer_patient": len(patients) + 1,
-        "evaluate_patient": len(patients),
-    }
 
 
 def one_patient_read_anew(patient: str) -> dict[str, int]:
