@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from lunggtv.model import windows
 from lunggtv.model.windows import gaussian_window, predict_probability, window_starts
 from torch import nn
 
@@ -61,6 +62,14 @@ def test_small_box_is_padded_with_air():
     (seen,) = network.seen
     assert seen.shape[1:] == (1, 8, 16, 16)
     assert (seen[0] == -7.0).sum() == 8 * 16 * 16 - 4 * 9 * 7
+
+
+@pytest.mark.parametrize(("largest_vox", "together"), [(8 * 16 * 16, 2), (8 * 16 * 16 - 1, 1)])
+def test_large_windows_go_alone_on_a_cpu(monkeypatch, largest_vox, together):
+    monkeypatch.setattr(windows, "LARGE_WINDOW_VOX", largest_vox)
+    network, ct = Voxelwise(), box(8, 16, 40)
+    assert torch.allclose(predict(network, ct), torch.sigmoid(ct), atol=1e-6)
+    assert [len(x) for x in network.seen] == [together] * (4 // together)
 
 
 def test_whole_box_is_one_forward_of_divisible_shape():

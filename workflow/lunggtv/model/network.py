@@ -163,9 +163,9 @@ class ResidualEncoderUNet(nn.Module):
             x = stage(x)
             skips.append(x)
         logits = []
-        coarse_to_fine = zip(self.ups, self.decoder, self.heads, reversed(skips[:-1]), strict=True)
-        for up, convolution, head, skip in coarse_to_fine:
-            x = convolution(torch.cat((up(x), skip), dim=1))
+        skips.pop()
+        for up, convolution, head in zip(self.ups, self.decoder, self.heads, strict=True):
+            x = convolution(torch.cat((up(x), skips.pop()), dim=1))
             if self.training:
                 logits.append(head(x))
         return logits[::-1] if self.training else self.heads[-1](x)
@@ -180,7 +180,7 @@ class ConvNormRelu(nn.Module):
         self.norm = _norm(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.leaky_relu(self.norm(self.conv(x)), SLOPE)
+        return functional.leaky_relu(self.norm(self.conv(x)), SLOPE, inplace=not self.training)
 
 
 class ResidualBlock(nn.Module):
@@ -199,7 +199,9 @@ class ResidualBlock(nn.Module):
         shortcut = block_mean(x, self.stride)
         if self.project is not None:
             shortcut = self.project_norm(self.project(shortcut))
-        return functional.leaky_relu(self.norm(self.conv(self.first(x))) + shortcut, SLOPE)
+        x = self.norm(self.conv(self.first(x)))
+        x = x + shortcut if self.training else x.add_(shortcut)
+        return functional.leaky_relu(x, SLOPE, inplace=not self.training)
 
 
 def block_mean(x: Tensor, stride: Shape) -> Tensor:

@@ -14,6 +14,8 @@ from lunggtv.geometry import Shape
 
 OVERLAP = 0.5  # of neighbouring windows
 WINDOWS_AT_ONCE = 2  # needs less memory than training with a batch of two; see forward()
+# On a CPU larger windows go alone: a pair is no faster then, and takes half as much memory again or more.
+LARGE_WINDOW_VOX = 2**19
 SIGMA = 0.125  # of the Gaussian that weighs a window, as a share of its edge (nnU-Net, MONAI)
 
 
@@ -61,8 +63,9 @@ def predict_probability(
     image = functional.pad(ct_normalised[None, None], padding, value=air)
 
     def forward(x: Tensor) -> Tensor:
-        # On one CPU thread torch convolves a single sample by a way that takes longer than a pair does.
-        twice = x.shape[0] == 1 and x.device.type == "cpu" and torch.get_num_threads() == 1
+        # On one CPU thread torch convolves a small single sample by a way that takes longer than a pair does.
+        small = x.device.type == "cpu" and x[0, 0].numel() <= LARGE_WINDOW_VOX
+        twice = small and x.shape[0] == 1 and torch.get_num_threads() == 1
         with torch.autocast(x.device.type, torch.bfloat16, enabled=autocast):
             logits = network(x.repeat(2, 1, 1, 1, 1) if twice else x).float()
         return logits[: x.shape[0]]
@@ -81,8 +84,10 @@ def _sliding(forward, image: Tensor, patch_shape: Shape) -> Tensor:
     places = [
         tuple(slice(s, s + p) for s, p in zip(start, patch_shape, strict=True)) for start in product(*axes)
     ]
-    for first in range(0, len(places), WINDOWS_AT_ONCE):
-        group = places[first : first + WINDOWS_AT_ONCE]
+    alone = image.device.type == "cpu" and int(np.prod(patch_shape)) > LARGE_WINDOW_VOX
+    at_once = 1 if alone else WINDOWS_AT_ONCE
+    for first in range(0, len(places), at_once):
+        group = places[first : first + at_once]
         logits = forward(torch.cat([image[(..., *place)] for place in group]))
         for place, own in zip(group, logits, strict=True):
             total[(..., *place)] += own * weight
