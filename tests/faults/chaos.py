@@ -85,3 +85,16 @@ def start(analysis: Analysis, *arguments: str) -> Run:
 def heed_ctrl_c() -> None:
     """Give SIGINT its meaning back."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def differences(analysis: Analysis, undisturbed: Analysis) -> list[str]:
+    """Results that only one of the two has, or that have other bytes.
+
+    Where a job was killed whose results were up to date, its output may be gone and not needed by anybody; asked
+    for, it must come back.
+    """
+    missing = sorted(set(undisturbed.results()) - set(analysis.results()))
+    if missing:
+        assert analysis.reruns() == {}
+        analysis.run(*missing)
+    return analysis.differs_from(undisturbed)

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from tests.conftest import LABELLED
-from tests.faults.chaos import PATIENCE_S, start
+from tests.faults.chaos import PATIENCE_S, differences, start
 from tests.workflow.engine import PROJECT
 
 VOLUME = "results/ingest/2/volume.h5"
@@ -37,7 +37,7 @@ def test_a_second_run_in_the_same_folder_is_refused(analysis, finished):
     assert analysis.reruns("results/folds.tsv") == {"deal_folds": 1}, "a dry run is no run"
     first.communicate("\n")
     analysis.run("results/folds.tsv")
-    assert analysis.differs_from(finished) == []
+    assert differences(analysis, finished) == []
 
 
 def test_another_raw_file_counts_however_old_it_is(analysis):
@@ -60,7 +60,7 @@ def test_a_raw_file_from_the_future_is_named_and_touching_it_helps(analysis, fin
     )
     raw.touch()
     analysis.run(VOLUME)
-    assert analysis.differs_from(finished) == []
+    assert differences(analysis, finished) == []
     assert analysis.reruns() == {}
 
 
@@ -80,5 +80,5 @@ def test_a_raw_file_that_vanishes_in_mid_run_is_named_and_may_come_back(
     assert len(list(analysis.work.glob("results/ingest/*/verdict.json"))) >= LABELLED
     shutil.move(tmp_path / "away", raw)
     analysis.run()
-    assert analysis.differs_from(finished) == []
+    assert differences(analysis, finished) == []
     campaign.append(("a raw file gone in mid-run", "named; same bytes once it was back"))

@@ -16,6 +16,7 @@ from lunggtv.storage import write_json, write_tsv
 from lunggtv.volume import Volume, write_volume
 from matplotlib.figure import Figure
 
+from tests.faults.chaos import differences
 from tests.faults.disk import FILLER, mounted
 
 GRID = Grid((8, 64, 64), (5.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1.0, 0, 0, 0, 1, 0, 0, 0, 1))
@@ -114,7 +115,7 @@ def refuse_and_go_on(analysis, finished, disk, rule):
     assert not (analysis.work / target).exists()
     disk.free()
     analysis.run(target)
-    assert analysis.differs_from(finished) == []
+    assert differences(analysis, finished) == []
     assert analysis.reruns() == {}
 
 
@@ -151,7 +152,7 @@ def test_a_disk_full_for_snakemake_too(finished, tmp_path, campaign):
         assert "No space left on device" in done.stdout + done.stderr
         small.free()
         analysis.run()
-        assert analysis.differs_from(finished) == []
+        assert differences(analysis, finished) == []
         assert analysis.reruns() == {}
     campaign.append(
         ("the whole working directory on a full disk", "an error; same bytes once there was space")
@@ -169,5 +170,5 @@ def test_read_only_results_are_told_and_nothing_is_lost(finished, tmp_path, camp
         assert done.returncode != 0
         assert "Read-only file system" in done.stdout + done.stderr
         analysis.run()
-        assert analysis.differs_from(finished) == []
+        assert differences(analysis, finished) == []
     campaign.append(("results made read-only", "an error; same bytes once they were writable"))

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from lunggtv.storage import read_tsv
 
-from tests.faults.chaos import start
+from tests.faults.chaos import differences, start
 
 KINDS = ("job", "snakemake", "all")
 WORDS = {"job": "one job", "snakemake": "Snakemake alone, its jobs live on", "all": "the whole process group"}
@@ -43,7 +43,7 @@ def test_killed_at_every_level_it_goes_on(analysis, finished):
     ):  # fmt: skip
         assert rule in disturb(analysis, rule, kind, delay_s=0.5)
     analysis.run()
-    assert analysis.differs_from(finished) == []
+    assert differences(analysis, finished) == []
     assert analysis.reruns() == {}
 
 
@@ -64,7 +64,7 @@ def test_fifty_kills(finished, tmp_path, campaign):
             hits.update(victims or ["between jobs"])
             kinds[kind] += 1
         analysis.run()
-        assert analysis.differs_from(finished) == []
+        assert differences(analysis, finished) == []
         assert analysis.reruns() == {}
         shutil.rmtree(tmp_path / str(runs))
     for kind, count in sorted(kinds.items()):
