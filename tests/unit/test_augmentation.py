@@ -151,10 +151,10 @@ def test_image_and_label_move_together(mirror, rotation, scale, seed):
     # The edge of the ball is -300 HU, so that the moved image cut there is the moved label; a shift by one
     # voxel would differ in 5 % of the voxels.
     assert np.mean((ct >= -300) != (label > 0)) < 0.03
+    # Rounding a small ball of 90 voxels moves its centre by up to 0.31 of one (searched for); the usual slip, voxel
+    # edges taken for voxel centres, by half of one.
     own, cut = (np.argwhere(mask).mean(axis=0) for mask in (label > 0, ct >= -300))
-    assert np.abs(own - cut).max() < 0.25, "the centres are less than a quarter of a voxel apart"
-    image_centre, label_centre = (np.argwhere(m).mean(axis=0) for m in (ct >= -300, label > 0))
-    assert np.abs(image_centre - label_centre).max() < 0.25
+    assert np.abs(own - cut).max() < 0.45
 
 
 def test_beyond_the_box_is_air_without_gtv():

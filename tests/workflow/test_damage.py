@@ -42,6 +42,12 @@ RESULTS = [
     "results/evaluate/dice_by_volume.svg",
     "results/evaluate/distributions.svg",
     "results/evaluate/calibration.svg",
+    "results/infer/new1/gtv.png",
+    *(
+        f"results/{table}.html"
+        for table in ("ingest/verdicts", "cache/crops", "infer/review", "evaluate/metrics")
+    ),
+    "results/timings.html",
 ]
 
 

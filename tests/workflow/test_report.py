@@ -71,15 +71,17 @@ class TestInABrowser:
         count = {category: len(found["shown"]) for category, found in seen["categories"].items()}
         assert count["2 Lung crops"] == LABELLED + UNLABELLED + 1
         assert count["3 Training"] == 2 * FOLDS
-        assert count["4 Patients"] == LABELLED
+        assert count["4 Patients"] == LABELLED + UNLABELLED
 
     def test_those_to_look_at_first_stand_first(self, seen):
         crops = seen["categories"]["2 Lung crops"]["rows"]
         assert crops[0] == "0. table of all patients"
         assert [row[:2] for row in crops[1:]] == [f"{n}." for n in range(1, LABELLED + UNLABELLED + 1)]
         patients = seen["categories"]["4 Patients"]["rows"]
-        dice = [0.0 if "missed" in row else float(row.rpartition(" ")[2]) for row in patients]
-        assert len(dice) == LABELLED and dice == sorted(dice)
+        scored, others = patients[:LABELLED], patients[LABELLED:]
+        dice = [0.0 if "missed" in row else float(row.rpartition(" ")[2]) for row in scored]
+        assert dice == sorted(dice)
+        assert others == [f"patient new{n}" for n in range(1, UNLABELLED + 1)]
 
     def test_a_broken_report_is_noticed(self, finished, tmp_path):
         """The walk can fail: here a result of a category is not there, and a script throws."""
