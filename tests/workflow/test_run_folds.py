@@ -18,6 +18,7 @@ FEWER = {
     "predict_patient": 1,
     "calibrate_drafts": 1,
     "infer_patient": len(DRAFTED) + 1,
+    "picture_draft": 1,
     "collect_reviews": 1,
     "evaluate_patient": len(DRAFTED),
     "summarise_metrics": 1,
