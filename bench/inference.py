@@ -13,21 +13,14 @@ Without --peer nnU-Net is installed below --work. --part measures a part and tak
 """
 
 import argparse
-import json
 import os
 import platform
 import shutil
-import subprocess
 import sys
-import threading
-import time
-import venv
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from resource import RUSAGE_CHILDREN, getrusage
 
-import psutil
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
@@ -41,68 +34,17 @@ from lunggtv.phantom.anatomy import make_phantom
 from lunggtv.phantom.cohort import make_cohort
 from lunggtv.phantom.plan import FULL, PhantomSettings, plan_cohort
 from lunggtv.storage import read_json, write_json
+from nnunet_predict import Peer, fresh, install_peer
+from process_cost import Cost, measured
 
 ROOT = Path(__file__).parents[1]
-PEER = "nnunetv2==2.8.1"
-DATASET = "Dataset502_Phantom"
-PLANS = "nnUNetResEncUNetMPlans"
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 SMALL = yaml.safe_load((ROOT / "profiles" / "demo" / "small.yaml").read_text(encoding="utf-8"))
 # A random network says about one half everywhere. Its threshold is set where it draws about this much, in many
 # small parts: more work than a tumour is.
 DRAWN_ML = 40.0
-SAMPLE_S = 0.05
 # A patient as the cohorts' median: 95 slices, pixels of 1.17 mm, so that neither tool resamples.
 SEED = 3
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Wall and CPU seconds, and peak memory in MB."""
-
-    wall_s: float
-    cpu_s: float
-    peak_mb: float
-
-
-def measured(commands: list[list[str]], log: Path, **environment: str) -> Cost:
-    """What commands cost, one after the other."""
-    peak = 0.0
-    before, start = getrusage(RUSAGE_CHILDREN), time.perf_counter()
-    with log.open("w", encoding="utf-8") as file:
-        for command in commands:
-            process = subprocess.Popen(
-                command, cwd=ROOT, env={**os.environ, **environment}, stdout=file, stderr=subprocess.STDOUT
-            )
-            found: list[float] = []
-            watcher = threading.Thread(target=watch_memory, args=(process.pid, found))
-            watcher.start()
-            if process.wait() != 0:
-                sys.exit(f"{command[:4]} failed; see {log}")
-            watcher.join()
-            peak = max(peak, *found)
-    wall_s, after = time.perf_counter() - start, getrusage(RUSAGE_CHILDREN)
-    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(wall_s, cpu_s, peak / 1e6)
-
-
-def watch_memory(pid: int, found: list[float]) -> None:
-    """Note the proportional set size of a process and all below it, in bytes, until it ends."""
-    found.append(0.0)
-    try:
-        root = psutil.Process(pid)
-        while root.is_running() and root.status() != psutil.STATUS_ZOMBIE:
-            found[0] = max(found[0], sum(map(proportional_bytes, [root, *root.children(recursive=True)])))
-            time.sleep(SAMPLE_S)
-    except psutil.Error:
-        return
-
-
-def proportional_bytes(process: psutil.Process) -> float:
-    try:
-        return process.memory_full_info().pss
-    except psutil.Error:
-        return 0.0
 
 
 def make_patient(folder: Path) -> Path:
@@ -217,118 +159,6 @@ def find_threshold(prediction: Path) -> float:
 
     found = read_prediction(prediction)
     return float(np.quantile(found.mean, 1 - DRAWN_ML / (found.mean.size * found.grid.voxel_ml)))
-
-
-# nnU-Net
-
-
-def install_peer(folder: Path) -> Path:
-    """An interpreter with nnU-Net, installed once."""
-    python = folder / "venv" / "bin" / "python"
-    if not python.with_name("nnUNetv2_predict").exists():
-        venv.create(folder / "venv", with_pip=True, clear=True)
-        pinned = str(ROOT / "envs" / "requirements.txt")
-        command = [str(python), "-m", "pip", "install", "--quiet", PEER, "--constraint", pinned]
-        subprocess.run(command, check=True, stdout=sys.stderr)
-    return python
-
-
-# Runs in nnU-Net's interpreter: makes its plan's network as large as ours, saves a model of random weights by
-# nnU-Net's own trainer, and prints the plan and the number of parameters.
-UNTRAINED = """
-import json, sys, torch
-from pathlib import Path
-from nnunetv2.paths import nnUNet_preprocessed
-from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-dataset, name, widths, blocks = sys.argv[1], sys.argv[2], json.loads(sys.argv[3]), json.loads(sys.argv[4])
-folder = Path(nnUNet_preprocessed, dataset)
-plans = json.loads((folder / f"{name}.json").read_text())
-plan = plans["configurations"]["3d_fullres"]
-network = plan["architecture"]["arch_kwargs"]
-assert network["n_stages"] == len(widths), (network["n_stages"], widths)
-network |= {"features_per_stage": widths, "n_blocks_per_stage": blocks}
-(folder / f"{name}.json").write_text(json.dumps(plans))
-plans["continue_training"] = False
-trainer = nnUNetTrainer(plans, "3d_fullres", 0, json.loads((folder / "dataset.json").read_text()),
-                        torch.device("cpu"))
-data = Path(trainer.preprocessed_dataset_folder)
-data.mkdir(exist_ok=True)
-(data / "P1.b2nd").touch()  # a trainer wants to see training data
-trainer.initialize()
-trainer.save_checkpoint(str(Path(trainer.output_folder, "checkpoint_final.pth")))
-for file in ("dataset.json", "plans.json"):
-    source = folder / (f"{name}.json" if file == "plans.json" else file)
-    Path(trainer.output_folder_base, file).write_text(source.read_text())
-parameters = sum(p.numel() for p in trainer.network.parameters())
-heads = sum(p.numel() for p in trainer.network.decoder.seg_layers.parameters())
-print("RESULT", json.dumps({"patch": plan["patch_size"], "spacing": plan["spacing"], "parameters": parameters,
-                            "heads": heads, "strides": network["strides"]}))
-"""
-
-
-class Peer:
-    """nnU-Net with a model of random weights, planned on one patient."""
-
-    def __init__(self, python: Path, patient: Path, work: Path, architecture: Architecture) -> None:
-        self.python, self.work = python, work
-        place = fresh(work / "nnunet")
-        self.folders = {f"nnUNet_{name}": str(place / name) for name in ("raw", "preprocessed", "results")}
-        raw = place / "raw" / DATASET
-        self.images = place / "in"
-        for folder in (
-            raw / "imagesTr",
-            raw / "labelsTr",
-            place / "preprocessed",
-            place / "results",
-            self.images,
-        ):
-            folder.mkdir(parents=True)
-        shutil.copy(patient / "data.nii.gz", raw / "imagesTr" / "P1_0000.nii.gz")
-        shutil.copy(patient / "data.nii.gz", self.images / "P1_0000.nii.gz")
-        shutil.copy(patient / "label.nii.gz", raw / "labelsTr" / "P1.nii.gz")
-        content = {
-            "channel_names": {"0": "CT"}, "labels": {"background": 0, "GTV": 1}, "numTraining": 1,
-            "file_ending": ".nii.gz",
-        }  # fmt: skip
-        (raw / "dataset.json").write_text(json.dumps(content), encoding="utf-8")
-        plan = [self._command("nnUNetv2_plan_and_preprocess"), "-d", "502", "-pl", "nnUNetPlannerResEncM"]
-        self._call([*plan, "--no_pp", "-npfp", "1"])
-        lists = json.dumps(architecture.widths), json.dumps(architecture.blocks)
-        said = self._call([str(python), "-c", UNTRAINED, DATASET, PLANS, *lists])
-        self.plan = json.loads(said.split("RESULT ")[1].splitlines()[0])
-
-    def predict(self, mirror: bool) -> tuple[Cost, Path]:
-        """Cost of predicting the patient by nnU-Net's command, and the mask."""
-        out = fresh(self.work / "nnunet" / f"out-{mirror}")
-        command = [self._command("nnUNetv2_predict"), "-i", str(self.images), "-o", str(out), "-d", "502"]
-        command += ["-c", "3d_fullres", "-p", PLANS, "-f", "0", "-device", "cpu"]
-        command += [] if mirror else ["--disable_tta"]
-        cost = measured([command], self.work / f"nnunet-{mirror}.log", **self.folders)
-        return cost, out / "P1.nii.gz"
-
-    def version(self) -> str:
-        code = "from importlib.metadata import version; print(version('nnunetv2'), version('torch'))"
-        return " with torch ".join(self._call([str(self.python), "-c", code]).split())
-
-    def _command(self, name: str) -> str:
-        return str(self.python.with_name(name))
-
-    def _call(self, command: list[str]) -> str:
-        done = subprocess.run(
-            command, env={**os.environ, **self.folders}, capture_output=True, text=True, check=False
-        )
-        if done.returncode != 0:
-            sys.exit(f"{command[0]} failed:\n{done.stdout}\n{done.stderr}")
-        return done.stdout
-
-
-# The whole
-
-
-def fresh(folder: Path) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
 
 
 def check_mask(mask: Path, ct: Path) -> None:
