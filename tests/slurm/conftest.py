@@ -44,9 +44,10 @@ class Cluster:
         return found
 
     def waiting_or_running(self) -> list[str]:
-        """Ids of all jobs that have not ended."""
-        done = subprocess.run(["squeue", "-h", "-o", "%A"], capture_output=True, text=True, check=True)
-        return done.stdout.split()
+        """Ids of all jobs that have not ended; one that is cancelled is listed as completing while its node tidies
+        up, which is an end."""
+        command = ["squeue", "-h", "-o", "%A", "-t", "PENDING,RUNNING,SUSPENDED"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
 
 @pytest.fixture(scope="session")
