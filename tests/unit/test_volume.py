@@ -41,8 +41,9 @@ class TestThereAndBack:
     @pytest.mark.parametrize(
         "changes", [{}, {"label": None}, {"lungs": None}, {"label": None, "lungs": None}]
     )
-    def test_everything_comes_back(self, path, changes):
-        write_volume(path, "cache", volume(**changes))
+    @pytest.mark.parametrize("packed", [True, False])
+    def test_everything_comes_back(self, path, changes, packed):
+        write_volume(path, "cache", volume(**changes), packed)
         assert same(read_volume(path, "cache"), volume(**changes))
 
     def test_metadata_alone(self, path):
@@ -77,8 +78,9 @@ class TestThereAndBack:
 
 
 class TestDamage:
-    def test_a_flipped_bit_anywhere_is_noticed_or_harmless(self, path):
-        write_volume(path, "cache", volume())
+    @pytest.mark.parametrize("packed", [True, False])
+    def test_a_flipped_bit_anywhere_is_noticed_or_harmless(self, path, packed):
+        write_volume(path, "cache", volume(), packed)
         whole = path.read_bytes()
         # All of the headers in steps of a few bytes, the chunks more sparsely.
         places = [*range(0, 4000, 37), *range(4000, len(whole), len(whole) // 150)]
@@ -93,8 +95,9 @@ class TestDamage:
                 noticed += 1
         assert noticed > 0.7 * len(places)
 
-    def test_a_flipped_byte_of_the_ct_names_patient_file_and_remedy(self, path):
-        write_volume(path, "cache", volume())
+    @pytest.mark.parametrize("packed", [True, False])
+    def test_a_flipped_byte_of_the_ct_names_patient_file_and_remedy(self, path, packed):
+        write_volume(path, "cache", volume(), packed)
         damaged = bytearray(path.read_bytes())
         with h5py.File(path, "r") as file:
             chunk = file["ct"].id.get_chunk_info(0)

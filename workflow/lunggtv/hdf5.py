@@ -4,6 +4,7 @@ Fletcher-32 guards every chunk; HDF5's own checksum guards headers, where texts 
 texts of variable length in a heap without one; a flipped bit there reads as another text, or never ends).
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,14 +47,14 @@ def read_text(file: h5py.File, name: str) -> str:
     return text.decode("utf-8")
 
 
-def write_array(file: h5py.File, name: str, array: np.ndarray) -> None:
-    """Write an array (..., y, x), compressed, in chunks of whole rows."""
+def write_array(file: h5py.File, name: str, array: np.ndarray, packed: bool = True) -> None:
+    """Write an array (..., y, x) in chunks of whole rows, compressed where ``packed``."""
     *outer, rows, columns = array.shape
-    chunk = (*(1 for _ in outer), min(rows, max(1, CHUNK_VOXELS // columns)), columns)
-    file.create_dataset(
-        name, data=array, chunks=chunk, compression="gzip", compression_opts=1, shuffle=True,
-        fletcher32=True, track_times=False,
-    )  # fmt: skip
+    # As even as can be: HDF5 stores the part of a chunk that hangs over the edge, too.
+    pieces = math.ceil(rows * columns / CHUNK_VOXELS)
+    chunk = (*(1 for _ in outer), math.ceil(rows / max(pieces, 1)), columns)
+    packing = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if packed else {}
+    file.create_dataset(name, data=array, chunks=chunk, fletcher32=True, track_times=False, **packing)
 
 
 def read_array(file: h5py.File, name: str, dtype: str) -> np.ndarray:

@@ -36,15 +36,18 @@ class Volume:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
-def write_volume(path: str | Path, kind: str, volume: Volume) -> None:
-    """Write a volume, whole or not at all. Raises ValueError on a wrong type or shape."""
+def write_volume(path: str | Path, kind: str, volume: Volume, packed: bool = True) -> None:
+    """Write a volume, whole or not at all; the CT is compressed where ``packed``, masks always are.
+
+    Raises ValueError on a wrong type or shape.
+    """
     _check(volume.ct, volume.grid, "ct")
     with whole_file(path) as partial, new_file(partial) as file:
         _write_attributes(file, kind, volume.patient, volume.metadata)
         file.attrs["spacing_mm"] = volume.grid.spacing_mm
         file.attrs["origin_mm"] = volume.grid.origin_mm
         file.attrs["direction"] = volume.grid.direction
-        write_array(file, "ct", volume.ct)
+        write_array(file, "ct", volume.ct, packed)
         write_text(file["ct"], "units", "HU")
         for name in MASKS:
             mask = getattr(volume, name)

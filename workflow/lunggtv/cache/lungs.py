@@ -15,11 +15,11 @@ The recipe, on voxels of 3 to 4 mm:
 """
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from scipy import ndimage
 
+from lunggtv.cache.morphology import dilate_in_plane, erode_in_plane
 from lunggtv.geometry import Triple
 
 TISSUE_HU = -500.0
@@ -102,8 +102,8 @@ def _lungs_of_body(hu: np.ndarray, body: np.ndarray, spacing_mm: Triple) -> np.n
     midline_vox = _midline(body, dark)
     dark &= ~_airway(hu, dark, midline_vox, spacing_mm)
     # Vessels would tear a lung to shreds before the erosion.
-    whole = _in_plane(dark, VESSEL_MM, spacing_mm, ndimage.binary_dilation)
-    eroded = _in_plane(whole, VESSEL_MM + EROSION_MM, spacing_mm, ndimage.binary_erosion) & dark
+    whole = dilate_in_plane(dark, VESSEL_MM, spacing_mm)
+    eroded = erode_in_plane(whole, VESSEL_MM + EROSION_MM, spacing_mm) & dark
     seeds = _choose_seeds(eroded, hu, midline_vox, spacing_mm)
     if not seeds.any():
         return seeds
@@ -113,14 +113,13 @@ def _lungs_of_body(hu: np.ndarray, body: np.ndarray, spacing_mm: Triple) -> np.n
 def _largest_tissue(tissue: np.ndarray, spacing_mm: Triple) -> np.ndarray:
     """The largest connected piece that an opening leaves, and the thin walls next to it."""
     # Beyond the volume the body goes on: a wall cut by the field of view is not thin.
-    opened = _in_plane(tissue, OPENING_MM, spacing_mm, partial(ndimage.binary_erosion, border_value=1))
+    opened = erode_in_plane(tissue, OPENING_MM, spacing_mm, beyond=True)
     labels, count = ndimage.label(opened)
     if count == 0:
         return np.zeros_like(tissue)
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
-    regrown = partial(ndimage.binary_dilation, mask=tissue)
-    return _in_plane(labels == sizes.argmax(), OPENING_MM + THIN_WALL_MM, spacing_mm, regrown)
+    return dilate_in_plane(labels == sizes.argmax(), OPENING_MM + THIN_WALL_MM, spacing_mm, within=tissue)
 
 
 def _surrounded(tissue: np.ndarray) -> np.ndarray:
@@ -197,7 +196,7 @@ def _airway(hu: np.ndarray, dark: np.ndarray, midline_vox: float, spacing_mm: Tr
         for number, place in enumerate(ndimage.find_objects(tubes), start=1)
         if place is not None and place[0].stop > lung_top
     ]
-    return _in_plane(np.isin(tubes, high), AIRWAY_WALL_MM, spacing_mm, ndimage.binary_dilation) & dark
+    return dilate_in_plane(np.isin(tubes, high), AIRWAY_WALL_MM, spacing_mm) & dark
 
 
 def _regrow(seeds: np.ndarray, dark: np.ndarray, spacing_mm: Triple) -> np.ndarray:
@@ -220,19 +219,10 @@ def _close_sides(mask: np.ndarray, midline_vox: float, spacing_mm: Triple) -> np
     for side in (np.s_[:, :, :split], np.s_[:, :, split:]):
         # The frame of empty voxels keeps the edge of the array from eroding the mask.
         framed = np.pad(mask[side], ((0, 0), (steps, steps), (steps, steps)))
-        framed = _in_plane(framed, CLOSING_MM, spacing_mm, ndimage.binary_dilation)
-        framed = _in_plane(framed, CLOSING_MM, spacing_mm, ndimage.binary_erosion)
+        framed = dilate_in_plane(framed, CLOSING_MM, spacing_mm)
+        framed = erode_in_plane(framed, CLOSING_MM, spacing_mm)
         closed[side] = framed[:, steps:-steps, steps:-steps]
     return closed
-
-
-def _in_plane(mask: np.ndarray, reach_mm: float, spacing_mm: Triple, operation) -> np.ndarray:
-    """Erosion or dilation slice by slice; cross and square in turn, which makes an octagon."""
-    cross = ndimage.generate_binary_structure(2, 1)[None]
-    square = np.ones((1, 3, 3), dtype=bool)
-    for step in range(max(1, round(reach_mm / spacing_mm[1]))):
-        mask = operation(mask, square if step % 2 else cross)
-    return mask
 
 
 def _midline(body: np.ndarray, mask: np.ndarray) -> float:

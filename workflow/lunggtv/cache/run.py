@@ -83,7 +83,7 @@ def cache_patient(
     frame = _frame(body_box(lungs.body, factors, grid.shape), (crop.start, crop.shape))
     scene = Scene(volume.ct, grid, crop.start, crop.shape, small_mask, factors, label, frame)
     with whole_file(picture_path) as partial:
-        draw_crop(scene, heading_of(record), remarks_of(record)).save(partial, optimize=True)
+        draw_crop(scene, heading_of(record), remarks_of(record)).save(partial)
     write_json(crop_json_path, record)
 
 

@@ -28,14 +28,11 @@ def body_mask(ct: np.ndarray) -> np.ndarray:
         ct: HU in LPS order, thinned.
     """
     # The opening cuts the couch and its padding off the back.
-    dense = ndimage.binary_opening(ct > BODY_HU, np.ones((1, 3, 3), bool))
+    dense = _opened(ct > BODY_HU, 3)
     parts, count = ndimage.label(dense)
     if count == 0:
         return np.zeros(ct.shape, bool)
-    body = parts == np.bincount(parts.reshape(-1))[1:].argmax() + 1
-    for plane in body:
-        plane[...] = ndimage.binary_fill_holes(plane)
-    return body
+    return _filled(parts == np.bincount(parts.reshape(-1))[1:].argmax() + 1)
 
 
 def lung_mask(ct: np.ndarray, body: np.ndarray, spacing_mm: Triple) -> np.ndarray:
@@ -45,9 +42,35 @@ def lung_mask(ct: np.ndarray, body: np.ndarray, spacing_mm: Triple) -> np.ndarra
         ct, body: thinned, LPS order.
         spacing_mm: of the thinned grid.
     """
-    air = ndimage.binary_opening(body & (ct < LUNG_HU), np.ones((1, 2, 2), bool))
+    air = _opened(body & (ct < LUNG_HU), 2)
     parts, _ = ndimage.label(air)
     volumes_ml = np.bincount(parts.reshape(-1)) * (np.prod(spacing_mm) / 1000.0)
     volumes_ml[0] = 0.0
     largest = [part for part in np.argsort(volumes_ml)[:-3:-1] if volumes_ml[part] > LUNG_ML]
     return np.isin(parts, largest)
+
+
+def _opened(mask: np.ndarray, side: int) -> np.ndarray:
+    """What squares of ``side`` voxels within a slice cover without leaving the mask; beyond the slice is nothing."""
+    _, rows, columns = mask.shape
+    if min(rows, columns) < side:
+        return np.zeros_like(mask)
+    whole_y = np.logical_and.reduce([mask[:, i : rows - side + 1 + i] for i in range(side)])
+    whole = np.logical_and.reduce([whole_y[:, :, i : columns - side + 1 + i] for i in range(side)])
+    opened = np.zeros_like(mask)
+    for y in range(side):
+        for x in range(side):
+            opened[:, y : rows - side + 1 + y, x : columns - side + 1 + x] |= whole
+    return opened
+
+
+def _filled(mask: np.ndarray) -> np.ndarray:
+    """The mask and what it encloses within a slice."""
+    in_slice = np.zeros((3, 3, 3), bool)
+    in_slice[1] = ndimage.generate_binary_structure(2, 1)
+    gaps, count = ndimage.label(~mask, in_slice)
+    outside = np.zeros(count + 1, bool)
+    for border in (gaps[:, 0], gaps[:, -1], gaps[:, :, 0], gaps[:, :, -1]):
+        outside[border] = True
+    outside[0] = False
+    return ~outside[gaps]

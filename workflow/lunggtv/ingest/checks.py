@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from lunggtv.geometry import Grid
-from lunggtv.ingest.hounsfield import NARROW, SHIFT, value_counts
+from lunggtv.ingest.hounsfield import NARROW
 from lunggtv.ingest.raw import REJECTED, Reason, Refused
 
 SHOWN = 8  # values listed in a message
@@ -94,7 +94,8 @@ def label_mask(label: np.ndarray, gtv_values: Sequence[int], name: str) -> np.nd
         values = np.unique(np.clip([label.min(), label.max()], -1e15, 1e15))
         raise _other_values(name, [int(v) for v in values], gtv_values)
     whole = label if not wide else np.stack([slab.astype(np.int16) for slab in label])
-    values = [int(v) for v in np.flatnonzero(value_counts(whole)) - SHIFT]
+    drawn = whole[whole != 0]
+    values = sorted({*([0] if drawn.size < whole.size else []), *map(int, np.unique(drawn))})
     if not set(values) <= {0, *gtv_values}:
         raise _other_values(name, values, gtv_values)
     mask = np.zeros(label.shape, np.uint8)

@@ -50,7 +50,8 @@ def ingest_patient(
     if volume is None:
         write_rejected(volume_path, files.patient, rejection_message(files.patient, reasons))
     else:
-        write_volume(volume_path, "ingest", volume)
+        # Packing a whole CT takes longer than all that the later stages do with it.
+        write_volume(volume_path, "ingest", volume, packed=False)
     write_json(verdict_path, content)
 
 
