@@ -4,8 +4,9 @@ from functools import partial
 
 import numpy as np
 import pytest
-from lunggtv.cache.morphology import dilate_in_plane, erode_in_plane
+from lunggtv.cache.morphology import dilate_in_plane, dilate_within, erode_in_plane
 from lunggtv.ingest.anatomy import body_mask, lung_mask
+from lunggtv.parts import box_of, label_in_slices, label_parts, part_boxes
 from scipy import ndimage
 
 SPACING_MM = (5.0, 3.5, 3.5)
@@ -62,3 +63,46 @@ def test_body_and_lungs_equal_scipy(seed):
 
 def test_a_slice_smaller_than_the_opening_is_no_body():
     assert not body_mask(np.zeros((3, 2, 5), np.int16)).any()
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_growing_within_equals_scipy(steps):
+    field = blobs(1)
+    seeds, within = field > 0.2, field > 0
+    wanted = ndimage.binary_dilation(seeds, np.ones((3, 3, 3), bool), iterations=steps, mask=within)
+    assert np.array_equal(dilate_within(seeds, within, steps), wanted)
+
+
+class TestParts:
+    @pytest.mark.parametrize("view", [np.s_[:], np.s_[1:, ::-1, ::2], np.s_[2]])
+    @pytest.mark.parametrize("corners", [False, True])
+    def test_numbers_and_boxes_equal_scipy(self, view, corners):
+        mask = (np.random.default_rng(2).random((6, 20, 30)) > 0.7)[view]
+        structure = ndimage.generate_binary_structure(mask.ndim, mask.ndim if corners else 1)
+        wanted, count = ndimage.label(mask, structure)
+        for kind in (bool, np.uint8):
+            labels, found = label_parts(mask.astype(kind), corners)
+            assert found == count
+            # The same parts, numbered in whatever order.
+            assert np.array_equal(labels > 0, mask)
+            assert len(set(zip(labels.flat, wanted.flat, strict=True)) - {(0, 0)}) == count
+        assert sorted(map(str, part_boxes(labels))) == sorted(map(str, ndimage.find_objects(wanted)))
+
+    def test_slices_for_themselves_equal_scipy(self):
+        mask = np.random.default_rng(3).random((6, 20, 30)) > 0.7
+        mask[2] = False
+        in_slice = np.zeros((3, 3, 3), bool)
+        in_slice[1] = ndimage.generate_binary_structure(2, 1)
+        wanted, count = ndimage.label(mask, in_slice)
+        labels, found = label_in_slices(mask)
+        assert found == count
+        assert np.array_equal(labels > 0, mask)
+        assert len(set(zip(labels.flat, wanted.flat, strict=True)) - {(0, 0)}) == count
+
+    def test_nothing_has_no_parts(self):
+        labels, count = label_parts(np.zeros((3, 4, 5), bool))
+        assert count == 0 and part_boxes(labels) == []
+
+    def test_box_of_a_mask(self):
+        mask = blobs(4) > 0.1
+        assert box_of(mask) == ndimage.find_objects(mask.astype(int))[0]

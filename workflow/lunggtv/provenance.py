@@ -17,6 +17,7 @@ PACKAGE = "lunggtv"
 SHAPING_LIBRARIES = {
     "PIL": "pillow",
     "SimpleITK": "SimpleITK",
+    "cc3d": "connected-components-3d",
     "h5py": "h5py",
     "matplotlib": "matplotlib",
     "monai": "monai",

@@ -17,10 +17,10 @@ The recipe, on voxels of 3 to 4 mm:
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
-from lunggtv.cache.morphology import dilate_in_plane, erode_in_plane
+from lunggtv.cache.morphology import dilate_in_plane, dilate_within, erode_in_plane
 from lunggtv.geometry import Triple
+from lunggtv.parts import box_of, label_in_slices, label_parts, part_boxes
 
 TISSUE_HU = -500.0
 LUNG_BELOW_HU = -320.0
@@ -81,7 +81,7 @@ def find_lungs(hu: np.ndarray, spacing_mm: Triple) -> Lungs:
     body = _find_body(hu, spacing_mm)
     mask = np.zeros_like(body)
     if body.any():
-        (place,) = ndimage.find_objects(body.astype(np.int8))
+        place = box_of(body)
         mask[place] = _lungs_of_body(hu[place], body[place], spacing_mm)
     return Lungs(mask, body, spacing_mm, _midline(body, mask))
 
@@ -114,7 +114,7 @@ def _largest_tissue(tissue: np.ndarray, spacing_mm: Triple) -> np.ndarray:
     """The largest connected piece that an opening leaves, and the thin walls next to it."""
     # Beyond the volume the body goes on: a wall cut by the field of view is not thin.
     opened = erode_in_plane(tissue, OPENING_MM, spacing_mm, beyond=True)
-    labels, count = ndimage.label(opened)
+    labels, count = label_parts(opened)
     if count == 0:
         return np.zeros_like(tissue)
     sizes = np.bincount(labels.ravel())
@@ -142,13 +142,13 @@ def _between(tissue: np.ndarray, axis: int) -> np.ndarray:
 
 def _choose_seeds(eroded: np.ndarray, hu: np.ndarray, midline_vox: float, spacing_mm: Triple) -> np.ndarray:
     """Those connected pieces of ``eroded`` that are lung."""
-    labels, count = ndimage.label(eroded)
-    numbers = np.arange(1, count + 1)
+    labels, count = label_parts(eroded)
     if count == 0:
         return eroded
-    volumes_ml = np.bincount(labels.ravel())[1:] * (float(np.prod(spacing_mm)) / 1000.0)
-    means_hu = ndimage.mean(hu, labels, numbers)
-    places = ndimage.find_objects(labels)
+    sizes_vox = np.bincount(labels.ravel())[1:]
+    volumes_ml = sizes_vox * (float(np.prod(spacing_mm)) / 1000.0)
+    means_hu = np.bincount(labels.ravel(), hu.ravel())[1:] / sizes_vox
+    places = part_boxes(labels)
     lungs = []
     for i, place in enumerate(places):
         off_midline_mm = abs((place[2].start + place[2].stop - 1) / 2.0 - midline_vox) * spacing_mm[2]
@@ -175,9 +175,7 @@ def _airway(hu: np.ndarray, dark: np.ndarray, midline_vox: float, spacing_mm: Tr
     It alone could carry the lungs' top to the neck; what lies deeper than ``AIRWAY_DEPTH_MM`` below the
     highest large spot (a lung) is left, because recesses of the lungs look like airways there.
     """
-    in_slice = np.zeros((3, 3, 3), dtype=bool)
-    in_slice[1] = ndimage.generate_binary_structure(2, 1)
-    labels, count = ndimage.label(dark & (hu < AIRWAY_BELOW_HU), in_slice)
+    labels, count = label_in_slices(dark & (hu < AIRWAY_BELOW_HU))
     areas_vox = np.bincount(labels.ravel(), minlength=count + 1)
     columns = np.broadcast_to(np.arange(hu.shape[2], dtype=float), hu.shape)
     middles_vox = np.bincount(labels.ravel(), columns.ravel(), minlength=count + 1) / areas_vox
@@ -189,25 +187,21 @@ def _airway(hu: np.ndarray, dark: np.ndarray, midline_vox: float, spacing_mm: Tr
     if with_lung.size == 0:
         return np.zeros_like(dark)
     lung_top = int(with_lung[-1])
-    tubes, _ = ndimage.label(spot[labels])
+    tubes, _ = label_parts(spot[labels])
     tubes[: max(0, lung_top - round(AIRWAY_DEPTH_MM / spacing_mm[0]))] = 0
-    high = [
-        number
-        for number, place in enumerate(ndimage.find_objects(tubes), start=1)
-        if place is not None and place[0].stop > lung_top
-    ]
-    return dilate_in_plane(np.isin(tubes, high), AIRWAY_WALL_MM, spacing_mm) & dark
+    high = np.unique(tubes[lung_top:])
+    return dilate_in_plane(np.isin(tubes, high[high > 0]), AIRWAY_WALL_MM, spacing_mm) & dark
 
 
 def _regrow(seeds: np.ndarray, dark: np.ndarray, spacing_mm: Triple) -> np.ndarray:
     """Lungs from their seeds: how high and how low they reach, then all that hangs together between."""
     steps = max(1, round(REGROWTH_MM / max(spacing_mm)))
-    near = ndimage.binary_dilation(seeds, np.ones((3, 3, 3), dtype=bool), iterations=steps, mask=dark)
+    near = dilate_within(seeds, dark, steps)
     slices = np.flatnonzero(near.any(axis=(1, 2)))
     window = np.zeros_like(dark)
     levels = slice(slices[0], slices[-1] + 1)
     window[levels] = dark[levels]
-    labels, _ = ndimage.label(window)
+    labels, _ = label_parts(window)
     return np.isin(labels, np.unique(labels[seeds]))
 
 

@@ -27,6 +27,17 @@ def erode_in_plane(mask: np.ndarray, reach_mm: float, spacing_mm: Triple, beyond
     return ~rest
 
 
+def dilate_within(mask: np.ndarray, within: np.ndarray, steps: int) -> np.ndarray:
+    """A mask (bool, z y x) grown ``steps`` times by all 26 neighbours, but into ``within`` only."""
+    for _ in range(steps):
+        grown = _grown(mask, square=True, beyond=False)
+        thick = grown.copy()
+        thick[1:] |= grown[:-1]
+        thick[:-1] |= grown[1:]
+        mask = mask | (thick & within)
+    return mask
+
+
 def _steps(reach_mm: float, spacing_mm: Triple) -> int:
     return max(1, round(reach_mm / spacing_mm[1]))
 

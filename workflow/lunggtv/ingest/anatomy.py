@@ -1,9 +1,9 @@
 """Body and lungs on a thinned grid, for the checks that need anatomy; cheap and rough by intent."""
 
 import numpy as np
-from scipy import ndimage
 
 from lunggtv.geometry import Triple
+from lunggtv.parts import label_in_slices, label_parts
 
 THIN_MM = 4.0  # distance of the voxels looked at
 BODY_HU = -500
@@ -29,7 +29,7 @@ def body_mask(ct: np.ndarray) -> np.ndarray:
     """
     # The opening cuts the couch and its padding off the back.
     dense = _opened(ct > BODY_HU, 3)
-    parts, count = ndimage.label(dense)
+    parts, count = label_parts(dense)
     if count == 0:
         return np.zeros(ct.shape, bool)
     return _filled(parts == np.bincount(parts.reshape(-1))[1:].argmax() + 1)
@@ -43,7 +43,7 @@ def lung_mask(ct: np.ndarray, body: np.ndarray, spacing_mm: Triple) -> np.ndarra
         spacing_mm: of the thinned grid.
     """
     air = _opened(body & (ct < LUNG_HU), 2)
-    parts, _ = ndimage.label(air)
+    parts, _ = label_parts(air)
     volumes_ml = np.bincount(parts.reshape(-1)) * (np.prod(spacing_mm) / 1000.0)
     volumes_ml[0] = 0.0
     largest = [part for part in np.argsort(volumes_ml)[:-3:-1] if volumes_ml[part] > LUNG_ML]
@@ -66,9 +66,7 @@ def _opened(mask: np.ndarray, side: int) -> np.ndarray:
 
 def _filled(mask: np.ndarray) -> np.ndarray:
     """The mask and what it encloses within a slice."""
-    in_slice = np.zeros((3, 3, 3), bool)
-    in_slice[1] = ndimage.generate_binary_structure(2, 1)
-    gaps, count = ndimage.label(~mask, in_slice)
+    gaps, count = label_in_slices(~mask)
     outside = np.zeros(count + 1, bool)
     for border in (gaps[:, 0], gaps[:, -1], gaps[:, :, 0], gaps[:, :, -1]):
         outside[border] = True

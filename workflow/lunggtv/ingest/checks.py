@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from scipy import ndimage
 
 from lunggtv.geometry import Grid
 from lunggtv.ingest.hounsfield import NARROW
 from lunggtv.ingest.raw import REJECTED, Reason, Refused
+from lunggtv.parts import box_of, label_parts
 
 SHOWN = 8  # values listed in a message
 SPECK_VOXELS = 3  # a part of the label no larger than this is a slip of the pen
@@ -179,8 +179,7 @@ def component_sizes(mask: np.ndarray) -> np.ndarray:
     if slices.size == 0:
         return np.zeros(0, int)
     drawn = mask[slices[0] : slices[-1] + 1]
-    box = ndimage.find_objects(drawn)[0]
-    parts, _ = ndimage.label(drawn[box], np.ones((3, 3, 3)))
+    parts, _ = label_parts(drawn[box_of(drawn)], corners=True)
     return np.sort(np.bincount(parts.reshape(-1))[1:])[::-1]
 
 

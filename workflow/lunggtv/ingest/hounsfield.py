@@ -11,9 +11,9 @@ that is thinner than air, and its value is recorded: later stages meet nothing b
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from lunggtv.ingest.raw import NOTED, Reason, Refused
+from lunggtv.parts import label_parts
 
 AS_STORED = "as stored"
 OFFSETS = (0, -1024, -1000)  # added to the stored values, tried in this order
@@ -140,10 +140,15 @@ def _air_peak(counts: np.ndarray) -> int | None:
     window = counts[low + SHIFT : high + SHIFT + 1].astype(float)
     # A median over five bins takes out single values (padding, clipping) but leaves the slope of noise
     # beside air that was clipped at its middle; a mean then smooths.
-    smooth = ndimage.uniform_filter1d(ndimage.median_filter(window, 5, mode="nearest"), 9, mode="nearest")
+    smooth = np.mean(_windows(np.median(_windows(window, 5), axis=-1), 9), axis=-1)
     peak = int(smooth.argmax())
     # At the upper end it is the rise towards the lungs.
     return peak + low if smooth[peak] > 0 and peak < window.size - 9 else None
+
+
+def _windows(values: np.ndarray, width: int) -> np.ndarray:
+    """The ``width`` neighbours of each value, itself in their middle; beyond the ends the last one goes on."""
+    return np.lib.stride_tricks.sliding_window_view(np.pad(values, width // 2, mode="edge"), width)
 
 
 def _ring_value(ct: np.ndarray, counts: np.ndarray) -> int | None:
@@ -180,7 +185,7 @@ def _padding(name: str, counts: np.ndarray, ring: int | None, offset: int) -> tu
 def _empty_ring(ct: np.ndarray, value: int, floor: int) -> None:
     """Replace ``value`` where it is joined to the border of its slice, in place."""
     for plane in ct:
-        parts, _ = ndimage.label(plane == value)
+        parts, _ = label_parts(plane == value)
         edge = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
         touching = np.unique(edge[edge > 0])
         plane[np.isin(parts, touching)] = floor

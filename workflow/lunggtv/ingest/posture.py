@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import ndimage
 
 from lunggtv.geometry import Triple
 from lunggtv.ingest.anatomy import lung_mask
 from lunggtv.ingest.raw import Reason
+from lunggtv.parts import label_parts, part_boxes
 
 WINDPIPE_HU = -600
 WINDPIPE_MM2 = (80.0, 600.0)  # of its lumen in a slice: 13 to 27 mm across in adults
@@ -129,7 +129,8 @@ def liver_is_left(chest: Chest) -> bool:
     if first < 0:
         return False  # the scan ends too early to see the liver
     block = np.clip(chest.ct[first:last, depth, width], -200, 300).astype(np.float32)
-    smooth = ndimage.uniform_filter(block, (1, 3, 3))
+    framed = np.pad(block, ((0, 0), (1, 1), (1, 1)), mode="symmetric")
+    smooth = np.lib.stride_tricks.sliding_window_view(framed, (3, 3), (1, 2)).mean((-2, -1))
     soft = (smooth > SOFT_HU[0]) & (smooth < SOFT_HU[1])
     middle, aside = chest.midline - width.start, 15.0 / chest.spacing_mm[2]
     right = np.count_nonzero(soft[..., : int(middle - aside)])
@@ -139,8 +140,8 @@ def liver_is_left(chest: Chest) -> bool:
 
 def _shows_windpipe(chest: Chest, z: int) -> bool:
     _, y_mm, x_mm = chest.spacing_mm
-    parts, _ = ndimage.label(chest.body[z] & (chest.ct[z] < WINDPIPE_HU))
-    for part, (rows, columns) in enumerate(ndimage.find_objects(parts), start=1):
+    parts, _ = label_parts(chest.body[z] & (chest.ct[z] < WINDPIPE_HU))
+    for part, (rows, columns) in enumerate(part_boxes(parts), start=1):
         width_mm, depth_mm = (columns.stop - columns.start) * x_mm, (rows.stop - rows.start) * y_mm
         off_mm = abs((columns.start + columns.stop - 1) / 2 - chest.midline) * x_mm
         if max(width_mm, depth_mm) > WINDPIPE_WIDTH_MM or off_mm > MIDLINE_MM:
