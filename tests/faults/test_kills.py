@@ -52,7 +52,7 @@ def test_fifty_kills(finished, tmp_path, campaign):
     """Whole runs from raw data, killed in every stage; seeds are fixed, the machine's pace is not."""
     seconds = seconds_of_rules(finished)
     choose = random.Random(7)
-    hits, kinds, runs, files = Counter(), Counter(), 0, 0
+    hits, kinds, runs = Counter(), Counter(), 0
     while sum(kinds.values()) < KILLS:
         runs += 1
         analysis = finished.copied_to(tmp_path / str(runs))
@@ -73,6 +73,6 @@ def test_fifty_kills(finished, tmp_path, campaign):
     campaign.append(
         (
             f"{sum(kinds.values())} kills in {runs} runs; at work when it struck: {struck}",
-            f"all {files} files of each run with the bytes of an undisturbed one, nothing left to do",
+            f"all {len(finished.results())} files of each run with the bytes of an undisturbed one, nothing left to do",
         )
     )
