@@ -3,8 +3,9 @@
     python bench/preprocessing.py --patients 10 --cores 2 > bench/results/preprocessing.md
 
 Makes full-size phantoms (NIfTI, compressed), runs the whole Snakemake workflow up to the caches on them, and
-`nnUNetv2_plan_and_preprocess` (fingerprint, plan, preprocessing; 3d_fullres only, which is less than its
-default) on the same files with the same cores. nnU-Net is installed into a virtual environment below --work,
+`nnUNetv2_plan_and_preprocess` (fingerprint, plan, preprocessing) on the same files with the same cores: as its
+documentation says, which prepares all its configurations, and for 3d_fullres alone, the one it would train here.
+nnU-Net is installed into a virtual environment below --work,
 with the versions of envs/requirements.txt where both tools use a package. Both start cold from the same
 folder; the files are in the page cache. Prints a Markdown table with the ratio, with what dominates ours, and
 with the floor: decompressing the raw CT and writing the cache.
@@ -26,6 +27,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
+import yaml
 from lunggtv.phantom.cohort import make_cohort
 from lunggtv.phantom.plan import FULL, PhantomSettings
 from lunggtv.storage import read_tsv
@@ -34,6 +36,30 @@ from lunggtv.volume import read_volume, write_volume
 ROOT = Path(__file__).parents[1]
 PEER = "nnunetv2==2.8.1"
 DATASET = "Dataset501_Phantom"
+# A stage of one patient as a process on one core, without Snakemake: raw folder, folder to write to.
+ALONE = {
+    "ingest": """
+from lunggtv.ingest.patient import PatientFiles
+from lunggtv.ingest.run import ingest_patient
+from lunggtv.ingest.settings import IngestSettings
+image, label = raw / "data.nii.gz", raw / "label.nii.gz"
+ingest_patient(PatientFiles(raw.name, True, raw, (image, label), image, label), IngestSettings.from_config(config),
+               place / "ingest.h5", place / "verdict.json")
+""",
+    "cache": """
+from lunggtv.cache.run import cache_patient
+from lunggtv.cache.settings import CacheSettings
+cache_patient(place / "ingest.h5", CacheSettings.from_config(config), place / "cache.h5", place / "crop.json",
+              place / "crop.png")
+""",
+}
+HEAD = """
+import json, os, sys
+from pathlib import Path
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+sys.path.insert(0, "workflow")
+raw, place, config = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
+"""
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -89,8 +115,10 @@ def run_ours(patients: list[Path], work: Path, cores: int) -> tuple[float, Path]
     return run([*command, "--config", "data={labelled: raw}"], work / "lunggtv.log"), place
 
 
-def run_peer(patients: list[Path], work: Path, cores: int, commands: Path) -> float:
-    """Seconds of nnU-Net's fingerprint, plan and preprocessing, from nothing."""
+def run_peer(
+    patients: list[Path], work: Path, cores: int, commands: Path, *options: str
+) -> tuple[float, float]:
+    """Seconds and MB written of nnU-Net's fingerprint, plan and preprocessing, from nothing."""
     place = work / "nnunet"
     shutil.rmtree(place, ignore_errors=True)
     images, labels = (place / "raw" / DATASET / name for name in ("imagesTr", "labelsTr"))
@@ -106,9 +134,12 @@ def run_peer(patients: list[Path], work: Path, cores: int, commands: Path) -> fl
         "file_ending": ".nii.gz",
     }
     (images.parent / "dataset.json").write_text(json.dumps(content), encoding="utf-8")
-    command = [str(commands / "nnUNetv2_plan_and_preprocess"), "-d", "501", "-c", "3d_fullres", "--no_pbar"]
+    command = [str(commands / "nnUNetv2_plan_and_preprocess"), "-d", "501", "--no_pbar", *options]
     folders = {f"nnUNet_{name}": str(place / name) for name in ("raw", "preprocessed", "results")}
-    return run([*command, "-np", str(cores), "-npfp", str(cores)], work / "nnunet.log", **folders)
+    # Its default is 4, 8 and 4 processes for its three configurations; both tools get the same cores.
+    processes = ["-np", *[str(cores)] * (1 if options else 3), "-npfp", str(cores)]
+    seconds = run([*command, *processes], work / "nnunet.log", **folders)
+    return seconds, folder_mb(place / "preprocessed")
 
 
 def floor_seconds(patient: Path, results: Path) -> tuple[float, float]:
@@ -127,6 +158,22 @@ def floor_seconds(patient: Path, results: Path) -> tuple[float, float]:
     return seconds
 
 
+def alone_seconds(patients: list[Path], work: Path) -> dict[str, float]:
+    """Median wall seconds of each stage as a process of its own on one core, its start included."""
+    place = work / "alone"
+    place.mkdir(exist_ok=True)
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    found = {}
+    for stage, code in ALONE.items():
+        seconds = []
+        for patient in patients:
+            # The cache stage reads what ingest wrote of the last patient: the same work for each.
+            words = [str(patient), str(place), json.dumps(config[stage])]
+            seconds.append(run([sys.executable, "-c", HEAD + code, *words], work / "alone.log"))
+        found[stage] = statistics.median(seconds)
+    return found
+
+
 def jobs(place: Path, rule: str) -> tuple[float, float]:
     """Mean seconds and largest memory in MB of a rule's jobs, as Snakemake's benchmark files have them."""
     rows = [row for path in sorted((place / "benchmarks" / rule).glob("*.tsv")) for row in read_tsv(path)]
@@ -138,21 +185,28 @@ def folder_mb(folder: Path) -> float:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
 
 
-def report(patients: list[Path], cores: int, ours: float, place: Path, theirs: float, work: Path) -> None:
+def report(
+    patients: list[Path], cores: int, ours: float, place: Path, theirs: dict[str, tuple[float, float]]
+) -> None:
     count = len(patients)
     print(f"{count} full-size phantoms, {cores} of {os.cpu_count()} cores ({platform.machine()}); {PEER}.\n")
-    print("| | seconds | seconds a patient | MB written |\n|---|---|---|---|")
+    print("| | seconds | seconds a patient | MB written | ratio |\n|---|---|---|---|---|")
     results = place / "results"
-    print(f"| LungGTV, ingest and cache | {ours:.1f} | {ours / count:.2f} | {folder_mb(results):.0f} |")
-    written = folder_mb(work / "nnunet" / "preprocessed")
-    print(f"| nnU-Net, 3d_fullres | {theirs:.1f} | {theirs / count:.2f} | {written:.0f} |")
-    print(f"| **ratio** | **{theirs / ours:.1f}** | | |")
+    print(f"| LungGTV, ingest and cache | {ours:.1f} | {ours / count:.2f} | {folder_mb(results):.0f} | 1 |")
+    for name, (seconds, written) in theirs.items():
+        ratio = f"**{seconds / ours:.1f}**"
+        print(f"| nnU-Net, {name} | {seconds:.1f} | {seconds / count:.2f} | {written:.0f} | {ratio} |")
     ingest, ingest_mb = jobs(place, "ingest_patient")
     cache, cache_mb = jobs(place, "cache_patient")
     floors = [floor_seconds(patient, results) for patient in patients]
     unzip, write = (statistics.mean(column) for column in zip(*floors, strict=True))
     inside = count * (ingest + cache) / cores
-    print("\nWhere our time goes, in seconds a patient on one core:\n")
+    alone = alone_seconds(patients, place.parent)
+    print(
+        f"\nOne patient as two processes on one core, their starts included, median: ingest {alone['ingest']:.2f} s, "
+        f"cache {alone['cache']:.2f} s, together **{sum(alone.values()):.2f} s**."
+    )
+    print("\nWhere our time goes, in seconds a patient, one job a core:\n")
     print("| ingest job | cache job | floor: decompress the CT | floor: write the cache |\n|---|---|---|---|")
     print(
         f"| {ingest:.2f} (up to {ingest_mb:.0f} MB) | {cache:.2f} (up to {cache_mb:.0f} MB) | {unzip:.2f} "
@@ -176,8 +230,11 @@ def main() -> None:
     patients = make_patients(options.patients, work / "patients", options.cores)
     commands = install_peer(work)
     ours, place = run_ours(patients, work, options.cores)
-    theirs = run_peer(patients, work, options.cores, commands)
-    report(patients, options.cores, ours, place, theirs, work)
+    theirs = {
+        "all its configurations": run_peer(patients, work, options.cores, commands),
+        "3d_fullres alone": run_peer(patients, work, options.cores, commands, "-c", "3d_fullres"),
+    }
+    report(patients, options.cores, ours, place, theirs)
 
 
 if __name__ == "__main__":
