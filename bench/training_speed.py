@@ -22,7 +22,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
-from lunggtv.model.device import claimed_device
+from lunggtv.model.device import claimed_device, place_network
 from lunggtv.model.network import Architecture, parameter_count
 from lunggtv.train import loop
 from lunggtv.train.batches import Sampler, make_batch
@@ -78,7 +78,7 @@ def workload(settings: TrainSettings, caches: list[str], device: torch.device) -
     """A step with the data path of training, one on a fixed batch, and the data path alone."""
     cases = load_cases({str(n): path for n, path in enumerate(caches)}, "device", device)
     architecture, sampler = prepare(0, cases, settings)
-    network = new_network(architecture, settings.seed, 0).to(device).train()
+    network = place_network(new_network(architecture, settings.seed, 0), device).train()
     autocast = settings.bfloat16 and device.type == "cuda" and bfloat16_works(device)
     around = loop.Surroundings(Path(), device, autocast, 1e9, settings.compile)
     forward = loop.compiled(network, sampler, around) if settings.compile else network

@@ -190,7 +190,10 @@ def restore(run: Run, folder: Path) -> bool:
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in groups["optimiser"].items():
         index, key = name.split("/")
-        state.setdefault(int(index), {})[key] = tensor
+        # In the layout of its parameter: arithmetic on mixed layouts may round differently.
+        twin = run.average[int(index)]
+        laid_out = torch.empty_like(twin).copy_(tensor) if tensor.shape == twin.shape else tensor
+        state.setdefault(int(index), {})[key] = laid_out
     run.optimiser.load_state_dict(
         {"state": state, "param_groups": run.optimiser.state_dict()["param_groups"]}
     )

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from lunggtv.errors import CohortError
-from lunggtv.model.device import claimed_device
+from lunggtv.model.device import claimed_device, place_network
 from lunggtv.model.network import Architecture, build_network, parameter_count, plan_architecture
 from lunggtv.model.normalisation import fit_normalisation
 from lunggtv.model.weights import refresh_card, save_model, save_tensors
@@ -116,7 +116,7 @@ def train_fold(
             choice = choose_residency(count_voxels(caches), home, DEVICE_SHARE, HOST_SHARE)
         cases = load_cases(caches, choice, home)
         architecture, sampler = prepare(fold, cases, settings)
-        network = new_network(architecture, settings.seed, fold).to(home)
+        network = place_network(new_network(architecture, settings.seed, fold), home)
         autocast = settings.bfloat16 and home.type == "cuda" and bfloat16_works(home)
         needed = training_bytes(architecture, settings.batch, parameter_count(network), autocast)
         announce(
