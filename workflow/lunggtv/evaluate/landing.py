@@ -85,7 +85,8 @@ def _failures(summary: Mapping[str, Any]) -> str:
     return (
         f"**Failures: {len(summary['failures'])} of {summary['patients']}** (Dice below 0.5, or nothing in common): "
         f"patients {failures}. {outcomes['missed']} with nothing drawn, {outcomes['false_alarm']} false alarms. Of "
-        f"{lesions['label']} separate lesions {lesions['missed']} were missed; {lesions['false']} drawn ones are none."
+        f"{lesions['label']} separate lesions {lesions['missed']} were missed; "
+        f"drawn where there is none: {lesions['false']}."
     )
 
 
