@@ -58,6 +58,9 @@ data = Path(trainer.preprocessed_dataset_folder)
 data.mkdir(exist_ok=True)
 (data / "P1.b2nd").touch()  # a trainer wants to see training data
 trainer.initialize()
+# Training does this at its start; without it the checkpoint allows no mirrored passes.
+trainer.configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+assert trainer.inference_allowed_mirroring_axes == (0, 1, 2), trainer.inference_allowed_mirroring_axes
 trainer.save_checkpoint(str(Path(trainer.output_folder, "checkpoint_final.pth")))
 for file in ("dataset.json", "plans.json"):
     source = folder / (f"{name}.json" if file == "plans.json" else file)
