@@ -45,20 +45,20 @@ class Devices(threading.Thread):
 
     def run(self) -> None:
         while self.run_of.process.poll() is None:
-            now = []
+            # By job, not by process: importing torch starts ``uname``, and until that is another program it looks
+            # like a second process of the same job.
+            now = {}
             for pid, rule in self.run_of.jobs().items():
                 try:
-                    words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+                    words = Path(f"/proc/{pid}/environ").read_bytes().decode("utf-8", "replace").split("\0")
                 except OSError:
                     continue
-                told = [
-                    word.partition(b"=")[2].decode()
-                    for word in words
-                    if word.startswith(b"CUDA_VISIBLE_DEVICES=")
-                ]
-                self.seen[pid] = (rule, told[0] if told else None)
-                now += told
-            self.shared |= len(now) != len(set(now))
+                told = dict(word.split("=", 1) for word in words if "=" in word)
+                device = told.get("CUDA_VISIBLE_DEVICES")
+                self.seen[pid] = (rule, device)
+                if device is not None:
+                    now[told["SLURM_JOB_ID"]] = device
+            self.shared |= len(now) != len(set(now.values()))
             time.sleep(0.1)
 
 
