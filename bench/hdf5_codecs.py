@@ -9,6 +9,7 @@ page cache, one thread, checksums on every chunk. Prints Markdown.
 """
 
 import argparse
+import math
 import os
 import platform
 import statistics
@@ -42,7 +43,7 @@ CODECS = {
     "gzip1+shuffle": {"compression": "gzip", "compression_opts": 1, "shuffle": True},
     "gzip4+shuffle": {"compression": "gzip", "compression_opts": 4, "shuffle": True},
 }
-# Rows of 0: as many whole rows of a slice as make 128 KiB of int16.
+# Rows of 0: as many whole rows of a slice as make at most 128 KiB of int16.
 CHUNKS = {
     "rows of a slice": (1, 0, 4096),
     "rows of two slices": (2, 0, 4096),
@@ -99,9 +100,9 @@ def write(path: Path, arrays: dict[str, np.ndarray], layout: Layout) -> None:
 
 
 def chunk_shape(shape: tuple[int, ...], wanted: tuple[int, int, int]) -> tuple[int, ...]:
-    """The wanted chunk, no larger than the array."""
+    """The wanted chunk, no larger than the array; free rows dealt evenly, as the caches have them."""
     slices, rows, columns = wanted
-    rows = rows or CHUNK_VOXELS // (slices * shape[2])
+    rows = rows or math.ceil(shape[1] / math.ceil(slices * shape[1] * shape[2] / CHUNK_VOXELS))
     return tuple(min(n, c) for n, c in zip(shape, (slices, rows, columns), strict=True))
 
 

@@ -34,7 +34,8 @@ from lunggtv.phantom.anatomy import make_phantom
 from lunggtv.phantom.cohort import make_cohort
 from lunggtv.phantom.plan import FULL, PhantomSettings, plan_cohort
 from lunggtv.storage import read_json, write_json
-from nnunet_predict import Peer, fresh, install_peer
+from nnunet_peer import find_peer
+from nnunet_predict import Peer, fresh
 from process_cost import Cost, measured
 
 ROOT = Path(__file__).parents[1]
@@ -189,7 +190,7 @@ def main() -> None:
         rows |= measure_ours(patient, work, architecture, cores)
         write_json(kept, rows)
     if options.part in ("all", "nnunet", "nnunet-mirrored"):
-        peer = Peer(options.peer or install_peer(work), patient, work, architecture)
+        peer = Peer(find_peer(options.peer, work, None).python, patient, work, architecture)
         rows["peer"] = peer.plan | {"version": peer.version()}
         for mirror in {"nnunet": [False], "nnunet-mirrored": [True]}.get(options.part, [False, True]):
             words = "defaults" if mirror else "no mirroring"

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
@@ -13,8 +12,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 from lunggtv.model.network import Architecture
 from process_cost import Cost, measured
 
-ROOT = Path(__file__).parents[1]
-PEER = "nnunetv2==2.8.1"
 DATASET = "Dataset502_Phantom"
 PLANS = "nnUNetResEncUNetMPlans"
 
@@ -23,17 +20,6 @@ def fresh(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
-
-
-def install_peer(folder: Path) -> Path:
-    """An interpreter with nnU-Net, installed once."""
-    python = folder / "venv" / "bin" / "python"
-    if not python.with_name("nnUNetv2_predict").exists():
-        venv.create(folder / "venv", with_pip=True, clear=True)
-        pinned = str(ROOT / "envs" / "requirements.txt")
-        command = [str(python), "-m", "pip", "install", "--quiet", PEER, "--constraint", pinned]
-        subprocess.run(command, check=True, stdout=sys.stderr)
-    return python
 
 
 # Runs in nnU-Net's interpreter: makes its plan's network as large as ours, saves a model of random weights by

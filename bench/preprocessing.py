@@ -5,10 +5,9 @@
 Makes full-size phantoms (NIfTI, compressed), runs the whole Snakemake workflow up to the caches on them, and
 `nnUNetv2_plan_and_preprocess` (fingerprint, plan, preprocessing) on the same files with the same cores: as its
 documentation says, which prepares all its configurations, and for 3d_fullres alone, the one it would train here.
-nnU-Net is installed into a virtual environment below --work,
-with the versions of envs/requirements.txt where both tools use a package. Both start cold from the same
-folder; the files are in the page cache. Prints a Markdown table with the ratio, with what dominates ours, and
-with the floor: decompressing the raw CT and writing the cache.
+nnU-Net is installed into a virtual environment below --work, on top of the libraries that both tools use. Both
+start cold from the same folder; the files are in the page cache. Prints a Markdown table with the ratio, with
+what dominates ours, and with the floor: decompressing the raw CT and writing the cache.
 """
 
 import argparse
@@ -21,7 +20,6 @@ import statistics
 import subprocess
 import sys
 import time
-import venv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,9 +30,9 @@ from lunggtv.phantom.cohort import make_cohort
 from lunggtv.phantom.plan import FULL, PhantomSettings
 from lunggtv.storage import read_tsv
 from lunggtv.volume import read_volume, write_volume
+from nnunet_peer import PACKAGE, find_peer
 
 ROOT = Path(__file__).parents[1]
-PEER = "nnunetv2==2.8.1"
 DATASET = "Dataset501_Phantom"
 # A stage of one patient as a process on one core, without Snakemake: raw folder, folder to write to.
 ALONE = {
@@ -82,17 +80,6 @@ def run(command: list[str], log: Path, **environment: str) -> float:
             sys.exit(f"{command[0]} failed; see {log}")
 
     return timed(call)
-
-
-def install_peer(folder: Path) -> Path:
-    """The folder of nnU-Net's commands, installed once."""
-    commands = folder / "venv" / "bin"
-    if not (commands / "nnUNetv2_plan_and_preprocess").exists():
-        venv.create(folder / "venv", with_pip=True, clear=True)
-        pinned = str(ROOT / "envs" / "requirements.txt")
-        command = [str(commands / "python"), "-m", "pip", "install", "--quiet", PEER, "--constraint", pinned]
-        subprocess.run(command, check=True, stdout=sys.stderr)
-    return commands
 
 
 def make_patients(count: int, folder: Path, workers: int) -> list[Path]:
@@ -189,7 +176,9 @@ def report(
     patients: list[Path], cores: int, ours: float, place: Path, theirs: dict[str, tuple[float, float]]
 ) -> None:
     count = len(patients)
-    print(f"{count} full-size phantoms, {cores} of {os.cpu_count()} cores ({platform.machine()}); {PEER}.\n")
+    print(
+        f"{count} full-size phantoms, {cores} of {os.cpu_count()} cores ({platform.machine()}); {PACKAGE}.\n"
+    )
     print("| | seconds | seconds a patient | MB written | ratio |\n|---|---|---|---|---|")
     results = place / "results"
     print(f"| LungGTV, ingest and cache | {ours:.1f} | {ours / count:.2f} | {folder_mb(results):.0f} | 1 |")
@@ -228,7 +217,7 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])
     patients = make_patients(options.patients, work / "patients", options.cores)
-    commands = install_peer(work)
+    commands = find_peer(None, work, None).python.parent
     ours, place = run_ours(patients, work, options.cores)
     theirs = {
         "all its configurations": run_peer(patients, work, options.cores, commands),
