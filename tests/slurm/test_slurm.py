@@ -29,7 +29,7 @@ def options(analysis) -> list[str]:
     """Submission by the shipped profile, looked after more often than on a real cluster."""
     return [
         "--workflow-profile", str(analysis.project / "profiles/slurm"), "--slurm-status-command", "squeue",
-        "--slurm-init-seconds-before-status-checks", "6", "--latency-wait", "5",
+        "--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5",
         "--default-resources", "slurm_account=test", "mem_mb=2000", "runtime=20",
     ]  # fmt: skip
 
