@@ -1,11 +1,12 @@
 """A wrong setting is named, with what is allowed and the nearest right key."""
 
+import re
 from copy import deepcopy
 from pathlib import Path
 
 import pytest
 import yaml
-from lunggtv.config import check_config, plain
+from lunggtv.config import check_config, check_files, plain
 from lunggtv.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -95,3 +96,59 @@ def test_every_key_of_the_schema_is_documented_beside_its_default():
 
 def test_plain_values_do_not_depend_on_the_order_of_keys():
     assert repr(plain({"b": {"d": 1, "c": (2,)}, "a": 1})) == repr(plain({"a": 1, "b": {"c": [2], "d": 1}}))
+
+
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [
+        ("data.exclude", "{010: wrong scan}"),
+        ("data.exclude", "{1_0: wrong scan}"),
+        ("data.exclude", '{"7": wrong scan, 8: lost}'),
+        ("data.exclude", "{2024-01-01: wrong scan}"),
+        ("data.exclude", "{yes: wrong scan}"),
+        ("data.exclude", "{1:30: wrong scan}"),
+        ("data.exclude", "{1e3: 1.5, 1.0: x}"),
+        ("data.exclude", "{~: wrong scan}"),
+        ("data.series", "{7: s1a2b3c4d}"),
+        ("evaluate.compare", "{2024: masks}"),
+    ],
+)
+def test_a_key_that_is_no_text_is_never_taken_for_an_id(path, written):
+    text = message(changed(path, yaml.safe_load(written)))
+    assert f"{path}: the key" in text
+    assert "quotes" in text
+
+
+def test_keys_of_all_kinds_are_named_together():
+    text = message({**SHIPPED, 7: 1, None: 2, "data": {**SHIPPED["data"], "exclude": {8: "x"}}})
+    assert "the whole file: the key 7" in text and "the whole file: the key None" in text
+    assert "data.exclude: the key 8" in text
+
+
+def test_ids_in_quotes_are_texts():
+    check_config(
+        changed("data.exclude", yaml.safe_load('{"010": wrong scan, "1_0": lost, 08: no octal}')), SCHEMA
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("data: {labelled: a}\nfolds: {count: 3}\ndata: {exclude: {}}\n", "data"),
+        ('data:\n  exclude: {"7": lost}\n  exclude: {"8": lost}\n', "data.exclude"),
+        ('{"data": {"exclude": {"7": "a", "7": "b"}}}', "data.exclude.7"),
+    ],
+)
+def test_a_key_that_stands_twice_is_named(tmp_path, text, key):
+    """YAML would take the last: an exclusion further up in the file would be lost without a word."""
+    (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=rf"own\.yaml: {re.escape(key)} stands twice"):
+        check_files([ROOT / "config.yaml", tmp_path / "own.yaml"])
+
+
+def test_files_without_repetition_pass(tmp_path):
+    (tmp_path / "empty.yaml").write_text("", encoding="utf-8")
+    (tmp_path / "same.yaml").write_text(
+        "data: {exclude: {a: x}}\nevaluate: {compare: {a: x}}\n", encoding="utf-8"
+    )
+    check_files([ROOT / "config.yaml", tmp_path / "empty.yaml", tmp_path / "same.yaml"])

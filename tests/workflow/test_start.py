@@ -42,6 +42,29 @@ def test_an_exclusion_of_nobody_is_an_error(fresh):
     assert "data.exclude names patients that were not found: 77" in refused(fresh, "--dry-run")
 
 
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("data: {exclude: {010: wrong scan}}", "data.exclude: the key 8 is no text"),
+        ("data: {series: {010: s1a2b3c4d}}", "data.series: the key 8 is no text"),
+        ("evaluate: {compare: {2024: masks}}", "evaluate.compare: the key 2024 is no text"),
+        (
+            "evaluate: {compare: {nnU-Net: masks}}",
+            "evaluate.compare: nnU-Net: masks: there is no folder masks",
+        ),
+        ("data: {series: {'77': s1a2b3c4d}}", "data.series names patients that were not found: 77"),
+        ("data: {exclude: {'8': lost}}\ndata: {follow_links: true}", "config.yaml: data stands twice"),
+    ],
+)
+def test_nobody_is_left_out_or_taken_for_somebody_else(fresh, written, words):
+    for patient in ("8", "010"):
+        folder = fresh.work / "raw/labelled" / patient
+        folder.mkdir(parents=True)
+        (folder / "data.nii.gz").write_bytes(b"")
+    (fresh.work / "config.yaml").write_text(written + "\n")
+    assert words in refused(fresh, "--dry-run")
+
+
 def test_parsing_has_no_side_effects_and_imports_nothing_heavy(fresh):
     code = (
         "import sys; sys.path.insert(0, 'workflow')\n"

@@ -1,5 +1,6 @@
 """Who takes part: patients found or planned, exclusions, folds. Known at parse time, from names alone."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,10 +72,15 @@ def find_cohort(config: Mapping[str, Any]) -> Cohort:
     else:
         found = _found_patients(data, may_lack_labelled=config["model"] is not None)
     patients = _by_id(found)
-    excluded = {str(patient): reason for patient, reason in data["exclude"].items()}
-    unknown = sorted(set(excluded) - set(patients), key=natural_key)
-    if unknown:
-        raise CohortError(f"data.exclude names patients that were not found: {', '.join(unknown)}.")
+    excluded = dict(data["exclude"])
+    for key in ("exclude", "series"):
+        if unknown := sorted(set(data[key]) - set(patients), key=natural_key):
+            raise CohortError(f"data.{key} names patients that were not found: {', '.join(unknown)}.")
+    if without := [patient for patient in data["series"] if patients[patient].image is not None]:
+        raise CohortError(
+            f"data.series pins a DICOM series for patients whose CT is an image file: {', '.join(without)}. Remove "
+            "them from data.series, or the image file from their folders."
+        )
     labelled = [patient for patient, files in patients.items() if files.labelled]
     pinned = read_pinned(folds["pinned"]) if folds["pinned"] else {}
     dealt = deal_folds(labelled, folds["count"], folds["seed"], pinned)
@@ -126,14 +132,21 @@ def read_pinned(path: str) -> dict[str, int]:
     """Folds fixed by the user: a table with the columns patient and fold.
 
     Raises:
-        CohortError: the table is missing or unreadable, or a fold is not a whole number.
+        CohortError: the table is missing or unreadable, a fold is not a whole number, or a patient stands twice.
     """
     try:
-        return {row["patient"]: int(row["fold"]) for row in read_tsv(path)}
+        rows = [(row["patient"], int(row["fold"])) for row in read_tsv(path)]
     except (OSError, KeyError, ValueError) as error:
         raise CohortError(
             f"folds.pinned: {path} must be a tab-separated table with the columns patient and fold ({error})."
         ) from error
+    if twice := sorted(
+        {patient for patient, count in Counter(p for p, _ in rows).items() if count > 1}, key=natural_key
+    ):
+        raise CohortError(
+            f"folds.pinned: {path} names patients more than once: {', '.join(twice)}. Keep one row each."
+        )
+    return dict(rows)
 
 
 def _planned_patient(plan: PhantomPlan) -> PatientFiles:

@@ -1,7 +1,7 @@
 """Settings: checked strictly before anything runs, and handed to a stage as plain, sorted values."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,27 @@ from lunggtv.errors import ConfigError
 
 def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
     """Raise ConfigError naming every wrong key, what is allowed there, and the nearest right key."""
-    schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
-    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path)))
-    if errors:
+    # YAML reads 010 as the number 8 and 1_0 as 10: an id that lost its quotes would stand for somebody else.
+    lines = [_unquoted(place, key) for place, key in _keys_not_text(config)]
+    if not lines:
+        schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
+        errors = sorted(
+            Draft202012Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path))
+        )
         lines = [line for error in errors for line in _explain(error)]
+    if lines:
+        raise ConfigError("The configuration has errors:\n" + "\n".join(f"  {line}" for line in lines))
+
+
+def check_files(paths: Iterable[str | Path]) -> None:
+    """Raise ConfigError if a key stands twice in one place of a file: YAML takes the last, the first is lost."""
+    lines = []
+    for path in paths:
+        node = yaml.compose(
+            Path(path).read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        )
+        lines += [f"{path}: {key} stands twice; join the two" for key in _twice(node)]
+    if lines:
         raise ConfigError("The configuration has errors:\n" + "\n".join(f"  {line}" for line in lines))
 
 
@@ -28,6 +45,36 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return value
+
+
+def _keys_not_text(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Keys at any depth that are no text, each with the place of its mapping."""
+    if isinstance(value, Mapping):
+        for key, below in value.items():
+            if not isinstance(key, str):
+                yield place, key
+            yield from _keys_not_text(below, _join(place, str(key)))
+
+
+def _unquoted(place: str, key: Any) -> str:
+    return (
+        f"{place or 'the whole file'}: the key {key!r} is no text but what YAML makes of an id or name without quotes "
+        "(010 becomes 8, 1_0 becomes 10, yes becomes True). Put it in quotes as it is written on the disk, such as "
+        '"010".'
+    )
+
+
+def _twice(node: yaml.Node | None, place: str = "") -> Iterator[str]:
+    """Keys that a mapping below a node has twice, with their places."""
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen = set()
+    for key, below in node.value:
+        name = _join(place, str(key.value))
+        if name in seen:
+            yield name
+        seen.add(name)
+        yield from _twice(below, name)
 
 
 def _explain(error: ValidationError) -> list[str]:

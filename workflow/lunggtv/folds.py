@@ -37,10 +37,10 @@ def deal_folds(
     pinned = dict(pinned or {})
     unknown = sorted(set(pinned) - set(patients), key=natural_key)
     if unknown:
-        raise CohortError(f"data.folds pins patients that were not found: {', '.join(unknown)}.")
+        raise CohortError(f"folds.pinned names labelled patients that were not found: {', '.join(unknown)}.")
     outside = {p: f for p, f in pinned.items() if not 0 <= f < count}
     if outside:
-        raise CohortError(f"data.folds names folds outside 0..{count - 1}: {outside}.")
+        raise CohortError(f"folds.pinned names folds outside 0..{count - 1}: {outside}.")
     free = sorted((p for p in patients if p not in pinned), key=natural_key)
     folds = {p: _block(seed, i // count, count)[i % count] for i, p in enumerate(free)} | pinned
     return {patient: folds[patient] for patient in sorted(patients, key=natural_key)}

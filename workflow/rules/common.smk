@@ -3,9 +3,9 @@
 import re
 
 from lunggtv.cohort import find_cohort
-from lunggtv.config import check_config, plain
+from lunggtv.config import check_config, check_files, plain
 from lunggtv.errors import LungGtvError
-from lunggtv.evaluate.other_masks import mask_file
+from lunggtv.evaluate.other_masks import check_places, mask_file
 from lunggtv.infer.package import read_manifest
 from lunggtv.labels import crop_labels, draft_labels
 from lunggtv.locks import lock_run
@@ -16,6 +16,7 @@ from snakemake.exceptions import WorkflowError
 WORKFLOW = Path(workflow.basedir) / "workflow"
 
 try:
+    check_files(workflow.configfiles)
     check_config(config, WORKFLOW / "schemas" / "config.schema.yaml")
     PACKAGE = read_manifest(config["model"]) if config["model"] else None
     if PACKAGE is not None:
@@ -23,6 +24,7 @@ try:
         for stage, settings in PACKAGE["settings"].items():
             config[stage] = {**config[stage], **settings}
         check_config(config, WORKFLOW / "schemas" / "config.schema.yaml")
+    check_places(config["evaluate"]["compare"])
     COHORT = find_cohort(config)
 except LungGtvError as error:
     raise WorkflowError(str(error)) from None

@@ -3,6 +3,7 @@
 The module imports nothing heavy: Snakemake calls it while it reads the rules.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from lunggtv.errors import UnusableMask
@@ -15,6 +16,16 @@ LAYOUTS = (
     "results/infer/{patient}/gtv.nii.gz",
     "infer/{patient}/gtv.nii.gz",
 )
+
+
+def check_places(compare: Mapping[str, str]) -> None:
+    """Raise UnusableMask if a place to compare with is not there; ``compare`` is the setting: name to place."""
+    for name, place in compare.items():
+        folder = Path(place)
+        while "{" in str(folder):
+            folder = folder.parent
+        if not folder.is_dir():
+            raise UnusableMask(f"evaluate.compare: {name}: {place}: there is no folder {folder}.")
 
 
 def mask_file(place: str, patient: str) -> Path:
