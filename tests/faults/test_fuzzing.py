@@ -16,7 +16,9 @@ from tests.unit.ingest_bodies import ingest, write_pair
 
 CT = CtSeries()
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
-KINDS = (*SUFFIXES, "dicom")
+DICOM = ("dicom", "dicom without prefix")
+KINDS = (*SUFFIXES, *DICOM)
+PREFIX_END = 132
 LONG_S = 60.0
 
 # What is done to a file: where (a share of it, most often near the beginning, where headers lie), and what.
@@ -36,12 +38,15 @@ def good_files(kind: str) -> dict[str, bytes]:
     """The files of a good patient by name, as bytes."""
     with TemporaryDirectory() as name:
         folder = Path(name) / "7"
-        if kind == "dicom":
+        if kind in DICOM:
             write_ct(folder, CT)
-            write_rtstruct(folder / "rs.dcm", {"GTV": [box(CT, 2, (3, 8), (3, 8))]}, Reference(CT))
+            # A hole, a contour across, one that stands twice.
+            drawn = [box(CT, 2, (3, 8), (3, 8)), box(CT, 2, (4, 6), (4, 6)), box(CT, 2, (6, 10), (6, 12))]
+            write_rtstruct(folder / "rs.dcm", {"GTV": [*drawn, drawn[0][::-1]]}, Reference(CT))
         else:
             write_pair(folder, suffix=kind)
-        return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+        start = PREFIX_END if kind == "dicom without prefix" else 0
+        return {path.name: path.read_bytes()[start:] for path in sorted(folder.iterdir())}
 
 
 def changed(content: bytes, change: tuple) -> bytes:
@@ -84,9 +89,7 @@ def read_damaged(kind, which, inside, done):
             (patient / file).write_bytes(whole)
             paths.append(patient / file)
         pair = (
-            (None, None)
-            if kind == "dicom"
-            else tuple(patient / f"{role}{kind}" for role in ("data", "label"))
+            (None, None) if kind in DICOM else tuple(patient / f"{role}{kind}" for role in ("data", "label"))
         )
         outcome = ingest(PatientFiles("7", True, patient, tuple(paths), *pair), Path(folder) / "out")
         assert outcome.verdict["verdict"] in ("accepted", "warned", "rejected")

@@ -69,6 +69,11 @@ def refusal(folder: Path, *patterns: str, label: bool = True, series: str | None
     return caught.value
 
 
+def bare(path: Path) -> bytes:
+    """A file without the 128 bytes of preamble and the prefix ``DICM``."""
+    return path.read_bytes()[132:]
+
+
 def codes(scan: RawScan) -> dict[str, str]:
     return {note.code: note.text for note in scan.notes}
 
@@ -356,14 +361,22 @@ def test_other_objects_are_left_out_and_counted(tmp_path: Path) -> None:
     )
 
 
-def test_empty_and_bare_files_are_named(tmp_path: Path) -> None:
+def test_empty_and_unreadable_files_are_named(tmp_path: Path) -> None:
     write_ct(tmp_path, CT)
     (tmp_path / "x.dcm").write_bytes(b"")
-    (tmp_path / "bare.dcm").write_bytes((tmp_path / "ct000.dcm").read_bytes()[132:])
+    (tmp_path / "cut.dcm").write_bytes(bare(tmp_path / "ct000.dcm")[:30])
     scan = read(tmp_path, label=False)
     text = codes(scan)["suspect_files"]
-    assert "bare.dcm, x.dcm" in text
+    assert "cut.dcm, x.dcm" in text
     assert {note.code: note.severity for note in scan.notes}["suspect_files"] == WARNED
+
+
+def test_a_slice_and_its_copy_without_prefix_are_one(tmp_path: Path) -> None:
+    stored = write_ct(tmp_path, CT)
+    (tmp_path / "copy").write_bytes(bare(tmp_path / "ct001.dcm"))
+    scan = read(tmp_path, label=False)
+    np.testing.assert_array_equal(scan.ct, stored.astype(int) - 1024)
+    assert codes(scan)["copied_files"] == "copies of other files left out: ct001.dcm."
 
 
 def test_exact_copies_of_slices_are_left_out(tmp_path: Path) -> None:
@@ -612,7 +625,9 @@ def test_second_rtstruct_without_gtv_or_of_another_ct_does_not_matter(tmp_path: 
         tmp_path / "other.dcm", {"GTV": gtv_boxes(CT)[:1]}, Reference(replace(CT, number=9, frame=9))
     )
     (tmp_path / "copy.dcm").write_bytes((tmp_path / "plan" / "rs.dcm").read_bytes())
-    assert read(tmp_path).label.sum() == 36
+    scan = read(tmp_path)
+    assert scan.label.sum() == 36
+    assert codes(scan).keys() == {"other_gtv_left_out", "other_rtstruct"}
 
 
 def test_two_rtstructs_with_a_gtv_are_refused(tmp_path: Path) -> None:
@@ -647,8 +662,8 @@ def test_findings_of_the_drawing_are_told(tmp_path: Path) -> None:
     contours = [box(CT, z, (2.5, 5.5), (10.5, 30.5)) for z in (0, 0.4, 1.2, 4)]
     write_rtstruct(tmp_path / "rs.dcm", {"GTV": [*contours, contours[0]]}, Reference(CT))
     found = codes(read(tmp_path))
-    assert "drawn once (1)" in found["repeated_contours"]
-    assert "cut at its edge (4)" in found["contours_cut"]
+    assert "drawn once (1: ROI 'GTV', slice 1 (z -30 mm))" in found["repeated_contours"]
+    assert "cut at its edge (5: ROI 'GTV', slices 1 to 2 and 5 (z -30 to -18 mm))" in found["contours_cut"]
     assert "thinner slices" in found["contours_between_slices"]
     assert "do not" not in found["slices_without_contour"]
     assert "fill them in" in found["slices_without_contour"]

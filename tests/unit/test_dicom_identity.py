@@ -119,3 +119,30 @@ def test_damaged_bytes_bring_no_identity_out_and_no_other_error(tmp_path: Path, 
         path.write_bytes(whole[:at] + damage + whole[at + length :])
         assert_silent(outcome(tmp_path))
         path.write_bytes(whole)
+
+
+@pytest.mark.usefixtures("listened")
+def test_files_without_prefix_bring_no_identity_out(tmp_path: Path) -> None:
+    write_patient(tmp_path)
+    for path in tmp_path.iterdir():
+        path.write_bytes(path.read_bytes()[132:])
+    assert_silent(outcome(tmp_path))
+    rng = np.random.default_rng(5)
+    path = tmp_path / "rs.dcm"
+    whole = path.read_bytes()
+    for _ in range(30):
+        at = int(rng.integers(len(whole)))
+        for damaged in (whole[:at] + rng.bytes(4) + whole[at + 4 :], whole[: max(at, 20)]):
+            path.write_bytes(damaged)
+            assert_silent(outcome(tmp_path))
+
+
+@pytest.mark.usefixtures("listened")
+@pytest.mark.parametrize("kind", [f"{NAME_MARK}^HANS ", f"{NAME_MARK} Hans ", f"SP\\{NAME_MARK}ABC"])
+def test_a_name_in_the_place_of_a_contour_type_is_not_quoted(tmp_path: Path, kind: str) -> None:
+    write_patient(tmp_path)
+    path = tmp_path / "rs.dcm"
+    path.write_bytes(path.read_bytes().replace(b"CLOSED_PLANAR ", kind.encode()))
+    text = outcome(tmp_path)
+    assert "no word of DICOM" in text
+    assert_silent(text)

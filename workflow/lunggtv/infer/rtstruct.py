@@ -97,7 +97,7 @@ def write_rtstruct(
 
 def _read_header(file: Path) -> Dataset:
     try:
-        header = dcmread(file, stop_before_pixels=True)
+        header = dcmread(file, stop_before_pixels=True, force=True)
     except (OSError, InvalidDicomError):
         raise DamagedFile(f"{file}: the CT slice cannot be read as DICOM.") from None
     missing = [name for name in NEEDED if header.get(name) in (None, "")]

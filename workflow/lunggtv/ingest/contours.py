@@ -1,24 +1,31 @@
-"""Contours to voxels: even-odd fill at pixel centres, on the slices the contours were drawn on.
+"""Contours to voxels, on the slices they were drawn on; whatever is joined, left out or moved is counted."""
 
-A pixel is inside when its centre is. A centre exactly on an edge is inside at the low side of the polygon
-and outside at the high side (half-open), so that polygons that share an edge share no pixel.
-"""
-
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from lunggtv.geometry import Grid
+from lunggtv.ingest.contour_region import Contour, Region, draw_region
+from lunggtv.ingest.polygon_pairs import TangledContours
+from lunggtv.ingest.polygons import DECIMALS
+from lunggtv.parts import box_of, label_parts, part_boxes
 
-# Coordinates are rounded to this many decimals of a pixel: a vertex meant to lie on a pixel centre then
-# does so, whatever rounding the way from millimetres brought.
-DECIMALS = 6
 LEANING_VOX = 0.5  # a contour may lean this much, in slices, before it is of another orientation
-MAX_CROSSINGS = (
-    2_000_000  # of edges with rows on one slice, 100 bytes each; a GTV as large as the slice has 2,000
-)
 SAME_PLANE_VOX = 0.05  # contours this near to each other, in slices, were drawn on one plane
+
+__all__ = ["Contour", "ContourOffGrid", "Drawing", "Finding", "TangledRoi", "draw_rois"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about the contours of ROI number ``roi``: on which slices, and how often in all."""
+
+    code: str
+    roi: int
+    slices: tuple[int, ...]
+    count: int
 
 
 @dataclass(frozen=True)
@@ -28,20 +35,19 @@ class Drawing:
     Attributes:
         mask: uint8 (z, y, x), 0 and 1.
         roi_voxels: voxels of each ROI by itself.
-        repeated: contours left out because the same ROI has exactly the same one already.
-        beyond_edge: contours partly beyond the pixels of their slice, cut there.
-        off_slice_mm: largest distance of a contour's plane from the slice that took it.
-        superseded: contour planes left out because another plane of the ROI lies nearer to the slice.
-        skipped_slices: slices without contour between two slices whose contours overlap.
+        off_slice_mm: largest distance of a contour's point from the slice that took it.
+        findings: by ROI. Their codes: ``repeated_contours``, ``crossing_contours``, ``contours_crossing_themselves``,
+            ``contour_slips``, ``holes``, ``large_holes``, ``contours_without_voxels``, as ``contour_region.Region``
+            counts them; ``contours_cut``, partly beyond the pixels; ``contours_between_slices``, planes left out
+            because another plane of the ROI lies nearer to the slice; ``parts_between_slices``, such planes of which
+            a part was drawn because no slice around shows it; ``slices_without_contour`` between two slices whose
+            contours overlap.
     """
 
     mask: np.ndarray
     roi_voxels: tuple[int, ...]
-    repeated: int
-    beyond_edge: int
     off_slice_mm: float
-    superseded: int
-    skipped_slices: int
+    findings: tuple[Finding, ...]
 
 
 class ContourOffGrid(ValueError):
@@ -53,100 +59,79 @@ class ContourOffGrid(ValueError):
         self.leaning = leaning
 
 
-class TangledContours(ValueError):
+class TangledRoi(ValueError):
     """The contours of ROI number ``roi`` run to and fro across a slice without end."""
 
     def __init__(self, roi: int) -> None:
-        super().__init__(f"ROI {roi}: contours with more than {MAX_CROSSINGS} crossings on one slice")
+        super().__init__(f"ROI {roi}: contours that cross a slice, or one another, without end")
         self.roi = roi
 
 
-def fill(polygons: Sequence[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
-    """Pixels inside an odd number of the polygons, bool (y, x).
+@dataclass(frozen=True)
+class _Placed:
+    """A contour in voxels: heights (n,) along the stack, polygon (n, 2)."""
 
-    Args:
-        polygons: arrays (n, 2) of vertices (y, x) in pixels, pixel centres at whole numbers; closed by
-            themselves. An inner polygon is a hole, and so is the inside of a keyhole contour.
-        shape: rows and columns of the result; what lies beyond is cut off.
-
-    Scan conversion with one crossing for every edge and row (Foley et al. 1990, section 3.6), all edges at
-    once.
-    """
-    rows, columns = shape
-    start = np.concatenate([np.asarray(polygon, dtype=float) for polygon in polygons])
-    end = np.concatenate([np.roll(np.asarray(polygon, dtype=float), -1, axis=0) for polygon in polygons])
-    # Every edge runs from low to high y: the two banks of a keyhole then cross at exactly the same x.
-    upward = (start[:, 0] <= end[:, 0])[:, None]
-    low, high = np.where(upward, start, end), np.where(upward, end, start)
-    first = np.clip(np.ceil(low[:, 0]), 0, rows).astype(np.int64)
-    count = np.clip(np.ceil(high[:, 0]), 0, rows).astype(np.int64) - first
-    if not count.any():
-        return np.zeros(shape, dtype=bool)
-    edge = np.repeat(np.arange(len(count)), count)
-    row = np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count) + first[edge]
-    slope = (high[edge, 1] - low[edge, 1]) / (high[edge, 0] - low[edge, 0])
-    crossing = np.round(low[edge, 1] + (row - low[edge, 0]) * slope, DECIMALS)
-    column = np.clip(np.ceil(crossing), 0, columns).astype(np.int64)
-    top, bottom = int(row.min()), int(row.max()) + 1
-    turns = np.bincount((row - top) * (columns + 1) + column, minlength=(bottom - top) * (columns + 1))
-    inside = np.zeros(shape, dtype=bool)
-    inside[top:bottom] = np.cumsum(turns.reshape(bottom - top, columns + 1), axis=1)[:, :columns] % 2 == 1
-    return inside
+    heights: np.ndarray
+    polygon: np.ndarray
+    exclusive: bool
 
 
-def draw_rois(rois: Sequence[Sequence[np.ndarray]], grid: Grid, tolerance_mm: float) -> Drawing:
+@dataclass
+class _Notes:
+    """Findings of one ROI as they come: slices and counts by code."""
+
+    slices: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    def add(self, code: str, z: int, count: int = 1) -> None:
+        if count:
+            self.slices[code].add(z)
+            self.counts[code] += count
+
+    def findings(self, roi: int) -> list[Finding]:
+        return [
+            Finding(code, roi, tuple(sorted(slices)), self.counts[code])
+            for code, slices in self.slices.items()
+        ]
+
+
+def draw_rois(rois: Sequence[Sequence[Contour]], grid: Grid, tolerance_mm: float) -> Drawing:
     """The union of ROIs on a CT's own slices.
 
-    Contours of one ROI in one plane are joined by the even-odd rule, so that inner ones are holes; ROIs are
-    joined by union. A plane goes to the nearest slice; where several planes of a ROI go to one slice
-    (contours drawn on thinner slices), the nearest is taken.
+    Contours of one ROI in one plane are joined as ``contour_region`` says; ROIs are joined by union. A plane goes to
+    the nearest slice; where several planes of a ROI go to one slice (contours drawn on thinner slices), the
+    nearest is taken, and of the others what no slice around shows.
 
     Args:
-        rois: for each ROI its closed contours, arrays (n, 3) of points (x, y, z) in mm LPS, n >= 3.
+        rois: for each ROI its closed contours, of at least three points each.
         grid: grid of the CT.
         tolerance_mm: how far beyond half a slice outside the stack a contour may lie.
 
     Raises:
-        TangledContours: see there.
+        TangledRoi: see there.
         ContourOffGrid: a contour leans over more than half a slice, or lies off the stack or wholly beside
             the pixels.
     """
     mask = np.zeros(grid.shape, dtype=bool)
-    roi_voxels = []
-    repeated = beyond_edge = superseded = skipped = 0
+    roi_voxels: list[int] = []
+    findings: list[Finding] = []
     off_slice_mm = 0.0
     for number, contours in enumerate(rois):
-        distinct = {np.round(grid.index_zyx(points), DECIMALS).tobytes(): None for points in contours}
-        repeated += len(contours) - len(distinct)
-        drawn = []
-        for content in distinct:
-            index = np.frombuffer(content).reshape(-1, 3)
-            _check_place(number, index, grid, tolerance_mm)
-            drawn.append((float(np.median(index[:, 0])), index[:, 1:]))
-            beyond_edge += _is_cut(index[:, 1:], grid.shape[1:])
-        planes = _planes(drawn)
-        chosen = _nearest_planes(planes, grid.shape[0])
-        superseded += len(planes) - len(chosen)
-        voxels = 0
-        previous, previous_z = None, 0
-        for z, plane in sorted(chosen.items()):
-            if _crossings(planes[plane], grid.shape[1]) > MAX_CROSSINGS:
-                raise TangledContours(number)
-            inside = fill(planes[plane], grid.shape[1:])
-            off_slice_mm = max(off_slice_mm, abs(plane - z) * grid.spacing_mm[0])
-            if previous is not None and z - previous_z > 1 and np.any(inside & previous):
-                skipped += z - previous_z - 1
-            mask[z] |= inside
-            voxels += int(inside.sum())
-            previous, previous_z = inside, z
-        roi_voxels.append(voxels)
-    return Drawing(
-        mask.astype(np.uint8), tuple(roi_voxels), repeated, beyond_edge, off_slice_mm, superseded, skipped
-    )
+        placed = [_placed(number, contour, grid, tolerance_mm) for contour in contours]
+        try:
+            drawn, notes, off_vox = _draw(placed, grid)
+        except TangledContours:
+            raise TangledRoi(number) from None
+        mask |= drawn
+        roi_voxels.append(int(np.count_nonzero(drawn)))
+        findings += notes.findings(number)
+        off_slice_mm = max(off_slice_mm, off_vox * grid.spacing_mm[0])
+    return Drawing(mask.astype(np.uint8), tuple(roi_voxels), off_slice_mm, tuple(findings))
 
 
-def _check_place(roi: int, index: np.ndarray, grid: Grid, tolerance_mm: float) -> None:
-    """Raise ContourOffGrid unless the contour (n, 3) in voxels lies in a slice, at least partly inside."""
+def _placed(roi: int, contour: Contour, grid: Grid, tolerance_mm: float) -> _Placed:
+    """A contour in voxels; raises ContourOffGrid unless it lies in a slice, at least partly inside."""
+    index = np.round(grid.index_zyx(contour.points), DECIMALS)
     z, in_plane = index[:, 0], index[:, 1:]
     if np.ptp(z) > LEANING_VOX:
         raise ContourOffGrid(roi, leaning=True)
@@ -154,34 +139,102 @@ def _check_place(roi: int, index: np.ndarray, grid: Grid, tolerance_mm: float) -
     beyond = in_plane.max(axis=0) < -0.5, in_plane.min(axis=0) > np.array(grid.shape[1:]) - 0.5
     if not -margin <= np.median(z) <= grid.shape[0] - 1 + margin or np.any(beyond):
         raise ContourOffGrid(roi, leaning=False)
+    return _Placed(z, in_plane, contour.exclusive)
 
 
-def _crossings(polygons: Sequence[np.ndarray], rows: int) -> float:
-    """About how often the polygons (n, 2) cross a row of the slice."""
-    heights = [np.clip(polygon[:, 0], 0, rows) for polygon in polygons]
-    return sum(float(np.abs(np.diff(height, append=height[0])).sum()) for height in heights)
+def _draw(placed: Sequence[_Placed], grid: Grid) -> tuple[np.ndarray, _Notes, float]:
+    """One ROI: its voxels (bool), what was noticed, how far in slices its contours lie off their slices at most."""
+    drawn = np.zeros(grid.shape, dtype=bool)
+    notes = _Notes()
+    off_vox = 0.0
+    planes = _planes(placed)
+    nearest = _nearest_planes(planes, grid.shape[0])
+    for z, height in nearest.items():
+        region = _region(planes[height], grid)
+        drawn[z] = region.inside
+        _note_region(notes, z, region)
+        off_vox = max(off_vox, *(float(np.abs(one.heights - z).max()) for one in planes[height]))
+    beside = drawn.copy()
+    for height in planes.keys() - set(nearest.values()):
+        z = _nearest_slice(height, grid.shape[0])
+        lost = _apart_from(_region(planes[height], grid).inside, drawn[max(z - 1, 0) : z + 2].any(axis=0))
+        beside[z] |= lost
+        notes.add("parts_between_slices" if lost.any() else "contours_between_slices", z)
+    for one in placed:
+        z = _nearest_slice(float(np.median(one.heights)), grid.shape[0])
+        notes.add("contours_cut", z, int(_is_cut(one.polygon, grid.shape[1:])))
+    for z in sorted(_gaps(beside)):
+        notes.add("slices_without_contour", z)
+    return beside, notes, off_vox
 
 
-def _planes(drawn: Sequence[tuple[float, np.ndarray]]) -> dict[float, list[np.ndarray]]:
-    """Polygons by plane; planes within ``SAME_PLANE_VOX`` of their lowest contour are one."""
-    planes: dict[float, list[np.ndarray]] = {}
-    for height, polygon in sorted(drawn, key=lambda pair: pair[0]):
+def _region(plane: Sequence[_Placed], grid: Grid) -> Region:
+    return draw_region(
+        [one.polygon for one in plane], [one.exclusive for one in plane], grid.shape[1:], grid.spacing_mm[1:]
+    )
+
+
+def _note_region(notes: _Notes, z: int, region: Region) -> None:
+    notes.add("repeated_contours", z, region.repeated)
+    notes.add("crossing_contours", z, region.crossing)
+    notes.add("contours_crossing_themselves", z, region.crossing_themselves)
+    notes.add("contour_slips", z, region.slips)
+    notes.add("holes", z, region.holes)
+    notes.add("large_holes", z, region.large_holes)
+    notes.add("contours_without_voxels", z, region.without_pixels)
+
+
+def _planes(placed: Sequence[_Placed]) -> dict[float, list[_Placed]]:
+    """Contours by plane; planes within ``SAME_PLANE_VOX`` of their lowest contour are one."""
+    planes: dict[float, list[_Placed]] = {}
+    for one in sorted(placed, key=lambda one: float(np.median(one.heights))):
+        height = float(np.median(one.heights))
         lowest = next(reversed(planes), None)
         if lowest is None or height - lowest > SAME_PLANE_VOX:
             lowest = height
-        planes.setdefault(lowest, []).append(polygon)
+        planes.setdefault(lowest, []).append(one)
     return planes
-
-
-def _is_cut(polygon: np.ndarray, shape: tuple[int, int]) -> bool:
-    return bool(np.any(polygon < -0.5) or np.any(polygon > np.array(shape) - 0.5))
 
 
 def _nearest_planes(planes: Iterable[float], slices: int) -> dict[int, float]:
     """For each slice that any plane is nearest to, the plane nearest to it."""
     chosen: dict[int, float] = {}
     for plane in sorted(planes):
-        z = int(np.clip(np.floor(plane + 0.5), 0, slices - 1))
+        z = _nearest_slice(plane, slices)
         if z not in chosen or abs(plane - z) < abs(chosen[z] - z):
             chosen[z] = plane
     return chosen
+
+
+def _nearest_slice(height: float, slices: int) -> int:
+    return int(np.clip(np.floor(height + 0.5), 0, slices - 1))
+
+
+def _apart_from(region: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """Parts of a region (y, x) that share no pixel with what is shown."""
+    parts, _ = label_parts(region, corners=True)
+    return region & ~np.isin(parts, np.unique(parts[shown & region]))
+
+
+def _is_cut(polygon: np.ndarray, shape: tuple[int, ...]) -> bool:
+    return bool(np.any(polygon < -0.5) or np.any(polygon > np.array(shape) - 0.5))
+
+
+def _gaps(mask: np.ndarray) -> set[int]:
+    """Slices (z of a bool mask) between a part that ends and another that begins above it, the two overlapping."""
+    gaps: set[int] = set()
+    if not mask.any():
+        return gaps
+    box = box_of(mask)
+    parts, count = label_parts(mask[box], corners=True)
+    if count == 1:
+        return gaps
+    heights = [part[0] for part in part_boxes(parts)]
+    for number, height in enumerate(heights, start=1):
+        own = parts[height.stop - 1] == number
+        for z in range(height.stop + 1, len(parts)):
+            above = np.unique(parts[z][own])
+            if any(heights[other - 1].start == z for other in above[above > 0]):
+                gaps |= set(range(height.stop, z))
+                break
+    return {gap + box[0].start for gap in gaps}

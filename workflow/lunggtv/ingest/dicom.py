@@ -6,14 +6,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from lunggtv.geometry import Grid
-from lunggtv.ingest.contours import ContourOffGrid, TangledContours, draw_rois
+from lunggtv.ingest.contours import ContourOffGrid, TangledRoi, draw_rois
 from lunggtv.ingest.dicom_choice import Choice, choose_labelled, choose_unlabelled
 from lunggtv.ingest.dicom_grid import stack
-from lunggtv.ingest.dicom_headers import ENHANCED, Inventory, quiet_pydicom, take_inventory
-from lunggtv.ingest.dicom_notes import drawing_notes, folder_notes, pixel_notes, reference_notes, roi_notes
+from lunggtv.ingest.dicom_headers import Inventory, take_inventory
+from lunggtv.ingest.dicom_kinds import ENHANCED
+from lunggtv.ingest.dicom_notes import few, folder_notes, pixel_notes, reference_notes, roi_notes
 from lunggtv.ingest.dicom_pixels import read_stack
 from lunggtv.ingest.dicom_series import Series, group_series, without_copies
 from lunggtv.ingest.dicom_settings import DicomSettings
+from lunggtv.ingest.dicom_values import quiet_pydicom
+from lunggtv.ingest.drawing_notes import drawing_notes
 from lunggtv.ingest.raw import PatientFiles, RawScan, Reason, Refused
 from lunggtv.ingest.rtstruct import StructureSet, read_structure_set
 
@@ -30,6 +33,8 @@ def read_dicom(patient: PatientFiles, settings: DicomSettings) -> RawScan:
     """
     with quiet_pydicom():
         inventory = take_inventory(patient.files, patient.folder)
+        if patient.labelled and inventory.suspect:
+            raise _unread(inventory)
         series, unused = group_series(inventory.slices)
         if not series:
             raise _no_ct(inventory)
@@ -99,17 +104,25 @@ def _draw(
         )
         text = f"{structure_set.name}: a contour of ROI '{rois[error.roi].name}' {where}"
         raise Refused("contour_outside_ct", text) from None
-    except TangledContours as error:
+    except TangledRoi as error:
         raise Refused(
             "contour_tangled",
-            f"{structure_set.name}: the contours of ROI '{rois[error.roi].name}' run to and fro across one slice "
+            f"{structure_set.name}: the contours of ROI '{rois[error.roi].name}' cross a slice, or one another, "
             "without end. Draw it again.",
         ) from None
     return drawing.mask, [
         *reference_notes(structure_set, series, here),
         *roi_notes(structure_set, drawing, grid.voxel_ml),
-        *drawing_notes(drawing, settings.slice_tolerance_mm),
+        *drawing_notes([roi.name for roi in rois], drawing, grid, settings.slice_tolerance_mm),
     ]
+
+
+def _unread(inventory: Inventory) -> Refused:
+    return Refused(
+        "unread_files",
+        f"{few(inventory.suspect)}: empty, or perhaps DICOM but not readable. The structure set with the right GTV "
+        "may be among them, so no other is taken. Copy or export these files again, or take them out of the folder.",
+    )
 
 
 def _no_ct(inventory: Inventory) -> Refused:

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lunggtv.ingest.dicom_series import Series, describe
 from lunggtv.ingest.dicom_settings import DicomSettings
-from lunggtv.ingest.raw import Reason, Refused
+from lunggtv.ingest.raw import NOTED, WARNED, Reason, Refused
 from lunggtv.ingest.rtstruct import StructureSet
 
 MAX_NAMES = 60  # ROI names listed in a refusal
@@ -30,10 +30,17 @@ def choose_labelled(
         Refused: no structure set, no GTV in it, a GTV without contours, several structure sets with a GTV,
             the series it refers to is not there, or several series remain.
     """
-    sets = _with_gtv(sets, settings)
+    drawn = _with_gtv(sets, settings)
     if settings.series is not None:
-        pinned = _pinned(patient, series, settings)
-        return _labelled_on(pinned, sets)
+        choice = _labelled_on(_pinned(patient, series, settings), drawn)
+    else:
+        choice = _labelled_by_reference(patient, series, drawn, settings)
+    return replace(choice, notes=(*choice.notes, *_left_out(choice.structure_set, sets)))
+
+
+def _labelled_by_reference(
+    patient: str, series: Sequence[Series], sets: Sequence[StructureSet], settings: DicomSettings
+) -> Choice:
     referred = [(one, _referred(one, series)) for one in sets]
     usable = [(one, found) for one, found in referred if found]
     if not usable:
@@ -115,6 +122,30 @@ def _labelled_on(pinned: Series, sets: Sequence[StructureSet]) -> Choice:
         "both have the same frame of reference. Check that the tumour lies where it is drawn.",
     )
     return Choice(pinned, same_frame[0], (note,))
+
+
+def _left_out(taken: StructureSet, sets: Sequence[StructureSet]) -> list[Reason]:
+    """What was in the other structure sets of the folder; a GTV in them, or a later date, is a reason to look."""
+    notes = []
+    for one in sets:
+        if one.digest == taken.digest:
+            continue
+        if one.drawn:
+            names = _names([roi.name for roi in one.drawn])
+            text = (
+                f"{one.name} has a GTV too, {names}, but refers to other images than {taken.name}, which was taken. "
+                "Check that this is the right one."
+            )
+            notes.append(Reason("other_gtv_left_out", text))
+            continue
+        newer = "" < taken.written < one.written
+        text = (
+            f"{one.name} was not used: none of its ROIs with a closed contour is named as ingest.roi_patterns asks; it "
+            f"has {_names(one.roi_names)}"
+        )
+        text += f". It is newer than {taken.name}: check that the GTV is not in it." if newer else "."
+        notes.append(Reason("other_rtstruct", text, WARNED if newer else NOTED))
+    return notes
 
 
 def _pinned(patient: str, series: Sequence[Series], settings: DicomSettings) -> Series:

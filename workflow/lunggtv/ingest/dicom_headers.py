@@ -4,59 +4,41 @@ No header value leaves this module but geometry and, inside ``CtSlice``, the UID
 those are kept out of ``repr`` and are never printed.
 """
 
-import logging
-import struct
-import warnings
-import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pydicom
-from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag, Tag
 
+from lunggtv.ingest.dicom_kinds import (
+    CT_IMAGE,
+    EMPTY,
+    NOT_DICOM,
+    OTHER,
+    RTSTRUCT,
+    UNREADABLE,
+    begins_a_data_set,
+    has_dicom_name,
+    kind_of,
+)
 from lunggtv.ingest.dicom_limits import BoundedFile, check_deflated, is_deflated
+from lunggtv.ingest.dicom_values import READ_ERRORS, numbers_of, text_of
 from lunggtv.ingest.raw import Refused
 
-CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
-ENHANCED_CT = {"1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"}
-RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
-OTHER_KINDS = {
-    "1.2.840.10008.1.3.10": "DICOMDIR",
-    "1.2.840.10008.5.1.4.1.1.481.2": "RTDOSE",
-    "1.2.840.10008.5.1.4.1.1.481.5": "RTPLAN",
-    "1.2.840.10008.5.1.4.1.1.481.1": "RTIMAGE",
-    "1.2.840.10008.5.1.4.1.1.128": "PET",
-    "1.2.840.10008.5.1.4.1.1.4": "MR",
-    "1.2.840.10008.5.1.4.1.1.7": "secondary capture",
-    "1.2.840.10008.5.1.4.1.1.66.1": "registration",
-}
-NOT_DICOM = "not DICOM"
-NO_PREFIX = "DICOM without the prefix 'DICM'"
-EMPTY = "empty"
-ENHANCED = "enhanced (multi-frame) CT"
-SCOUT = "scout"
-NO_GREY = "CT image in colour"
-# A data set without preamble begins with group 0002 or 0008, little endian.
-BARE_STARTS = (b"\x02\x00", b"\x08\x00")
 HEADER_TAGS = sorted(
     Tag(keyword)
     for keyword in (
-        "SpecificCharacterSet", "ImageType", "SOPClassUID", "SOPInstanceUID", "GantryDetectorTilt",
+        "SpecificCharacterSet", "ImageType", "SOPClassUID", "Modality", "SOPInstanceUID", "GantryDetectorTilt",
         "SeriesInstanceUID", "AcquisitionNumber", "ImagePositionPatient", "ImageOrientationPatient",
         "FrameOfReferenceUID", "SamplesPerPixel", "NumberOfFrames", "Rows", "Columns", "PixelSpacing",
     )
 )  # fmt: skip
-# What pydicom raises on a damaged file.
-READ_ERRORS = (
-    OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError, NotImplementedError,
-    RecursionError, OverflowError, struct.error, zlib.error, InvalidDicomError, BytesLengthException,
-)  # fmt: skip
+FIRST_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -87,7 +69,8 @@ class CtSlice:
 
 @dataclass(frozen=True)
 class Inventory:
-    """What a folder holds. ``skipped`` counts the files by kind that no reader of ours needs."""
+    """What a folder holds. ``skipped`` counts the files by kind that no reader of ours needs; ``suspect`` are those
+    among them that may be DICOM but cannot be read."""
 
     slices: tuple[CtSlice, ...]
     structure_sets: tuple[Path, ...]
@@ -97,20 +80,6 @@ class Inventory:
     def skipped_text(self) -> str:
         """The skipped files in words, as ``2 RTDOSE, 1 scout``; ``nothing`` if none."""
         return ", ".join(f"{n} {kind}" for kind, n in sorted(self.skipped.items())) or "nothing"
-
-
-@contextmanager
-def quiet_pydicom() -> Iterator[None]:
-    """Silence pydicom's warnings and log while it reads: they quote header values."""
-    logger = logging.getLogger("pydicom")
-    was_disabled = logger.disabled
-    logger.disabled = True
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.disabled = was_disabled
 
 
 def take_inventory(files: Sequence[Path], folder: Path) -> Inventory:
@@ -128,10 +97,12 @@ def take_inventory(files: Sequence[Path], folder: Path) -> Inventory:
         header = _read_header(path, name)
         if isinstance(header, str):
             skipped[header] += 1
-            if header != NOT_DICOM:
+            if header == UNREADABLE or (header == EMPTY and has_dicom_name(path.name)):
                 suspect.append(name)
             continue
-        kind = _kind(header, name)
+        kind = kind_of(header)
+        if kind is None:
+            raise _damaged(name)
         if kind == CT_IMAGE:
             slices.append(_ct_slice(header, path, name))
         elif kind == RTSTRUCT:
@@ -146,34 +117,6 @@ def relative_name(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
 
 
-def value_of(dataset: pydicom.Dataset, keyword: str) -> Any:
-    """An element's value; None if it is absent, empty or cannot be read."""
-    try:
-        value = dataset.get(keyword)
-    except READ_ERRORS:
-        return None
-    return None if value is None or value == "" else value
-
-
-def text_of(dataset: pydicom.Dataset, keyword: str) -> str:
-    """An element's value as text, empty if there is none."""
-    value = value_of(dataset, keyword)
-    return "" if value is None else str(value).strip()
-
-
-def numbers_of(dataset: pydicom.Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
-    """An element's ``count`` finite numbers; None if they are not there."""
-    value = value_of(dataset, keyword)
-    if value is None:
-        return None
-    try:
-        numbers = tuple(float(v) for v in (value if count > 1 else [value]))
-    except (TypeError, ValueError):
-        return None
-    finite = all(abs(n) < float("inf") for n in numbers)
-    return numbers if len(numbers) == count and finite else None
-
-
 def _read_header(path: Path, name: str) -> pydicom.Dataset | str:
     """The header, or the kind of a file that has none."""
     try:
@@ -183,7 +126,7 @@ def _read_header(path: Path, name: str) -> pydicom.Dataset | str:
                 return read_partial(file, stop_when=_past_header, specific_tags=HEADER_TAGS)
             return read_partial(BoundedFile(file), stop_when=_past_header, specific_tags=HEADER_TAGS)
     except InvalidDicomError:
-        return _kind_without_prefix(path)
+        return _header_without_prefix(path)
     except PermissionError:
         raise Refused(
             "unreadable_file", f"{name}: not allowed to read the file. Mend its permissions."
@@ -196,31 +139,23 @@ def _past_header(tag: BaseTag, vr: str | None, length: int) -> bool:
     return tag > HEADER_TAGS[-1]
 
 
-def _kind_without_prefix(path: Path) -> str:
+def _header_without_prefix(path: Path) -> pydicom.Dataset | str:
+    """As ``_read_header`` for a file without preamble and prefix, as some planning systems write them."""
     with open(path, "rb") as file:
-        start = file.read(2)
-    if not start:
-        return EMPTY
-    return NO_PREFIX if start in BARE_STARTS else NOT_DICOM
-
-
-def _kind(header: pydicom.FileDataset, name: str) -> str:
-    # A file cut inside its header may have the class in its file meta information alone.
-    sop_class = text_of(header, "SOPClassUID") or text_of(header.file_meta, "MediaStorageSOPClassUID")
-    if not sop_class:
-        raise _damaged(name)
-    if sop_class in ENHANCED_CT:
-        return ENHANCED
-    if sop_class == CT_IMAGE:
-        if "LOCALIZER" in text_of(header, "ImageType").upper():
-            return SCOUT
-        if value_of(header, "SamplesPerPixel") not in (None, 1):
-            return NO_GREY
-        if value_of(header, "NumberOfFrames") not in (None, 0, 1):
-            return ENHANCED
-    if sop_class in (CT_IMAGE, RTSTRUCT):
-        return sop_class
-    return OTHER_KINDS.get(sop_class, "other object")
+        start = file.read(FIRST_BYTES)
+        if not start:
+            return EMPTY
+        if begins_a_data_set(start):
+            file.seek(0)
+            with suppress(*READ_ERRORS):
+                header = read_partial(
+                    BoundedFile(file), stop_when=_past_header, force=True, specific_tags=HEADER_TAGS
+                )
+                # Without its modality a class that nobody knows may be half a class that everybody knows.
+                if kind_of(header) not in (None, OTHER) or text_of(header, "Modality"):
+                    return header
+            return UNREADABLE
+    return UNREADABLE if has_dicom_name(path.name) else NOT_DICOM
 
 
 def _ct_slice(header: pydicom.Dataset, path: Path, name: str) -> CtSlice:

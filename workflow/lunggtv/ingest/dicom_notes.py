@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+from lunggtv.ingest.contour_kinds import INTERPOLATED_PLANAR
 from lunggtv.ingest.contours import Drawing
 from lunggtv.ingest.dicom_headers import Inventory
 from lunggtv.ingest.dicom_pixels import PixelStack
 from lunggtv.ingest.dicom_series import Series
-from lunggtv.ingest.raw import NOTED, Reason
+from lunggtv.ingest.raw import NOTED, WARNED, Reason
 from lunggtv.ingest.rtstruct import Roi, StructureSet
 
 MAX_FILES_NAMED = 5
@@ -23,12 +24,12 @@ def folder_notes(inventory: Inventory, unused: int, copies: Sequence[str]) -> li
         notes.append(
             Reason(
                 "suspect_files",
-                "files that are empty or lack the DICOM prefix were not read: "
-                f"{_few(inventory.suspect)}. If one belongs to the CT, copy or export it again.",
+                f"files that are empty, or perhaps DICOM but not readable: {few(inventory.suspect)}. If one belongs "
+                "to the CT, copy or export it again.",
             )
         )
     if copies:
-        notes.append(Reason("copied_files", f"copies of other files left out: {_few(copies)}.", NOTED))
+        notes.append(Reason("copied_files", f"copies of other files left out: {few(copies)}.", NOTED))
     return notes
 
 
@@ -95,35 +96,32 @@ def roi_notes(structure_set: StructureSet, drawing: Drawing, voxel_ml: float) ->
     if tiny:
         text = f"{_quoted(tiny)} encloses no voxel centre and is not in the label."
         notes.append(Reason("roi_without_voxels", text))
-    empty = [roi for roi in structure_set.gtv if not roi.contours]
+    empty = [roi for roi in structure_set.gtv if not roi.contours and not roi.open_contours]
     if empty:
-        text = f"{_quoted(empty)} has no closed contour and was left out."
+        text = f"{_quoted(empty)} has no contour and was left out."
         notes.append(Reason("empty_roi", text, NOTED))
-    open_contours = sum(roi.open_contours for roi in rois)
-    if open_contours:
-        text = f"{names}: points and open contours enclose nothing and were left out ({open_contours})."
+    opened = [roi for roi in structure_set.gtv if roi.open_contours]
+    if opened:
+        count = sum(roi.open_contours for roi in opened)
+        text = f"{_quoted(opened)}: points and open contours enclose nothing and were left out ({count})."
         notes.append(Reason("open_contours", text))
-    return notes
-
-
-def drawing_notes(drawing: Drawing, tolerance_mm: float) -> list[Reason]:
-    """Contours that could not be drawn as they stand."""
-    findings = {
-        "repeated_contours": (drawing.repeated, "contours that stand twice in the RTSTRUCT were drawn once"),
-        "contours_cut": (drawing.beyond_edge, "contours that reach beyond the image were cut at its edge"),
-        "contours_between_slices": (
-            drawing.superseded,
-            "the GTV was drawn on thinner slices; contour planes between slices were left out",
-        ),
-        "slices_without_contour": (
-            drawing.skipped_slices,
-            "slices within the GTV have no contour; the planning system may fill them in, the label does not",
-        ),
-    }
-    notes = [Reason(code, f"{text} ({count}).") for code, (count, text) in findings.items() if count]
-    if drawing.off_slice_mm > tolerance_mm:
-        text = f"contours lie up to {drawing.off_slice_mm:.2g} mm from the nearest slice, which took them."
-        notes.append(Reason("contours_off_slice", text))
+    taken = {roi.name for roi in structure_set.gtv}
+    similar = [
+        f"'{name}'" for name in structure_set.roi_names if "gtv" in name.casefold() and name not in taken
+    ]
+    if similar:
+        text = f"ROIs that ingest.roi_patterns does not name, and which are not in the label: {few(similar)}."
+        notes.append(Reason("rois_not_taken", text, NOTED))
+    kinds = sorted({kind for roi in rois for kind in roi.kinds_closed})
+    if kinds:
+        text = f"{names}: contours of these types were taken as closed: {', '.join(kinds)}."
+        severity = NOTED if kinds == [INTERPOLATED_PLANAR] else WARNED
+        notes.append(Reason("contour_types", text, severity))
+    if structure_set.nameless:
+        text = (
+            f"{structure_set.name} holds contours of ROIs that it does not name ({structure_set.nameless}); "
+        )
+        notes.append(Reason("nameless_rois", text + "they are not in the label."))
     return notes
 
 
@@ -131,6 +129,7 @@ def _quoted(rois: Sequence[Roi]) -> str:
     return ", ".join(f"'{roi.name}'" for roi in rois)
 
 
-def _few(names: Sequence[str]) -> str:
+def few(names: Sequence[str]) -> str:
+    """The first names of a list, and how many more there are."""
     more = len(names) - MAX_FILES_NAMED
     return ", ".join(names[:MAX_FILES_NAMED]) + (f" and {more} more" if more > 0 else "")

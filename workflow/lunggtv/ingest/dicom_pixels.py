@@ -13,8 +13,9 @@ import numpy as np
 import pydicom
 from pydicom.encaps import generate_frames
 
-from lunggtv.ingest.dicom_headers import READ_ERRORS, CtSlice, numbers_of, text_of, value_of
+from lunggtv.ingest.dicom_headers import CtSlice
 from lunggtv.ingest.dicom_limits import check_items
+from lunggtv.ingest.dicom_values import READ_ERRORS, numbers_of, text_of, value_of
 from lunggtv.ingest.raw import Refused
 
 PIXEL_DATA = 0x7FE00010
@@ -63,7 +64,7 @@ def read_stack(slices: Sequence[CtSlice]) -> PixelStack:
         digests.append(hashlib.sha256(content).hexdigest())
         try:
             check_items(content)
-            dataset = pydicom.dcmread(io.BytesIO(content), specific_tags=PIXEL_TAGS)
+            dataset = pydicom.dcmread(io.BytesIO(content), specific_tags=PIXEL_TAGS, force=True)
             images.append(_hounsfield(dataset, one))
         except READ_ERRORS:
             raise _damaged(one, "cannot be decoded") from None

@@ -4,16 +4,17 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
 from lunggtv.ingest.dicom_grid import stack
 from lunggtv.ingest.dicom_headers import CtSlice
 from lunggtv.ingest.raw import Refused
-from lunggtv.provenance import file_digest
 
 MIN_SLICES = 3  # fewer have no spacing that could be checked: scouts, single frames, dose reports
 KEY_CHARACTERS = 8
+PREFIX_END = 132  # bytes of preamble and prefix
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def without_copies(series: Series) -> tuple[Series, list[str]]:
         known = first.setdefault(one.sop_uid, one)
         if known is one:
             continue
-        if file_digest(known.path) != file_digest(one.path):
+        if _data_set(known.path) != _data_set(one.path):
             raise Refused(
                 "duplicate_slices",
                 f"{known.name} and {one.name} say they are the same CT image but differ. Keep the right one.",
@@ -79,6 +80,12 @@ def describe(series: Series, tolerance_mm: float) -> str:
     except Refused as refused:
         return f"{text}, unusable ({refused.reason.code.replace('_', ' ')})"
     return f"{text}, spacing {' x '.join(f'{mm:.4g}' for mm in grid.spacing_mm)} mm"
+
+
+def _data_set(path: Path) -> bytes:
+    """The bytes of a file without preamble and prefix, which a copy may have lost."""
+    content = path.read_bytes()
+    return content[PREFIX_END:] if content[:PREFIX_END].endswith(b"DICM") else content
 
 
 def _parted(uid: str, members: list[CtSlice]) -> list[Series]:

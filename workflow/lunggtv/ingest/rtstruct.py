@@ -1,20 +1,23 @@
 """RT structure sets: the ROIs whose names say GTV, their contours, and the CT images they were drawn on."""
 
 import io
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pydicom
 
-from lunggtv.ingest.dicom_headers import READ_ERRORS, relative_name, text_of, value_of
+from lunggtv.ingest.contour_kinds import UnknownKind, judge_kind
+from lunggtv.ingest.contour_region import Contour
+from lunggtv.ingest.dicom_headers import relative_name
 from lunggtv.ingest.dicom_limits import check_items
 from lunggtv.ingest.dicom_settings import DicomSettings
+from lunggtv.ingest.dicom_values import READ_ERRORS, text_of, value_of
 from lunggtv.ingest.raw import Refused
 from lunggtv.provenance import file_digest
 
-CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 CONTOUR_DATA = 0x30060050
 UNDEFINED_LENGTH = 0xFFFFFFFF
 MAX_BYTES = 1 << 28  # a large plan with all organs has some 20 MB
@@ -22,6 +25,7 @@ NEEDED_TAGS = [
     "SpecificCharacterSet", "ReferencedFrameOfReferenceSequence", "StructureSetROISequence",
     "ROIContourSequence",
 ]  # fmt: skip
+DATE_TAGS = ["StructureSetDate", "StructureSetTime"]
 
 
 @dataclass(frozen=True)
@@ -30,15 +34,17 @@ class Roi:
 
     Attributes:
         name: as the physician wrote it.
-        contours: closed contours, arrays (n, 3) of points (x, y, z) in mm LPS.
+        contours: its closed contours.
         open_contours: number of points, lines and open contours, which enclose nothing.
+        kinds_closed: types of those contours that are closed by their points or name, not by DICOM's definition.
         frame_uid: frame of reference of the points.
         image_uids: CT images its contours were drawn on, where the contours say.
     """
 
     name: str
-    contours: tuple[np.ndarray, ...] = field(repr=False)
+    contours: tuple[Contour, ...] = field(repr=False)
     open_contours: int
+    kinds_closed: tuple[str, ...]
     frame_uid: str = field(repr=False)
     image_uids: frozenset[str] = field(repr=False)
 
@@ -47,13 +53,16 @@ class Roi:
 class StructureSet:
     """One RTSTRUCT file. ``roi_names`` are all names in it, ``gtv`` those ROIs that the settings choose.
 
-    ``images`` maps each series it refers to to the images it names there.
+    ``images`` maps each series it refers to to the images it names there; ``nameless`` counts the ROIs with contours
+    but no name; ``written`` is its date and time, to compare alone, empty where it has none.
     """
 
     name: str
     digest: str
     roi_names: tuple[str, ...]
     gtv: tuple[Roi, ...]
+    nameless: int
+    written: str = field(repr=False)
     images: dict[str, frozenset[str]] = field(repr=False)
     frame_uids: frozenset[str] = field(repr=False)
 
@@ -73,7 +82,8 @@ def read_structure_set(path: Path, folder: Path, settings: DicomSettings) -> Str
     """Read an RTSTRUCT, with the contours of the ROIs that the settings choose.
 
     Raises:
-        Refused: the file is damaged, or a chosen contour has broken coordinates.
+        Refused: the file is damaged, a chosen contour has broken coordinates or a type that cannot be judged, or a
+            chosen ROI shares its number with another.
     """
     name = relative_name(path, folder)
     if path.stat().st_size > MAX_BYTES:
@@ -81,52 +91,101 @@ def read_structure_set(path: Path, folder: Path, settings: DicomSettings) -> Str
     try:
         content = path.read_bytes()
         check_items(content)
-        dataset = pydicom.dcmread(io.BytesIO(content), specific_tags=NEEDED_TAGS)
+        # Some planning systems leave out the preamble and the prefix, which pydicom reads by force alone.
+        dataset = pydicom.dcmread(io.BytesIO(content), specific_tags=[*NEEDED_TAGS, *DATE_TAGS], force=True)
         _check_whole(dataset)
         names = _roi_names(dataset)
-        gtv = tuple(
-            _roi(dataset, number, roi_name, frame_uid)
-            for number, (roi_name, frame_uid) in names.items()
-            if settings.is_gtv(roi_name)
-        )
+        gtv = tuple(_roi(dataset, one) for one in names if settings.is_gtv(one.name))
+        nameless = _nameless(dataset, names)
         images, frame_uids = _references(dataset)
+    except UnknownKind as error:
+        raise Refused("contour_type", f"{name}: {error}") from None
     except READ_ERRORS:
         raise Refused(
             "damaged_rtstruct",
             f"{name}: the RTSTRUCT is cut short, or its contours are not readable. Export it again.",
         ) from None
-    roi_names = tuple(roi_name for roi_name, _ in names.values())
-    return StructureSet(name, file_digest(path), roi_names, gtv, images, frame_uids)
+    numbers = Counter(one.number for one in names)
+    if shared := [one.name for one in names if numbers[one.number] > 1 and settings.is_gtv(one.name)]:
+        raise Refused(
+            "roi_number_twice",
+            f"{name}: ROI '{shared[0]}' shares its number with another ROI, and whose contours are whose cannot be "
+            "told. Export it again.",
+        )
+    return StructureSet(
+        name=name,
+        digest=file_digest(path),
+        roi_names=tuple(one.name for one in names),
+        gtv=gtv,
+        nameless=nameless,
+        written="".join(text_of(dataset, keyword) for keyword in DATE_TAGS),
+        images=images,
+        frame_uids=frame_uids,
+    )
 
 
-def _roi_names(dataset: pydicom.Dataset) -> dict[str, tuple[str, str]]:
-    """ROI number to name and frame of reference, in the order of the file."""
-    names = {}
+@dataclass(frozen=True)
+class _RoiName:
+    number: int | str
+    name: str
+    frame_uid: str = field(repr=False)
+
+
+def _roi_names(dataset: pydicom.Dataset) -> list[_RoiName]:
+    """The ROIs in the order of the file."""
+    names = []
     for item in _items(dataset, "StructureSetROISequence"):
         name = text_of(item, "ROIName").strip("\0 ")
         if not name.isprintable():
             # A damaged length makes the name swallow what follows, which may identify the patient.
             raise ValueError("a ROI name has no control characters")
-        names[text_of(item, "ROINumber")] = (name, text_of(item, "ReferencedFrameOfReferenceUID"))
+        frame_uid = text_of(item, "ReferencedFrameOfReferenceUID")
+        names.append(_RoiName(_number(item, "ROINumber"), name, frame_uid))
     return names
 
 
-def _roi(dataset: pydicom.Dataset, number: str, name: str, frame_uid: str) -> Roi:
-    contours: list[np.ndarray] = []
+def _number(item: pydicom.Dataset, keyword: str) -> int | str:
+    """The number of a ROI: 1 is 01; what is no number is told apart by its text."""
+    text = text_of(item, keyword)
+    return int(text) if text.isdecimal() else text
+
+
+def _nameless(dataset: pydicom.Dataset, names: Sequence[_RoiName]) -> int:
+    known = {one.number for one in names}
+    return sum(
+        _number(roi, "ReferencedROINumber") not in known
+        for roi in _items(dataset, "ROIContourSequence")
+        if _items(roi, "ContourSequence")
+    )
+
+
+def _roi(dataset: pydicom.Dataset, roi_name: _RoiName) -> Roi:
+    contours: list[Contour] = []
     images: set[str] = set()
+    kinds_closed: set[str] = set()
     open_contours = 0
     for roi in _items(dataset, "ROIContourSequence"):
-        if text_of(roi, "ReferencedROINumber") != number:
+        if _number(roi, "ReferencedROINumber") != roi_name.number:
             continue
         for item in _items(roi, "ContourSequence"):
             points = _points(item)
-            if text_of(item, "ContourGeometricType") not in CLOSED or len(points) < 3:
+            kind = judge_kind(text_of(item, "ContourGeometricType"), points, roi_name.name)
+            if not kind.closed:
                 open_contours += 1
                 continue
-            contours.append(points)
+            if kind.unusual:
+                kinds_closed.add(kind.unusual)
+            contours.append(Contour(points, kind.exclusive))
             for image in _items(item, "ContourImageSequence"):
                 images.add(text_of(image, "ReferencedSOPInstanceUID"))
-    return Roi(name, tuple(contours), open_contours, frame_uid, frozenset(images - {""}))
+    return Roi(
+        name=roi_name.name,
+        contours=tuple(contours),
+        open_contours=open_contours,
+        kinds_closed=tuple(sorted(kinds_closed)),
+        frame_uid=roi_name.frame_uid,
+        image_uids=frozenset(images - {""}),
+    )
 
 
 def _points(item: pydicom.Dataset) -> np.ndarray:

@@ -1,0 +1,282 @@
+"""Which structure set and which contours make the label: nothing is left out, joined or replaced without a word."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from lunggtv.ingest.dicom import read_dicom
+from lunggtv.ingest.raw import NOTED, REJECTED, WARNED, RawScan, Refused
+from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from tests.unit.dicom_files import CtSeries, Reference, box, patient_files, settings, write_ct, write_rtstruct
+
+CT = CtSeries()
+BOXES = [box(CT, z, (2.5, 5.5), (3.5, 7.5)) for z in (1, 2, 3)]  # 12 voxels each
+
+
+def read(folder: Path, label: bool = True) -> RawScan:
+    return read_dicom(patient_files(folder, label), settings())
+
+
+def refusal(folder: Path, label: bool = True) -> Refused:
+    with pytest.raises(Refused) as caught:
+        read(folder, label)
+    assert caught.value.reason.severity == REJECTED
+    return caught.value
+
+
+def told(scan: RawScan) -> dict[str, tuple[str, str]]:
+    """Severity and text of every note by its code."""
+    return {note.code: (note.severity, note.text) for note in scan.notes}
+
+
+def edit(path: Path, change: Callable[[Dataset], None]) -> None:
+    dataset = pydicom.dcmread(path)
+    change(dataset)
+    dataset.save_as(path)
+
+
+def strip(path: Path, meta: bool = True) -> None:
+    """Take away preamble and prefix, and the file meta information unless ``meta``, as some planning systems do."""
+    content = path.read_bytes()[132:]
+    length = 12 + int.from_bytes(content[8:12], "little")
+    path.write_bytes(content if meta else content[length:])
+
+
+@pytest.fixture
+def patient(tmp_path: Path) -> Path:
+    """A CT and a structure set with a GTV of 36 voxels."""
+    write_ct(tmp_path / "ct", CT)
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": BOXES}, Reference(CT))
+    return tmp_path
+
+
+# --- files without the DICOM prefix ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("meta", [True, False], ids=["with meta information", "bare"])
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_files_without_prefix_are_read(tmp_path: Path, syntax: str, meta: bool) -> None:
+    stored = write_ct(tmp_path, replace(CT, syntax=syntax))
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": BOXES}, Reference(CT))
+    for path in tmp_path.iterdir():
+        strip(path, meta)
+    scan = read(tmp_path)
+    np.testing.assert_array_equal(scan.ct, stored.astype(int) - 1024)
+    assert scan.label.sum() == 36
+    assert scan.notes == ()
+
+
+def test_a_set_without_prefix_beside_an_older_one_is_not_overlooked(patient: Path) -> None:
+    write_rtstruct(patient / "old.dcm", {"GTV": BOXES[:1]}, Reference(CT))
+    strip(patient / "rs.dcm", meta=False)
+    refused = refusal(patient)
+    assert refused.reason.code == "several_rtstructs"
+    assert "old.dcm" in str(refused) and "rs.dcm" in str(refused)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("plan.dcm", b""),
+        ("RS.1.2.246.352.71.4.12", b""),
+        ("RS1", b""),
+        ("new.DCM", b"\0" * 4000),
+        ("rtstruct", b"\x08\0\x05\0CS\x0a\0ISO_IR"),
+        ("1.2.840.113704.1", b"no DICOM at all"),
+        ("anything", b"\x08\0\x16\0UI\xff\xff" + b"1" * 900),
+    ],
+)
+def test_what_may_be_the_right_structure_set_is_never_passed_over(
+    patient: Path, name: str, content: bytes
+) -> None:
+    (patient / name).write_bytes(content)
+    refused = refusal(patient)
+    assert refused.reason.code == "unread_files"
+    assert name in str(refused) and "no other is taken" in str(refused)
+    assert told(read(patient, label=False))["suspect_files"][0] == WARNED
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("notes.txt", b"no DICOM"), ("README", b"text"), ("empty", b""), ("a.pdf", b"")]
+)
+def test_what_is_certainly_none_does_not_matter(patient: Path, name: str, content: bytes) -> None:
+    (patient / name).write_bytes(content)
+    scan = read(patient)
+    assert scan.label.sum() == 36
+    assert {severity for severity, _ in told(scan).values()} == {NOTED}
+
+
+def test_a_structure_set_of_a_foreign_class_is_read_or_refused_but_seen(patient: Path) -> None:
+    write_rtstruct(patient / "new.dcm", {"GTV": BOXES[:2]}, Reference(CT))
+    edit(patient / "new.dcm", lambda dataset: setattr(dataset, "SOPClassUID", "1.2.3.4"))
+    assert refusal(patient).reason.code == "several_rtstructs"
+
+
+# --- other structure sets of the folder -------------------------------------------------------------------------
+
+
+def dated(date: str) -> Callable[[Dataset], None]:
+    def change(dataset: Dataset) -> None:
+        dataset.StructureSetDate, dataset.StructureSetTime = date, "101010"
+
+    return change
+
+
+@pytest.mark.parametrize(("date", "severity"), [("20190101", NOTED), ("20210101", WARNED), ("", NOTED)])
+def test_a_newer_set_without_a_gtv_by_the_patterns_is_a_reason_to_look(
+    patient: Path, date: str, severity: str
+) -> None:
+    edit(patient / "rs.dcm", dated("20200101"))
+    write_rtstruct(patient / "b.dcm", {"Tumor": BOXES[:1], "Heart": BOXES}, Reference(CT))
+    edit(patient / "b.dcm", dated(date))
+    scan = read(patient)
+    assert scan.label.sum() == 36
+    found, text = told(scan)["other_rtstruct"]
+    assert found == severity
+    assert "b.dcm" in text and "'Tumor', 'Heart'" in text
+    assert ("newer than rs.dcm" in text) == (severity == WARNED)
+    assert "2021" not in text and "1010" not in text
+
+
+def test_a_gtv_on_images_that_are_not_here_is_told(patient: Path) -> None:
+    write_rtstruct(patient / "replan.dcm", {"GTVnew": BOXES[:1]}, Reference(replace(CT, number=9, frame=9)))
+    scan = read(patient)
+    assert scan.label.sum() == 36
+    severity, text = told(scan)["other_gtv_left_out"]
+    assert severity == WARNED
+    assert "replan.dcm has a GTV too, 'GTVnew'" in text and "rs.dcm, which was taken" in text
+
+
+def test_rois_named_like_a_gtv_but_not_taken_are_told(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT)
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": BOXES, "R_GTV": BOXES, "Lung": BOXES}, Reference(CT))
+    assert told(read(tmp_path))["rois_not_taken"] == (
+        NOTED,
+        "ROIs that ingest.roi_patterns does not name, and which are not in the label: 'R_GTV'.",
+    )
+
+
+# --- numbers and names of ROIs ----------------------------------------------------------------------------------
+
+
+def test_two_rois_of_one_number_are_refused(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT)
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": BOXES, "Heart": BOXES[:1]}, Reference(CT))
+
+    def same_number(dataset: Dataset) -> None:
+        dataset.StructureSetROISequence[1].ROINumber = 1
+
+    edit(tmp_path / "rs.dcm", same_number)
+    refused = refusal(tmp_path)
+    assert refused.reason.code == "roi_number_twice"
+    assert "ROI 'GTV' shares its number" in str(refused)
+
+
+def test_numbers_are_compared_as_numbers(patient: Path) -> None:
+    edit(patient / "rs.dcm", lambda d: setattr(d.ROIContourSequence[0], "ReferencedROINumber", "01"))
+    assert read(patient).label.sum() == 36
+
+
+def test_contours_of_a_roi_without_a_name_are_told(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT)
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": BOXES, "Lost": BOXES}, Reference(CT))
+    edit(tmp_path / "rs.dcm", lambda d: d.StructureSetROISequence.pop())
+    scan = read(tmp_path)
+    assert scan.label.sum() == 36
+    severity, text = told(scan)["nameless_rois"]
+    assert severity == WARNED and "does not name (1)" in text
+
+
+# --- types of contours ------------------------------------------------------------------------------------------
+
+
+def closed(points: np.ndarray) -> np.ndarray:
+    return np.vstack([points, points[:1]])
+
+
+def typed(*kinds: str) -> Callable[[Dataset], None]:
+    """Types of the first contours of the first ROI."""
+
+    def change(dataset: Dataset) -> None:
+        for item, kind in zip(dataset.ROIContourSequence[0].ContourSequence, kinds, strict=False):
+            item.ContourGeometricType = kind
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "CLOSED_PLANAR",
+        "CLOSEDPLANAR_XOR",
+        "CLOSED_PLANAR_XOR",
+        "CLOSEDPLANAR",
+        "CLOSED PLANAR",
+        "closed_planar",
+    ],
+)
+def test_spellings_of_the_closed_types(patient: Path, kind: str) -> None:
+    edit(patient / "rs.dcm", typed(kind))
+    scan = read(patient)
+    assert scan.label.sum() == 36
+    assert scan.notes == ()
+
+
+@pytest.mark.parametrize("which", [1, 3])
+def test_interpolated_contours_are_closed(patient: Path, which: int) -> None:
+    edit(patient / "rs.dcm", typed(*["INTERPOLATED_PLANAR"] * which))
+    scan = read(patient)
+    assert scan.label.sum() == 36
+    severity, text = told(scan)["contour_types"]
+    assert severity == NOTED and "INTERPOLATED_PLANAR" in text
+
+
+@pytest.mark.parametrize("kind", ["CLOSED_NONPLANAR", "FREEHAND", "OPEN_PLANAR", "OPEN_NONPLANAR"])
+def test_a_contour_that_ends_where_it_began_is_closed_whatever_its_type(tmp_path: Path, kind: str) -> None:
+    write_ct(tmp_path, CT)
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": [closed(BOXES[0]), *BOXES[1:]]}, Reference(CT))
+    edit(tmp_path / "rs.dcm", typed(kind))
+    scan = read(tmp_path)
+    assert scan.label.sum() == 36
+    severity, text = told(scan)["contour_types"]
+    assert severity == WARNED and kind in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        ("CLOSED_NONPLANAR", "CLOSED_NONPLANAR"),
+        ("SPLINE", "SPLINE"),
+        ("", "that is missing"),
+        ("Müller^Hans", "that is no word of DICOM's"),
+    ],
+)
+def test_a_contour_that_cannot_be_judged_rejects_by_its_type(patient: Path, kind: str, shown: str) -> None:
+    edit(patient / "rs.dcm", typed("CLOSED_PLANAR", kind))
+    refused = refusal(patient)
+    assert refused.reason.code == "contour_type"
+    assert f"a contour of ROI 'GTV' has a type {shown}" in str(refused)
+    assert "ller" not in str(refused)
+    assert read(patient, label=False).label is None
+
+
+def test_the_type_of_other_rois_does_not_matter(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT)
+    write_rtstruct(tmp_path / "rs.dcm", {"Heart": BOXES, "GTV": BOXES}, Reference(CT))
+    edit(tmp_path / "rs.dcm", typed("SPLINE"))
+    assert read(tmp_path).label.sum() == 36
+
+
+def test_a_gtv_of_open_contours_alone_is_told_beside_another(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT)
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV2": BOXES, "GTV1": BOXES[:2]}, Reference(CT))
+    edit(tmp_path / "rs.dcm", typed(*["OPEN_PLANAR"] * 3))
+    scan = read(tmp_path)
+    assert scan.label.sum() == 24
+    severity, text = told(scan)["open_contours"]
+    assert severity == WARNED and "'GTV2'" in text and "(3)" in text
