@@ -325,6 +325,13 @@ def test_a_slip_of_the_pen_is_left_to_the_even_odd_rule_and_told() -> None:
     assert off(disc(18.3) & ~disc(2.6, y=30.2 + 15.4), region) <= 6
 
 
+def test_a_contour_over_the_hole_of_another_fills_it() -> None:
+    """An island drawn larger than the hole that a keyhole leaves: its border lies in the ring, its inside does not."""
+    region = draw([keyhole(circle(18.3), circle(7.1)[::-1]), circle(10.4)])
+    np.testing.assert_array_equal(region.inside, draw([circle(18.3)]).inside)
+    assert region.crossing == 2
+
+
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_two_crossing_contours_in_one_by_a_channel_are_joined(count: int) -> None:
     parts = [circle(9.3, x=20.0 + 5 * i) for i in range(count + 1)]

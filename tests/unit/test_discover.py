@@ -179,6 +179,34 @@ def test_a_folder_beside_nested_patients_is_one_too(tmp_path):
     assert list(find(tmp_path, "*/{patient}/ct.nrrd", "*/{patient}/gtv.nrrd")) == ["1", "lost"]
 
 
+def test_a_scan_beside_the_folders_is_a_patient_with_a_problem(tmp_path):
+    touch(
+        tmp_path,
+        "1/data.nii.gz",
+        "1/label.nii.gz",
+        "2.nii.gz",
+        "notes.txt",
+        "b.DCM",
+        "a.dcm",
+        ".hidden.nii.gz",
+    )
+    found = find(tmp_path)
+    assert list(found) == ["1", "2.nii.gz", "a.dcm"]
+    assert found["1"].problem is None
+    assert found["2.nii.gz"].problem.startswith("2.nii.gz lies beside the patients' folders")
+    assert found["a.dcm"].problem.startswith("a.dcm, b.DCM lies beside the patients' folders")
+    assert "data.exclude" in found["a.dcm"].problem
+
+
+def test_flat_files_of_other_kinds_are_no_patients(tmp_path):
+    touch(tmp_path / "flat", "7_ct.nii.gz", "7_gtv.nii.gz", "7_lungs.nii.gz")
+    assert list(find(tmp_path / "flat", "{patient}_ct.nii.gz", "{patient}_gtv.nii.gz")) == ["7"]
+    touch(tmp_path / "both", "8/ct.nii.gz", "8_gtv.nii.gz")
+    found = find(tmp_path / "both", "{patient}/ct.nii.gz", "{patient}_gtv.nii.gz")
+    assert list(found) == ["8"]
+    assert found["8"].label.name == "8_gtv.nii.gz"
+
+
 def test_hidden_files_and_clutter_do_not_count(tmp_path):
     touch(tmp_path, "1/data.nii.gz", ".cache/x", "__MACOSX/1/data.nii.gz", "Thumbs.db", "2/.DS_Store", "3/a")
     touch(tmp_path, "3/Thumbs.db", "3/.hidden/b", "readme.txt")

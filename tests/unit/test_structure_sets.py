@@ -14,6 +14,8 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 
 from tests.unit.dicom_files import CtSeries, Reference, box, patient_files, settings, write_ct, write_rtstruct
 
+# The odd values are meant; pydicom warns of them when it writes.
+pytestmark = pytest.mark.filterwarnings("ignore:.*for VR CS")
 CT = CtSeries()
 BOXES = [box(CT, z, (2.5, 5.5), (3.5, 7.5)) for z in (1, 2, 3)]  # 12 voxels each
 
@@ -88,6 +90,8 @@ def test_a_set_without_prefix_beside_an_older_one_is_not_overlooked(patient: Pat
         ("new.DCM", b"\0" * 4000),
         ("rtstruct", b"\x08\0\x05\0CS\x0a\0ISO_IR"),
         ("1.2.840.113704.1", b"no DICOM at all"),
+        ("rs_new.dcm.gz", b"\x1f\x8b\x08 packed"),
+        ("rs_new.dcm.part", b"half copied"),
         ("anything", b"\x08\0\x16\0UI\xff\xff" + b"1" * 900),
     ],
 )
@@ -280,3 +284,32 @@ def test_a_gtv_of_open_contours_alone_is_told_beside_another(tmp_path: Path) -> 
     assert scan.label.sum() == 24
     severity, text = told(scan)["open_contours"]
     assert severity == WARNED and "'GTV2'" in text and "(3)" in text
+
+
+# --- contours and the images they name ----------------------------------------------------------------------------
+
+
+def test_contours_far_from_the_images_that_they_name_are_told(patient: Path) -> None:
+    def turned(dataset: Dataset) -> None:
+        """The first contour names the last image, as after slices were renumbered."""
+        image = dataset.ROIContourSequence[0].ContourSequence[0].ContourImageSequence[0]
+        image.ReferencedSOPInstanceUID = CT.sop_uid(4)
+
+    edit(patient / "rs.dcm", turned)
+    scan = read(patient)
+    assert scan.label.sum() == 36
+    severity, text = told(scan)["contours_elsewhere"]
+    assert severity == WARNED
+    assert (
+        "more than a slice from the images that they name" in text
+        and "(1: ROI 'GTV', slice 2 (z -27 mm))" in text
+    )
+
+
+def test_a_contour_that_names_a_neighbour_is_not_told(patient: Path) -> None:
+    def beside(dataset: Dataset) -> None:
+        image = dataset.ROIContourSequence[0].ContourSequence[0].ContourImageSequence[0]
+        image.ReferencedSOPInstanceUID = CT.sop_uid(2)
+
+    edit(patient / "rs.dcm", beside)
+    assert read(patient).notes == ()

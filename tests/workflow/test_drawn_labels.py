@@ -16,6 +16,7 @@ from tests.workflow.engine import new_analysis
 SERIES = CtSeries(slices=16, rows=36, columns=44, spacing_mm=GRID.spacing_mm, origin_mm=GRID.origin_mm)
 SLICES = (7, 8, 9)
 VOXEL_ML = 0.384
+pytestmark = pytest.mark.filterwarnings("ignore:.*for VR CS")  # types that DICOM does not know
 
 
 def square(z: float, side: float = 4.0, y: float = 17.5, x: float = 29.5) -> np.ndarray:

@@ -31,14 +31,6 @@ Relations = Mapping[tuple[int, int], str]
 
 
 @dataclass(frozen=True)
-class Contour:
-    """A closed contour: points (n, 3), x, y, z in mm LPS; ``exclusive`` if it is a CLOSEDPLANAR_XOR."""
-
-    points: np.ndarray
-    exclusive: bool = False
-
-
-@dataclass(frozen=True)
 class Region:
     """A structure on one slice.
 

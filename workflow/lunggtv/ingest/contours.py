@@ -1,21 +1,37 @@
 """Contours to voxels, on the slices they were drawn on; whatever is joined, left out or moved is counted."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
 from lunggtv.geometry import Grid
-from lunggtv.ingest.contour_region import Contour, Region, draw_region
+from lunggtv.ingest.contour_region import Region, draw_region
 from lunggtv.ingest.polygon_pairs import TangledContours
 from lunggtv.ingest.polygons import DECIMALS
-from lunggtv.parts import box_of, label_parts, part_boxes
+from lunggtv.ingest.slice_parts import apart_from, gaps
 
 LEANING_VOX = 0.5  # a contour may lean this much, in slices, before it is of another orientation
 SAME_PLANE_VOX = 0.05  # contours this near to each other, in slices, were drawn on one plane
 
-__all__ = ["Contour", "ContourOffGrid", "Drawing", "Finding", "TangledRoi", "draw_rois"]
+ELSEWHERE_VOX = 1.0  # a contour may lie this far, in slices, from the image that it names
+
+
+@dataclass(frozen=True)
+class Contour:
+    """A closed contour.
+
+    Attributes:
+        points: (n, 3), x, y, z in mm LPS.
+        exclusive: whether it is a CLOSEDPLANAR_XOR.
+        images: UIDs of the images that it says it was drawn on.
+    """
+
+    points: np.ndarray
+    exclusive: bool = False
+    images: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -38,10 +54,10 @@ class Drawing:
         off_slice_mm: largest distance of a contour's point from the slice that took it.
         findings: by ROI. Their codes: ``repeated_contours``, ``crossing_contours``, ``contours_crossing_themselves``,
             ``contour_slips``, ``holes``, ``large_holes``, ``contours_without_voxels``, as ``contour_region.Region``
-            counts them; ``contours_cut``, partly beyond the pixels; ``contours_between_slices``, planes left out
-            because another plane of the ROI lies nearer to the slice; ``parts_between_slices``, such planes of which
-            a part was drawn because no slice around shows it; ``slices_without_contour`` between two slices whose
-            contours overlap.
+            counts them; ``contours_elsewhere``, not on the images that they name; ``contours_cut``, partly beyond
+            the pixels; ``contours_between_slices``, planes left out because another plane of the ROI lies nearer to
+            the slice; ``parts_between_slices``, such planes of which a part was drawn because no slice around shows
+            it; ``slices_without_contour`` between two slices whose contours overlap.
     """
 
     mask: np.ndarray
@@ -95,7 +111,12 @@ class _Notes:
         ]
 
 
-def draw_rois(rois: Sequence[Sequence[Contour]], grid: Grid, tolerance_mm: float) -> Drawing:
+def draw_rois(
+    rois: Sequence[Sequence[Contour]],
+    grid: Grid,
+    tolerance_mm: float,
+    slice_of: Mapping[str, int] = MappingProxyType({}),
+) -> Drawing:
     """The union of ROIs on a CT's own slices.
 
     Contours of one ROI in one plane are joined as ``contour_region`` says; ROIs are joined by union. A plane goes to
@@ -106,6 +127,7 @@ def draw_rois(rois: Sequence[Sequence[Contour]], grid: Grid, tolerance_mm: float
         rois: for each ROI its closed contours, of at least three points each.
         grid: grid of the CT.
         tolerance_mm: how far beyond half a slice outside the stack a contour may lie.
+        slice_of: which slice an image is, by its UID.
 
     Raises:
         TangledRoi: see there.
@@ -120,6 +142,7 @@ def draw_rois(rois: Sequence[Sequence[Contour]], grid: Grid, tolerance_mm: float
         placed = [_placed(number, contour, grid, tolerance_mm) for contour in contours]
         try:
             drawn, notes, off_vox = _draw(placed, grid)
+            _note_images(notes, contours, placed, slice_of)
         except TangledContours:
             raise TangledRoi(number) from None
         mask |= drawn
@@ -157,15 +180,26 @@ def _draw(placed: Sequence[_Placed], grid: Grid) -> tuple[np.ndarray, _Notes, fl
     beside = drawn.copy()
     for height in planes.keys() - set(nearest.values()):
         z = _nearest_slice(height, grid.shape[0])
-        lost = _apart_from(_region(planes[height], grid).inside, drawn[max(z - 1, 0) : z + 2].any(axis=0))
+        lost = apart_from(_region(planes[height], grid).inside, drawn[max(z - 1, 0) : z + 2].any(axis=0))
         beside[z] |= lost
         notes.add("parts_between_slices" if lost.any() else "contours_between_slices", z)
     for one in placed:
         z = _nearest_slice(float(np.median(one.heights)), grid.shape[0])
         notes.add("contours_cut", z, int(_is_cut(one.polygon, grid.shape[1:])))
-    for z in sorted(_gaps(beside)):
+    for z in sorted(gaps(beside)):
         notes.add("slices_without_contour", z)
     return beside, notes, off_vox
+
+
+def _note_images(
+    notes: _Notes, contours: Sequence[Contour], placed: Sequence[_Placed], slice_of: Mapping[str, int]
+) -> None:
+    """Note contours that lie far from all of the images here that they name."""
+    for contour, one in zip(contours, placed, strict=True):
+        height = float(np.median(one.heights))
+        named = [abs(slice_of[uid] - height) for uid in contour.images if uid in slice_of]
+        if named and min(named) > ELSEWHERE_VOX:
+            notes.add("contours_elsewhere", _nearest_slice(height, max(slice_of.values()) + 1))
 
 
 def _region(plane: Sequence[_Placed], grid: Grid) -> Region:
@@ -210,31 +244,5 @@ def _nearest_slice(height: float, slices: int) -> int:
     return int(np.clip(np.floor(height + 0.5), 0, slices - 1))
 
 
-def _apart_from(region: np.ndarray, shown: np.ndarray) -> np.ndarray:
-    """Parts of a region (y, x) that share no pixel with what is shown."""
-    parts, _ = label_parts(region, corners=True)
-    return region & ~np.isin(parts, np.unique(parts[shown & region]))
-
-
 def _is_cut(polygon: np.ndarray, shape: tuple[int, ...]) -> bool:
     return bool(np.any(polygon < -0.5) or np.any(polygon > np.array(shape) - 0.5))
-
-
-def _gaps(mask: np.ndarray) -> set[int]:
-    """Slices (z of a bool mask) between a part that ends and another that begins above it, the two overlapping."""
-    gaps: set[int] = set()
-    if not mask.any():
-        return gaps
-    box = box_of(mask)
-    parts, count = label_parts(mask[box], corners=True)
-    if count == 1:
-        return gaps
-    heights = [part[0] for part in part_boxes(parts)]
-    for number, height in enumerate(heights, start=1):
-        own = parts[height.stop - 1] == number
-        for z in range(height.stop + 1, len(parts)):
-            above = np.unique(parts[z][own])
-            if any(heights[other - 1].start == z for other in above[above > 0]):
-                gaps |= set(range(height.stop, z))
-                break
-    return {gap + box[0].start for gap in gaps}

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -47,7 +48,8 @@ def read_dicom(patient: PatientFiles, settings: DicomSettings) -> RawScan:
         label, digests = None, {}
         if choice.structure_set is not None:
             here = frozenset(one.sop_uid for one in inventory.slices)
-            label, notes_on_label = _draw(choice.structure_set, chosen, here, grid, settings)
+            ordered = replace(chosen, slices=slices)
+            label, notes_on_label = _draw(choice.structure_set, ordered, here, grid, settings)
             notes += notes_on_label
             digests = {"rtstruct": choice.structure_set.digest}
     return RawScan(
@@ -93,7 +95,12 @@ def _draw(
 ) -> tuple[np.ndarray, list[Reason]]:
     rois = structure_set.drawn
     try:
-        drawing = draw_rois([roi.contours for roi in rois], grid, settings.slice_tolerance_mm)
+        drawing = draw_rois(
+            [roi.contours for roi in rois],
+            grid,
+            settings.slice_tolerance_mm,
+            {one.sop_uid: z for z, one in enumerate(series.slices)},
+        )
     except ContourOffGrid as error:
         where = (
             "leans out of the CT's slices: it was drawn on images of another orientation. Export the GTV on "

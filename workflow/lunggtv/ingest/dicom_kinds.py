@@ -36,7 +36,13 @@ UID = re.compile(r"[0-9.]{1,64}")
 FIRST_GROUPS = {2, 4, 8}  # a data set begins with its meta information, a directory or its class
 EXPLICIT = re.compile(rb"[A-Z]{2}")
 LONGEST_FIRST = 1 << 16  # bytes of a first element
-NAMES = re.compile(r"(?i).*\.(dcm|dicom|dic|ima)|(rs|rt|rtss|rtstruct|ss)[._-]?[\d.]*|.*\d+(\.\d+){3,}")
+NAMES = re.compile(
+    # A suffix, also of what is packed or half copied; names of planning systems; UIDs.
+    r".*\.(dcm|dicom|dic|ima)(\.(gz|zip|bz2|xz|zst|7z|part|partial|filepart|crdownload|download|tmp|bak|old|orig))?"
+    r"|(rs|rt|rtss|rtstruct|ss)[._-]?[\d.]*"
+    r"|.*\d+(\.\d+){3,}",
+    re.IGNORECASE,
+)
 
 
 def begins_a_data_set(start: bytes) -> bool:

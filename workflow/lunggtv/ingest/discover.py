@@ -3,8 +3,8 @@
 Two ways to be a patient. By pattern: ``{patient}/data.nii.gz`` says where images lie; ``{patient}`` is a path
 component or a part of one, ``*`` is anything within a component, ``**`` any number of folders. By folder: a
 folder where the pattern expects a patient, or any other folder directly below the root, that yields no
-image is a patient too, DICOM if it holds files, rejected with words if it does not. Nobody is left out in
-silence. Hidden files, and what file managers leave behind, do not count.
+image is a patient too, DICOM if it holds files, rejected with words if it does not; and so is a scan that lies
+beside the folders. Nobody is left out in silence. Hidden files, and what file managers leave behind, do not count.
 """
 
 # Ten thousand patients are looked at on every start, so paths stay texts here.
@@ -20,14 +20,13 @@ from pathlib import Path
 from lunggtv.errors import CohortError
 from lunggtv.folds import natural_key
 from lunggtv.headers import detached_data, suffix_of
+from lunggtv.ingest.discover_words import loose, misnamed, nobody, several, twice
 from lunggtv.ingest.patient import PatientFiles
 from lunggtv.ingest.patterns import PLACE, components, fitting, is_clutter, visible, wrong_id
 
 __all__ = ["PatientFiles", "find_patients"]
 
-NAMES_SHOWN = 5
-# Files that are certainly no DICOM: with nothing else in a folder, its image is misnamed.
-NOT_DICOM = (".txt", ".csv", ".json", ".xml", ".pdf", ".png", ".jpg", ".zip", ".md", ".yaml", ".raw", ".zraw")
+DICOM = (".dcm", ".dicom", ".ima")
 
 
 @dataclass(frozen=True)
@@ -67,10 +66,10 @@ def find_patients(
     """
     search = _Search(str(root), os.path.realpath(root), follow_links)
     if not os.path.isdir(root):
-        raise CohortError(_nobody(root, labelled, image_pattern, "is not there"))
+        raise CohortError(nobody(root, labelled, image_pattern, "is not there"))
     found = search.patients(components(image_pattern), components(label_pattern), labelled)
     if not found:
-        raise CohortError(_nobody(root, labelled, image_pattern, "holds no patients"))
+        raise CohortError(nobody(root, labelled, image_pattern, "holds no patients"))
     _check_ids(found)
     patients = [search.files_of(name, found[name], labelled, image_pattern) for name in found]
     return tuple(sorted(patients, key=lambda files: natural_key(files.patient)))
@@ -106,14 +105,26 @@ class _Search:
             path = os.path.join(self.root, name)
             if name not in covered and ((problem := self.link_problem(path)) or os.path.isdir(path)):
                 self._add_folder(found, _Hit(name, path, problem))
+        if found and len(image) > 1:
+            self._addloose(found, covered)
         return found
+
+    def _addloose(self, found: dict[str, _Found], covered: set[str]) -> None:
+        """Scans directly below the root, where patients have folders: each image file, the DICOM files together."""
+        names = sorted(set(visible(self.root)) - covered - set(found))
+        files = [name for name in names if not os.path.isdir(os.path.join(self.root, name))]
+        dicom = [name for name in files if name.lower().endswith(DICOM)]
+        for group in ([name] for name in files if suffix_of(name)):
+            found[group[0]] = _Found(self.root, problem=loose(group))
+        if dicom:
+            found[dicom[0]] = _Found(self.root, problem=loose(dicom))
 
     def _files(self, parts: tuple[str, ...], found: dict[str, _Found]) -> dict[str, _Hit]:
         """Files that fit a pattern, by path; without those behind a patient's folder that is a bad link."""
         return {
             hit.path: hit
             for hit in self.matches(self.root, parts)
-            if not (hit.is_folder or (hit.problem and _is_folder_of(hit, found)))
+            if not (hit.is_folder or (hit.problem and found.get(hit.patient, _Found()).folder == hit.path))
         }
 
     def files_of(self, patient: str, found: _Found, labelled: bool, image_pattern: str) -> PatientFiles:
@@ -123,16 +134,16 @@ class _Search:
         folder = found.folder or os.path.dirname(hits[0].path)
         problem = found.problem or next((hit.problem for hit in hits if hit.problem), None)
         if problem is None and len(found.images) > 1:
-            problem = _several("data.image", found.images)
+            problem = several("data.image", (hit.path for hit in found.images))
         if problem is None and len(found.labels) > 1:
-            problem = _several("data.label", found.labels)
+            problem = several("data.label", (hit.path for hit in found.labels))
         if problem is None and not found.images and found.folder is None:
             problem = f"there is a label, {os.path.basename(hits[0].path)}, but no image {wanted}."
         if problem is not None:
             return PatientFiles(patient, labelled, Path(folder), (), problem=problem)
         if not found.images:
             files, problem = self.below(folder)
-            problem = problem or _misnamed(files, folder, wanted)
+            problem = problem or misnamed(files, folder, wanted)
             paths = () if problem else tuple(map(Path, files))
             return PatientFiles(patient, labelled, Path(folder), paths, problem=problem)
         image = Path(found.images[0].path)
@@ -214,16 +225,12 @@ class _Search:
         known = found.setdefault(hit.patient, _Found())
         if known.folder is not None or known.images or known.labels:
             other = known.folder or [*known.images, *known.labels][0].path
-            raise CohortError(_twice(hit.patient, [other, hit.path]))
+            raise CohortError(twice(hit.patient, [other, hit.path]))
         known.folder, known.problem = hit.path, hit.problem
 
 
 def _literal(parts: tuple[str, ...]) -> int:
     return len("".join(parts).replace(PLACE, "").replace("*", ""))
-
-
-def _is_folder_of(hit: _Hit, found: dict[str, _Found]) -> bool:
-    return hit.patient in found and found[hit.patient].folder == hit.path
 
 
 def _check_ids(found: dict[str, _Found]) -> None:
@@ -235,50 +242,10 @@ def _check_ids(found: dict[str, _Found]) -> None:
             raise CohortError(f"{shown!r} cannot be a patient's id: it {wrong}. Rename it.")
         places = {os.path.dirname(hit.path) for hit in entry.images}
         if len(places) > 1:
-            raise CohortError(_twice(patient, sorted(hit.path for hit in entry.images)))
+            raise CohortError(twice(patient, sorted(hit.path for hit in entry.images)))
         # The same letters composed and decomposed are two folders, but one name to everybody.
         twin = seen.setdefault(unicodedata.normalize("NFC", patient), where)
         if twin != where:
             raise CohortError(
                 f"{twin} and {where} have the same name, written in two ways. Rename one of them."
             )
-
-
-def _twice(patient: str, places: list[str]) -> str:
-    return (
-        f"Patient {patient} is there twice: {' and '.join(places)}. Rename one of them, or remove it if it "
-        "is the same scan."
-    )
-
-
-def _several(key: str, hits: list[_Hit]) -> str:
-    names = sorted(os.path.basename(hit.path) for hit in hits)
-    return f"several files fit {key}: {_listed(names)}. Make the pattern fit one, or remove the others."
-
-
-def _misnamed(files: list[str], folder: str, wanted: str) -> str | None:
-    if not files:
-        return f"the folder is empty: neither {wanted} nor DICOM files are there."
-    if all(suffix_of(file) or file.lower().endswith(NOT_DICOM) for file in files):
-        names = [os.path.relpath(file, folder) for file in files]
-        return (
-            f"{wanted} is not there, and no DICOM files either; there are {_listed(names)}. Rename the "
-            "image, or change data.image."
-        )
-    return None
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-    return ", ".join(names[:NAMES_SHOWN]) + more
-
-
-def _nobody(root: str | Path, labelled: bool, image_pattern: str, what: str) -> str:
-    key = "data.labelled" if labelled else "data.unlabelled"
-    example = Path(root) / image_pattern.replace(PLACE, "1")
-    beside = " and its label" if labelled else ""
-    return (
-        f"The data folder {root} {what}. Put each patient there: an image such as {example}{beside}, or a "
-        f"folder with a DICOM CT series{' and its RTSTRUCT' if labelled else ''}; or name another folder as "
-        f"{key} in config.yaml. `make demo` needs no data."
-    )

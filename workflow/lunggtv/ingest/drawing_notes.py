@@ -30,6 +30,11 @@ TEXTS = {
         "two versions of one contour, remove one",
     ),
     "contours_without_voxels": (NOTED, "contours that enclose no voxel centre are not in the label"),
+    "contours_elsewhere": (
+        WARNED,
+        "contours lie more than a slice from the images that they name. CT and structure set may not belong together "
+        "as they are: check that the tumour lies where it is drawn",
+    ),
     "contours_cut": (WARNED, "contours that reach beyond the image were cut at its edge"),
     "contours_between_slices": (
         WARNED,

@@ -10,7 +10,7 @@ import numpy as np
 # does so, whatever rounding the way from millimetres brought.
 DECIMALS = 6
 SAME_POINT_DECIMALS = 3  # vertices that agree to this many decimals of a pixel are one
-CHUNK = 1 << 20  # pairs of point and edge looked at at once
+BAND = 64  # points, sorted by rows, that are looked at together
 
 Box = tuple[slice, slice]
 
@@ -89,20 +89,34 @@ def with_steps(polygon: np.ndarray, step: float) -> np.ndarray:
     return polygon[first] + share[:, None] * edge[first]
 
 
-def signed_distance(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
-    """Distance of points (n, 2) from the border of a polygon (m, 2), negative for those that it runs round."""
+def signed_distance(points: np.ndarray, polygon: np.ndarray, reach: float = np.inf) -> np.ndarray:
+    """Distance of points (n, 2) from the border of a polygon (m, 2), negative for those that it runs round.
+
+    Args:
+        reach: distances above this need not be exact; they come as ``reach``. A small one saves time.
+    """
     found = np.empty(len(points))
     start, end = polygon, np.roll(polygon, -1, axis=0)
+    low, high = np.minimum(start[:, 0], end[:, 0]) - reach, np.maximum(start[:, 0], end[:, 0]) + reach
+    order = np.argsort(points[:, 0], kind="stable")
+    for at in range(0, len(points), BAND):
+        chosen = order[at : at + BAND]
+        here = points[chosen]
+        near = (low <= here[-1, 0]) & (high >= here[0, 0])
+        found[chosen] = _signed_distance(here[:, None, :], start[near], end[near], reach)
+    return found
+
+
+def _signed_distance(here: np.ndarray, start: np.ndarray, end: np.ndarray, reach: float) -> np.ndarray:
+    """Of points (n, 1, 2) from edges, all against all."""
+    if len(start) == 0:
+        return np.full(len(here), reach)
     edge = end - start
     length2 = np.maximum((edge**2).sum(axis=1), np.finfo(float).tiny)
-    step = max(CHUNK // len(polygon), 1)
-    for at in range(0, len(points), step):
-        here = points[at : at + step, None, :]
-        share = np.clip(((here - start) * edge).sum(axis=2) / length2, 0.0, 1.0)
-        distance2 = ((here - start - share[:, :, None] * edge) ** 2).sum(axis=2).min(axis=1)
-        y, x = here[:, :, 0], here[:, :, 1]
-        left = (end[:, 0] - start[:, 0]) * (x - start[:, 1]) - (end[:, 1] - start[:, 1]) * (y - start[:, 0])
-        up, down = (start[:, 0] <= y) & (end[:, 0] > y), (start[:, 0] > y) & (end[:, 0] <= y)
-        turns = np.count_nonzero(up & (left < 0), axis=1) - np.count_nonzero(down & (left > 0), axis=1)
-        found[at : at + step] = np.sqrt(distance2) * np.where(turns != 0, -1.0, 1.0)
-    return found
+    share = np.clip(((here - start) * edge).sum(axis=2) / length2, 0.0, 1.0)
+    distance2 = ((here - start - share[:, :, None] * edge) ** 2).sum(axis=2).min(axis=1)
+    y, x = here[:, :, 0], here[:, :, 1]
+    left = edge[:, 0] * (x - start[:, 1]) - edge[:, 1] * (y - start[:, 0])
+    up, down = (start[:, 0] <= y) & (end[:, 0] > y), (start[:, 0] > y) & (end[:, 0] <= y)
+    turns = np.count_nonzero(up & (left < 0), axis=1) - np.count_nonzero(down & (left > 0), axis=1)
+    return np.minimum(np.sqrt(distance2), reach) * np.where(turns != 0, -1.0, 1.0)

@@ -10,7 +10,7 @@ import numpy as np
 import pydicom
 
 from lunggtv.ingest.contour_kinds import UnknownKind, judge_kind
-from lunggtv.ingest.contour_region import Contour
+from lunggtv.ingest.contours import Contour
 from lunggtv.ingest.dicom_headers import relative_name
 from lunggtv.ingest.dicom_limits import check_items
 from lunggtv.ingest.dicom_settings import DicomSettings
@@ -161,7 +161,6 @@ def _nameless(dataset: pydicom.Dataset, names: Sequence[_RoiName]) -> int:
 
 def _roi(dataset: pydicom.Dataset, roi_name: _RoiName) -> Roi:
     contours: list[Contour] = []
-    images: set[str] = set()
     kinds_closed: set[str] = set()
     open_contours = 0
     for roi in _items(dataset, "ROIContourSequence"):
@@ -175,16 +174,17 @@ def _roi(dataset: pydicom.Dataset, roi_name: _RoiName) -> Roi:
                 continue
             if kind.unusual:
                 kinds_closed.add(kind.unusual)
-            contours.append(Contour(points, kind.exclusive))
-            for image in _items(item, "ContourImageSequence"):
-                images.add(text_of(image, "ReferencedSOPInstanceUID"))
+            referred = (
+                text_of(image, "ReferencedSOPInstanceUID") for image in _items(item, "ContourImageSequence")
+            )
+            contours.append(Contour(points, kind.exclusive, frozenset(referred) - {""}))
     return Roi(
         name=roi_name.name,
         contours=tuple(contours),
         open_contours=open_contours,
         kinds_closed=tuple(sorted(kinds_closed)),
         frame_uid=roi_name.frame_uid,
-        image_uids=frozenset(images - {""}),
+        image_uids=frozenset().union(*(contour.images for contour in contours)),
     )
 
 
