@@ -67,11 +67,18 @@ def test_pinned_ids_are_texts(config):
         ("8\t7", "folds.pinned names folds outside 0..4"),
         ("8\t1\n010\t1\n8\t2", "names patients more than once: 8"),
         ("8\t1.5", "folds.pinned: pinned.tsv must be"),
+        ("8\t0_1", "'0_1' is no fold"),
+        ("8\t-1", "'-1' is no fold"),
     ],
 )
 def test_a_table_of_folds_that_cannot_be_meant_is_refused(config, row, words):
     with pytest.raises(CohortError, match=words):
         find_cohort(pin(config, f"patient\tfold\n{row}\n"))
+
+
+def test_a_table_of_folds_with_a_column_twice_is_refused(config):
+    with pytest.raises(CohortError, match="column patient stands twice"):
+        find_cohort(pin(config, "patient\tfold\tpatient\n8\t1\t010\n"))
 
 
 def test_a_missing_table_of_folds_is_named():
@@ -86,3 +93,8 @@ def test_places_to_compare_with_must_be_there(tmp_path):
     for place in ("gone", "gone/lung_{patient}.nii.gz", "gone/{patient}/gtv.nii.gz"):
         with pytest.raises(UnusableMask, match=f"evaluate.compare: tool: .*no folder {tmp_path}/gone"):
             check_places({"tool": f"{tmp_path}/{place}"})
+
+
+def test_a_pattern_to_compare_with_must_be_one(tmp_path):
+    with pytest.raises(UnusableMask, match=r"only \{patient\} may stand in braces"):
+        check_places({"tool": f"{tmp_path}/{{foo}}/gtv.nii.gz"})

@@ -136,7 +136,8 @@ def test_ids_in_quotes_are_texts():
     [
         ("data: {labelled: a}\nfolds: {count: 3}\ndata: {exclude: {}}\n", "data"),
         ('data:\n  exclude: {"7": lost}\n  exclude: {"8": lost}\n', "data.exclude"),
-        ('{"data": {"exclude": {"7": "a", "7": "b"}}}', "data.exclude.7"),
+        ('{"data": {"exclude": {"7": "a", "7": "b"}}}', "7"),
+        ('{"data": {"exclude": {"\\ud83d\\ude00": "a", "\\/": "b"}}, "data": {}}', "data"),
     ],
 )
 def test_a_key_that_stands_twice_is_named(tmp_path, text, key):
@@ -152,3 +153,9 @@ def test_files_without_repetition_pass(tmp_path):
         "data: {exclude: {a: x}}\nevaluate: {compare: {a: x}}\n", encoding="utf-8"
     )
     check_files([ROOT / "config.yaml", tmp_path / "empty.yaml", tmp_path / "same.yaml"])
+
+
+def test_settings_that_hold_themselves_end_in_words(tmp_path):
+    (tmp_path / "ring.yaml").write_text("data: &x {exclude: *x}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="holds itself"):
+        check_files([tmp_path / "ring.yaml"])

@@ -4,16 +4,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lunggtv.ingest import polygon_pairs
 from lunggtv.ingest.contour_region import Region, draw_region
-from lunggtv.ingest.polygon_pairs import TangledContours
-from lunggtv.ingest.polygons import signed_distance, simple_loops, winding, with_steps
+from lunggtv.ingest.contour_shape import FoldedContour
+from lunggtv.ingest.polygon_pairs import Pairs, TangledContours
+from lunggtv.ingest.polygons import length_of, signed_distance, simple_loops, winding, with_steps
 
 SHAPE = (60, 70)
 SPACING_MM = (0.9, 1.1)
 
 
 def draw(polygons: list[np.ndarray], shape: tuple[int, int] = SHAPE, exclusive: bool = False) -> Region:
-    return draw_region(polygons, [exclusive] * len(polygons), shape, SPACING_MM)
+    return draw_region(polygons, [exclusive] * len(polygons), shape, Pairs(SPACING_MM))
 
 
 def rectangle(y0: float, y1: float, x0: float, x1: float) -> np.ndarray:
@@ -80,7 +82,7 @@ def test_winding_is_the_angle_swept_around_each_centre(seed: int, corners: int) 
     turns = np.zeros((10, 11), int)
     box, inside = winding(polygon, turns.shape)
     turns[box] = inside
-    distance = signed_distance(np.argwhere(np.ones_like(turns)), polygon).reshape(turns.shape)
+    distance = signed_distance(np.argwhere(np.ones_like(turns)), polygon)[0].reshape(turns.shape)
     for y in range(10):
         for x in range(11):
             offset = polygon - (y, x)
@@ -88,11 +90,17 @@ def test_winding_is_the_angle_swept_around_each_centre(seed: int, corners: int) 
             swept = (np.diff(np.append(angle, angle[0])) + np.pi) % (2 * np.pi) - np.pi
             assert turns[y, x] == round(swept.sum() / (2 * np.pi))
             assert (distance[y, x] < 0) == (turns[y, x] != 0)
-    region = draw([polygon], turns.shape)
-    twice = np.count_nonzero(turns % 2 == 0) - np.count_nonzero(turns == 0)
-    kept_out = twice <= 0.02 * np.count_nonzero(turns)
-    np.testing.assert_array_equal(region.inside, (turns % 2 == 1) if kept_out else (turns != 0))
-    assert region.crossing_themselves == (not kept_out)
+    try:
+        region = draw([polygon], turns.shape)
+    except FoldedContour:
+        assert 2 * np.count_nonzero(turns) < 0.35 * length_of(polygon), "a scribble, and no region"
+        return
+    if region.crossing_themselves:
+        # All that is run round, and what is run round once this way and once the other.
+        assert region.inside[turns != 0].all()
+    else:
+        np.testing.assert_array_equal(region.inside, turns % 2 == 1)
+        assert np.count_nonzero((turns != 0) & (turns % 2 == 0)) <= 0.02 * np.count_nonzero(turns)
 
 
 def test_triangle_counted_by_hand() -> None:
@@ -223,6 +231,29 @@ def test_two_holes_that_cross_are_one_hole() -> None:
     assert off(disc(20.3) & ~(disc(5.3, x=31.0) | disc(5.3, x=38.0)), region) <= 6
 
 
+@pytest.mark.parametrize(
+    ("newer", "older"),
+    [
+        (rectangle(9.5, 14.5, 9.5, 14.5), rectangle(9.5, 13.5, 9.5, 13.5)),
+        (rectangle(9.5, 13.5, 9.5, 13.5), rectangle(9.5, 13.5, 9.5, 12.5)),
+        (rectangle(9.5, 15.5, 9.5, 15.5), rectangle(9.5, 13.5, 9.5, 13.5)),
+        (rectangle(9.5, 17.5, 9.5, 11.5), rectangle(9.5, 17.5, 9.5, 10.5)),
+    ],
+)
+def test_a_small_older_version_in_a_corner_is_no_hole(newer: np.ndarray, older: np.ndarray) -> None:
+    region = draw([newer, older])
+    np.testing.assert_array_equal(region.inside, draw([newer]).inside)
+    assert (region.crossing, region.holes) == (2, 0)
+
+
+def test_a_hole_along_the_border_is_doubted() -> None:
+    older = circle(18.3)
+    newer = older.copy()
+    newer[10:] += (newer[10:] - (30.2, 34.7)) * 0.3
+    region = draw([newer, older + 0.2 * np.sign(older - np.array((30.2, 34.7))) * -1])
+    assert region.doubtful_holes == 1 or region.crossing == 2
+
+
 def test_an_older_version_within_a_contour_is_no_hole() -> None:
     """Two versions of one border that part company at one side: cut out, the older would leave that side alone."""
     older = circle(18.3)
@@ -233,16 +264,16 @@ def test_an_older_version_within_a_contour_is_no_hole() -> None:
     assert (region.crossing, region.holes) == (2, 0)
 
 
-@pytest.mark.parametrize("radius", [3.0, 10.0, 14.0])
+@pytest.mark.parametrize("radius", [3.0, 10.0, 12.5])
 def test_a_hole_is_told(radius: float) -> None:
     region = draw([circle(18.3), circle(radius)])
     assert off(disc(18.3) & ~disc(radius), region) <= 6
-    assert (region.holes, region.large_holes, region.crossing) == (1, 0, 0)
+    assert (region.holes, region.doubtful_holes, region.crossing) == (1, 0, 0)
 
 
 def test_a_hole_that_takes_most_away_is_doubted() -> None:
     region = draw([circle(18.3), circle(16.9)])
-    assert (region.holes, region.large_holes) == (1, 1)
+    assert (region.holes, region.doubtful_holes) == (1, 1)
     assert region.inside.any()
 
 
@@ -254,15 +285,17 @@ def test_islands_are_no_holes() -> None:
         assert region.holes == 1
 
 
-def test_exclusive_contours_follow_the_even_odd_rule_and_are_not_doubted() -> None:
-    region = draw([circle(18.3), circle(16.0), circle(9.0, x=50.0)], exclusive=True)
-    assert off(disc(18.3) ^ disc(16.0) ^ disc(9.0, x=50.0), region) <= 8
-    assert (region.crossing, region.holes, region.large_holes, region.repeated) == (0, 0, 0, 0)
+def test_exclusive_contours_follow_the_even_odd_rule() -> None:
+    region = draw([circle(18.3), circle(9.0), circle(9.0, x=50.0)], exclusive=True)
+    assert off(disc(18.3) ^ disc(9.0) ^ disc(9.0, x=50.0), region) <= 8
+    assert (region.crossing, region.holes, region.doubtful_holes, region.repeated) == (0, 1, 0, 0)
+    assert draw([circle(18.3), circle(16.0)], exclusive=True).doubtful_holes == 1
 
 
 def test_an_exclusive_contour_cuts_into_a_plain_one() -> None:
-    region = draw_region([circle(18.3), circle(9.0, x=50.0)], [False, True], SHAPE, SPACING_MM)
+    region = draw_region([circle(18.3), circle(9.0, x=50.0)], [False, True], SHAPE, Pairs(SPACING_MM))
     assert off(disc(18.3) ^ disc(9.0, x=50.0), region) <= 6
+    assert (region.mixed, region.crossing) == (2, 0)
 
 
 def test_contours_side_by_side_are_not_joined_aloud() -> None:
@@ -297,6 +330,59 @@ def test_a_keyhole_is_a_hole_whichever_way_it_runs(inner: np.ndarray) -> None:
     assert (region.crossing_themselves, region.repeated, region.crossing) == (0, 0, 0)
 
 
+def test_a_hole_that_is_there_as_a_keyhole_and_as_a_contour_is_one() -> None:
+    for hole in (circle(7.1), circle(7.1)[::-1], circle(6.8)):
+        region = draw([keyhole(circle(18.3), circle(7.1)[::-1]), hole])
+        assert off(disc(18.3) & ~disc(7.1), region) <= 4
+        assert region.repeated == 1
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.0006, 0.01])
+@pytest.mark.parametrize("way", [1, -1])
+def test_a_keyhole_whose_ends_do_not_quite_meet_is_a_hole(gap: float, way: int) -> None:
+    outer, inner = circle(18.3), circle(7.1)[::way]
+    walk = np.vstack([outer, outer[:1] + gap, inner, inner[:1] - gap, outer[:1] - gap])
+    region = draw([walk])
+    assert off(disc(18.3) & ~disc(7.1), region) <= 8
+    assert region.crossing_themselves == 0
+
+
+def test_a_region_across_the_hole_of_another_is_not_cut() -> None:
+    region = draw([circle(20.0, x=30.0), circle(6.0, x=40.0), circle(8.0, x=50.0)])
+    assert off(disc(20.0, x=30.0) & ~disc(6.0, x=40.0) | disc(8.0, x=50.0), region) <= 8
+    assert (region.holes, region.crossing) == (1, 3)
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.0005, 0.2])
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_contour_that_runs_there_and_back_never_vanishes(offset: float, closed: bool) -> None:
+    there = circle(15.0)
+    walk = np.vstack([there, *([there[:1]] if closed else []), there[::-1] + offset])
+    try:
+        region = draw([walk])
+    except FoldedContour:
+        return
+    assert off(disc(15.0), region) <= 40
+    assert region.crossing_themselves + region.repeated >= 1
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.01])
+def test_lobes_in_opposite_directions_lose_no_overlap(gap: float) -> None:
+    right, left = np.arctan2(np.sqrt(80), 8), np.arctan2(np.sqrt(80), -8)
+    turn = np.linspace(0, 2 * np.pi, 120, endpoint=False)
+    first = np.column_stack([30 + 12 * np.sin(right + turn), 27 + 12 * np.cos(right + turn)])
+    second = np.column_stack([30 + 12 * np.sin(left - turn), 43 + 12 * np.cos(left - turn)])
+    region = draw([np.vstack([first, first[:1] + gap, second + 2 * gap, second[:1] + gap])])
+    assert off(disc(12, y=30, x=27) | disc(12, y=30, x=43), region) <= 12
+    assert region.crossing_themselves == 1
+
+
+def test_a_stroke_of_the_pen_is_no_folded_contour() -> None:
+    line = np.column_stack([np.linspace(10.2, 30.2, 20), np.linspace(5.1, 40.3, 20)])
+    region = draw([np.vstack([line, line[::-1] + 0.05])])
+    assert region.inside.sum() < 30
+
+
 def test_a_contour_whose_ends_overlap_loses_nothing() -> None:
     """A C-shaped stroke around a cavity that goes on over its own beginning."""
     angle = np.linspace(0, 2 * np.pi + 0.9, 120)
@@ -313,7 +399,7 @@ def test_a_figure_of_eight_is_two_regions() -> None:
         [np.array([(10.0, 10.0), (20.0, 30.0), (30.0, 10.0)]), np.array([(20.0, 30.0), (30, 50), (10, 50)])]
     )
     np.testing.assert_array_equal(region.inside, angle.inside)
-    assert region.crossing_themselves == 0
+    assert region.crossing_themselves == 1
 
 
 def test_a_slip_of_the_pen_is_left_to_the_even_odd_rule_and_told() -> None:
@@ -356,7 +442,7 @@ def test_loops_of_a_walk() -> None:
 def test_distance_is_negative_inside() -> None:
     square = rectangle(0, 4, 0, 8)
     points = np.array([(2.0, 4.0), (2.0, 9.5), (-3.0, -4.0), (4.0, 8.0), (1.0, 0.5)])
-    assert signed_distance(points, square).tolist() == pytest.approx([-2.0, 1.5, 5.0, 0.0, -0.5])
+    assert signed_distance(points, square)[0].tolist() == pytest.approx([-2.0, 1.5, 5.0, 0.0, -0.5])
 
 
 def test_steps_are_no_longer_than_asked() -> None:
@@ -375,6 +461,9 @@ def test_steps_are_no_longer_than_asked() -> None:
     ],
     ids=["to and fro", "nested", "many", "huge"],
 )
-def test_what_would_take_for_ever_is_given_up(polygons: list[np.ndarray]) -> None:
+def test_what_would_take_for_ever_is_given_up(
+    polygons: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polygon_pairs, "MAX_STEPS", 20_000_000)
     with pytest.raises(TangledContours):
         draw(polygons)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from lunggtv.geometry import Grid
-from lunggtv.ingest.contours import Contour, ContourOffGrid, Drawing, TangledRoi, draw_rois
+from lunggtv.ingest.contours import Contour, ContourOffGrid, Drawing, UndrawableRoi, draw_rois
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 GRID = Grid((5, 12, 16), (3.0, 0.9, 1.1), (-50.0, -40.0, -30.0), AXIAL)
@@ -141,7 +141,7 @@ def test_a_gap_is_seen_although_another_lesion_has_a_contour_there() -> None:
 def test_a_lesion_drawn_between_slices_alone_is_not_lost() -> None:
     lesion, other = rectangle(1.5, 4.5, 1.5, 4.5), rectangle(7.5, 10.5, 9.5, 13.5)
     # Every plane of the second lesion lies a little beside one of the first, which is nearer to the slice.
-    contours = [contour(lesion, z) for z in (1, 2, 3)] + [contour(other, z + 0.1) for z in (1, 2, 3)]
+    contours = [contour(lesion, z) for z in (1, 2, 3)] + [contour(other, z + 0.3) for z in (1, 2, 3)]
     drawing = draw_rois([contours], GRID, TOLERANCE_MM)
     assert drawing.mask.sum(axis=(1, 2)).tolist() == [0, 9 + 12, 9 + 12, 9 + 12, 0]
     assert found(drawing, "parts_between_slices") == [(0, (1, 2, 3), 3)]
@@ -178,6 +178,46 @@ def test_a_contour_that_leans_within_its_slice_tells_how_far() -> None:
 
 def test_contours_without_end_are_refused() -> None:
     to_and_fro = np.tile([(0.0, 1.0), (11.0, 2.0)], (200_000, 1))
-    with pytest.raises(TangledRoi) as caught:
+    with pytest.raises(UndrawableRoi) as caught:
         draw_rois([[contour(rectangle(2, 5, 3, 9), 1)], [contour(to_and_fro, 1)]], GRID, TOLERANCE_MM)
-    assert caught.value.roi == 1
+    assert (caught.value.roi, caught.value.folded) == (1, False)
+
+
+def test_planes_a_little_off_each_other_are_one() -> None:
+    """An outline and its hole, a lesion and its lobe, 0.2 mm apart in height on slices of 3 mm."""
+    outer, inner = rectangle(0.5, 8.5, 0.5, 8.5), rectangle(2.5, 6.5, 2.5, 6.5)
+    across = rectangle(4.5, 10.5, 4.5, 12.5)
+    for first, second in ((0.0, 0.07), (0.07, 0.0)):
+        holed = [contour(outer, z + first) for z in (1, 2)] + [contour(inner, z + second) for z in (1, 2)]
+        drawing = draw_rois([holed], GRID, TOLERANCE_MM)
+        assert drawing.mask.sum() == 2 * (64 - 16)
+        lobed = [contour(outer, z + first) for z in (1, 2)] + [contour(across, z + second) for z in (1, 2)]
+        assert draw_rois([lobed], GRID, TOLERANCE_MM).mask.sum() == 2 * (64 + 48 - 16)
+
+
+@pytest.mark.parametrize("step", [0.2, 0.5])
+def test_thin_slices_are_a_series_even_with_a_gap(step: float) -> None:
+    large, small = rectangle(1.5, 7.5, 1.5, 7.5), rectangle(2.5, 6.5, 2.5, 6.5)
+    heights = [z for z in np.arange(0, 4.01, step) if not 1.3 < z < 1.7]
+    contours = [contour(large if abs(z - round(z)) < 1e-6 else small, z) for z in heights]
+    drawing = draw_rois([contours], GRID, TOLERANCE_MM)
+    assert drawing.mask.sum(axis=(1, 2)).tolist() == [36] * 5
+
+
+def test_planes_halfway_between_slices_all_go_the_same_way() -> None:
+    noise = [1e-5, -1e-5, 0.0, -1e-5]
+    contours = [
+        contour(rectangle(2.5, 5.5, 3.5, 9.5), z + 0.5 + off) for z, off in zip(range(4), noise, strict=True)
+    ]
+    assert draw_rois([contours], GRID, TOLERANCE_MM).mask.sum(axis=(1, 2)).tolist() == [0, 18, 18, 18, 18]
+
+
+def test_a_folded_contour_is_refused() -> None:
+    square = rectangle(2.5, 9.5, 2.5, 9.5)
+    dense = np.vstack(
+        [np.linspace(a, b, 30, endpoint=False) for a, b in zip(square, np.roll(square, -1, 0), strict=True)]
+    )
+    folded = np.vstack([dense, dense[::-1]])
+    with pytest.raises(UndrawableRoi) as caught:
+        draw_rois([[contour(square, 1), contour(folded, 2)]], GRID, TOLERANCE_MM)
+    assert (caught.value.roi, caught.value.folded) == (0, True)

@@ -138,7 +138,9 @@ def test_files_without_prefix_bring_no_identity_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("listened")
-@pytest.mark.parametrize("kind", [f"{NAME_MARK}^HANS ", f"{NAME_MARK} Hans ", f"SP\\{NAME_MARK}ABC"])
+@pytest.mark.parametrize(
+    "kind", [f"{NAME_MARK}^HANS ", f"{NAME_MARK} Hans ", f"SP\\{NAME_MARK}ABC", f"{NAME_MARK}      "]
+)
 def test_a_name_in_the_place_of_a_contour_type_is_not_quoted(tmp_path: Path, kind: str) -> None:
     write_patient(tmp_path)
     path = tmp_path / "rs.dcm"

@@ -1,5 +1,6 @@
 """Which structure set and which contours make the label: nothing is left out, joined or replaced without a word."""
 
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -81,20 +82,13 @@ def test_a_set_without_prefix_beside_an_older_one_is_not_overlooked(patient: Pat
     assert "old.dcm" in str(refused) and "rs.dcm" in str(refused)
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("plan.dcm", b""),
-        ("RS.1.2.246.352.71.4.12", b""),
-        ("RS1", b""),
-        ("new.DCM", b"\0" * 4000),
-        ("rtstruct", b"\x08\0\x05\0CS\x0a\0ISO_IR"),
-        ("1.2.840.113704.1", b"no DICOM at all"),
-        ("rs_new.dcm.gz", b"\x1f\x8b\x08 packed"),
-        ("rs_new.dcm.part", b"half copied"),
-        ("anything", b"\x08\0\x16\0UI\xff\xff" + b"1" * 900),
-    ],
-)
+@pytest.mark.parametrize("name", [
+    "plan.dcm", "RS.1.2.246.352.71.4.12", "RS1", "new.DCM", "rtstruct", "1.2.840.113704.1", "rs_new.dcm.gz",
+    "rs_new.dcm.part", "RS_newest", "RS-new", "RS (1)", "rtstruct_new", "1.2.840.113.4.5_RTSTRUCT",
+    "RS_1.2.840.113.4.5.bak", "new.dcm~", "rs.dcm ", "A.rtstruct", "struct.rs", "IM0042", "00000042", "structures",
+    "StructureSet.1",
+])  # fmt: skip
+@pytest.mark.parametrize("content", [b"", b"\0" * 4000, b"\x1f\x8b\x08 packed", b"no DICOM at all"])
 def test_what_may_be_the_right_structure_set_is_never_passed_over(
     patient: Path, name: str, content: bytes
 ) -> None:
@@ -105,8 +99,35 @@ def test_what_may_be_the_right_structure_set_is_never_passed_over(
     assert told(read(patient, label=False))["suspect_files"][0] == WARNED
 
 
+@pytest.mark.parametrize("content", [
+    b"\x08\0\x05\0CS\x0a\0ISO_IR", b"\x08\0\x16\0UI\xff\xff" + b"1" * 900, b"\0" * 100 + b"DICM" + b"\x02\0\0\0UL\4\0",
+])  # fmt: skip
+def test_bytes_that_begin_like_dicom_are_never_passed_over(patient: Path, content: bytes) -> None:
+    (patient / "anything").write_bytes(content)
+    assert refusal(patient).reason.code == "unread_files"
+
+
+@pytest.mark.parametrize("with_prefix", [True, False])
+def test_a_newer_set_cut_anywhere_is_never_passed_over(patient: Path, with_prefix: bool) -> None:
+    write_rtstruct(patient / "new.dcm", {"GTV": BOXES}, Reference(CT))
+    whole = (patient / "new.dcm").read_bytes()[0 if with_prefix else 132 :]
+    (patient / "new.dcm").unlink()
+    for length in [*range(1, 600), *range(600, len(whole), 61)]:
+        (patient / "newer").write_bytes(whole[:length])
+        if length < (132 if with_prefix else 8):
+            continue  # no sign of DICOM is left, nor in its name
+        assert refusal(patient).reason.code in ("unread_files", "damaged_file", "damaged_rtstruct")
+
+
 @pytest.mark.parametrize(
-    ("name", "content"), [("notes.txt", b"no DICOM"), ("README", b"text"), ("empty", b""), ("a.pdf", b"")]
+    ("name", "content"),
+    [
+        ("notes.txt", b"no DICOM"),
+        ("README", b"text"),
+        ("empty", b""),
+        ("a.pdf", b""),
+        ("rs.dcm.txt", b"a dump"),
+    ],
 )
 def test_what_is_certainly_none_does_not_matter(patient: Path, name: str, content: bytes) -> None:
     (patient / name).write_bytes(content)
@@ -115,10 +136,80 @@ def test_what_is_certainly_none_does_not_matter(patient: Path, name: str, conten
     assert {severity for severity, _ in told(scan).values()} == {NOTED}
 
 
-def test_a_structure_set_of_a_foreign_class_is_read_or_refused_but_seen(patient: Path) -> None:
+FOREIGN = "1.2.3.4"
+CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+RTSTRUCT_CLASS = "1.2.840.10008.5.1.4.1.1.481.3"
+
+
+@pytest.mark.parametrize(
+    ("data_class", "meta_class", "modality"),
+    [
+        (FOREIGN, FOREIGN, "RTSTRUCT"), (FOREIGN, FOREIGN, "rtstruct"), (FOREIGN, FOREIGN, "RTSTRUCT1"),
+        (FOREIGN, FOREIGN, "OT"), (FOREIGN, FOREIGN, None), (CAPTURE, RTSTRUCT_CLASS, "OT"),
+        (RTSTRUCT_CLASS, CAPTURE, None),
+    ],
+)  # fmt: skip
+def test_a_structure_set_of_a_foreign_class_is_seen(
+    patient: Path, data_class: str, meta_class: str, modality: str | None
+) -> None:
     write_rtstruct(patient / "new.dcm", {"GTV": BOXES[:2]}, Reference(CT))
-    edit(patient / "new.dcm", lambda dataset: setattr(dataset, "SOPClassUID", "1.2.3.4"))
+
+    def change(dataset: Dataset) -> None:
+        dataset.SOPClassUID, dataset.file_meta.MediaStorageSOPClassUID = data_class, meta_class
+        dataset.Modality = modality
+        if modality is None:
+            del dataset.Modality
+
+    edit(patient / "new.dcm", change)
     assert refusal(patient).reason.code == "several_rtstructs"
+
+
+# --- damage within the file --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("undefined", [False, True])
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_a_damaged_length_never_loses_a_contour(tmp_path: Path, syntax: str, undefined: bool) -> None:
+    write_ct(tmp_path, CT)
+    path = tmp_path / "rs.dcm"
+    write_rtstruct(path, {"GTV": BOXES, "Heart": BOXES}, Reference(CT))
+    rewrite(path, syntax, undefined)
+    whole = path.read_bytes()
+    assert read(tmp_path).label.sum() == 36
+    order = ">" if syntax == ExplicitVRBigEndian else "<"
+    marks = [struct.pack(f"{order}HH", 0xFFFE, element) for element in (0xE000, 0xE00D, 0xE0DD)]
+    start = whole.index(struct.pack(f"{order}HH", 0x3006, 0x0020))
+    places = [at for at in range(start, len(whole)) if whole[at : at + 4] in marks]
+    assert len(places) >= 8
+    for at in places:
+        for byte in range(8):
+            damaged = bytes([whole[at + byte] ^ (0x08 if (at // 2 + byte) % 2 else 0x40)])
+            path.write_bytes(whole[: at + byte] + damaged + whole[at + byte + 1 :])
+            try:
+                scan = read(tmp_path)
+            except Refused:
+                continue
+            assert scan.label.sum() == 36
+
+
+def rewrite(path: Path, syntax: str, undefined: bool) -> None:
+    """Write a file again in another transfer syntax, its sequences with or without their lengths."""
+    dataset = pydicom.dcmread(path)
+
+    def mark(part: Dataset) -> None:
+        for element in part:
+            if element.VR == "SQ":
+                element.is_undefined_length = undefined
+                for item in element.value:
+                    item.is_undefined_length_sequence_item = undefined
+                    mark(item)
+
+    mark(dataset)
+    dataset.file_meta.TransferSyntaxUID = syntax
+    pydicom.dcmwrite(
+        path, dataset, implicit_vr=syntax == ImplicitVRLittleEndian, little_endian=syntax != ExplicitVRBigEndian,
+        force_encoding=True,
+    )  # fmt: skip
 
 
 # --- other structure sets of the folder -------------------------------------------------------------------------
@@ -186,10 +277,19 @@ def test_numbers_are_compared_as_numbers(patient: Path) -> None:
     assert read(patient).label.sum() == 36
 
 
-def test_contours_of_a_roi_without_a_name_are_told(tmp_path: Path) -> None:
+def take_name(dataset: Dataset, by_item: bool) -> None:
+    """The last ROI loses its name, or all that says it has one."""
+    if by_item:
+        dataset.StructureSetROISequence.pop()
+    else:
+        dataset.StructureSetROISequence[-1].ROIName = ""
+
+
+@pytest.mark.parametrize("by_item", [True, False])
+def test_contours_of_a_roi_without_a_name_are_told(tmp_path: Path, by_item: bool) -> None:
     write_ct(tmp_path, CT)
     write_rtstruct(tmp_path / "rs.dcm", {"GTV": BOXES, "Lost": BOXES}, Reference(CT))
-    edit(tmp_path / "rs.dcm", lambda d: d.StructureSetROISequence.pop())
+    edit(tmp_path / "rs.dcm", lambda d: take_name(d, by_item))
     scan = read(tmp_path)
     assert scan.label.sum() == 36
     severity, text = told(scan)["nameless_rois"]

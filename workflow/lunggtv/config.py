@@ -1,6 +1,8 @@
 """Settings: checked strictly before anything runs, and handed to a stage as plain, sorted values."""
 
 import difflib
+import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,12 +30,9 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
 
 def check_files(paths: Iterable[str | Path]) -> None:
     """Raise ConfigError if a key stands twice in one place of a file: YAML takes the last, the first is lost."""
-    lines = []
-    for path in paths:
-        node = yaml.compose(
-            Path(path).read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        )
-        lines += [f"{path}: {key} stands twice; join the two" for key in _twice(node)]
+    lines = [
+        f"{path}: {key} stands twice; join the two" for path in paths for key in _repeated_keys(Path(path))
+    ]
     if lines:
         raise ConfigError("The configuration has errors:\n" + "\n".join(f"  {line}" for line in lines))
 
@@ -62,6 +61,30 @@ def _unquoted(place: str, key: Any) -> str:
         "(010 becomes 8, 1_0 becomes 10, yes becomes True). Put it in quotes as it is written on the disk, such as "
         '"010".'
     )
+
+
+def _repeated_keys(path: Path) -> list[str]:
+    text = path.read_text(encoding="utf-8")
+    found: list[str] = []
+    try:
+        # As Snakemake reads settings: JSON, and what is no JSON as YAML.
+        json.loads(
+            text, object_pairs_hook=lambda pairs: found.extend(_more_than_once(key for key, _ in pairs))
+        )
+        return found
+    except ValueError:
+        found.clear()
+    try:
+        node = yaml.compose(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return list(_twice(node))
+    except RecursionError:
+        raise ConfigError(
+            f"{path}: a part of the settings holds itself (an anchor, &, within its own part)."
+        ) from None
+
+
+def _more_than_once(keys: Iterable[str]) -> list[str]:
+    return [key for key, count in Counter(keys).items() if count > 1]
 
 
 def _twice(node: yaml.Node | None, place: str = "") -> Iterator[str]:

@@ -14,6 +14,12 @@ def label_parts(mask: np.ndarray, corners: bool = False) -> tuple[np.ndarray, in
     Returns:
         The numbers on the mask's grid, 0 outside, and how many parts there are.
     """
+    if corners and mask.ndim == 2:
+        # cc3d 4.1.1 gives background numbers, too, if it is asked for the corners of two axes.
+        labels, count = label_parts(mask[None], corners)
+        return labels[0], count
+    # A row of voxels has no corners, and cc3d 4.1.1 fails on one of odd length if it is asked for them.
+    corners = corners and sum(side > 1 for side in mask.shape) > 1
     connectivity = {2: (4, 8), 3: (6, 26)}[mask.ndim][corners]
     mask = np.ascontiguousarray(mask)
     return cc3d.connected_components(mask, connectivity=connectivity, return_N=True)

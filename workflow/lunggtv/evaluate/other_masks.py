@@ -19,8 +19,10 @@ LAYOUTS = (
 
 
 def check_places(compare: Mapping[str, str]) -> None:
-    """Raise UnusableMask if a place to compare with is not there; ``compare`` is the setting: name to place."""
+    """Raise UnusableMask if a place to compare with is not there, or none can be meant; ``compare`` is the setting."""
     for name, place in compare.items():
+        if "{" in place:
+            _filled(place, "1")
         folder = Path(place)
         while "{" in str(folder):
             folder = folder.parent
@@ -57,14 +59,18 @@ def mask_file(place: str, patient: str) -> Path:
     )
 
 
-def _named_file(pattern: str, patient: str) -> Path:
+def _filled(pattern: str, patient: str) -> Path:
     try:
-        path = Path(pattern.format(patient=patient))
+        return Path(pattern.format(patient=patient))
     except (AttributeError, IndexError, KeyError, ValueError) as error:
         raise UnusableMask(
             f"evaluate.compare: {pattern}: only {{patient}} may stand in braces, as in lung_{{patient}}.nii.gz or "
             "lung_{patient:0>3}.nii.gz."
         ) from error
+
+
+def _named_file(pattern: str, patient: str) -> Path:
+    path = _filled(pattern, patient)
     if not path.is_file():
         raise UnusableMask(
             f"evaluate.compare: {path}: no mask of patient {patient}. A tool that found nothing must write an empty "

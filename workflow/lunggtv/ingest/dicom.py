@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from lunggtv.geometry import Grid
-from lunggtv.ingest.contours import ContourOffGrid, TangledRoi, draw_rois
+from lunggtv.ingest.contours import ContourOffGrid, UndrawableRoi, draw_rois
 from lunggtv.ingest.dicom_choice import Choice, choose_labelled, choose_unlabelled
 from lunggtv.ingest.dicom_grid import stack
 from lunggtv.ingest.dicom_headers import Inventory, take_inventory
@@ -111,11 +111,18 @@ def _draw(
         )
         text = f"{structure_set.name}: a contour of ROI '{rois[error.roi].name}' {where}"
         raise Refused("contour_outside_ct", text) from None
-    except TangledRoi as error:
+    except UndrawableRoi as error:
+        name = rois[error.roi].name
+        if error.folded:
+            raise Refused(
+                "contour_folded",
+                f"{structure_set.name}: a contour of ROI '{name}' runs along itself there and back, so that what it "
+                "encloses cannot be told. Draw it again.",
+            ) from None
         raise Refused(
             "contour_tangled",
-            f"{structure_set.name}: the contours of ROI '{rois[error.roi].name}' cross a slice, or one another, "
-            "without end. Draw it again.",
+            f"{structure_set.name}: the contours of ROI '{name}' have too many points or too many crossings on a slice "
+            "to be compared with one another. Draw it again, or export it with fewer points.",
         ) from None
     return drawing.mask, [
         *reference_notes(structure_set, series, here),

@@ -23,8 +23,10 @@ from lunggtv.ingest.dicom_kinds import (
     RTSTRUCT,
     UNREADABLE,
     begins_a_data_set,
-    has_dicom_name,
+    has_class,
+    holds_structures,
     kind_of,
+    may_be_dicom,
 )
 from lunggtv.ingest.dicom_limits import BoundedFile, check_deflated, is_deflated
 from lunggtv.ingest.dicom_values import READ_ERRORS, numbers_of, text_of
@@ -38,7 +40,8 @@ HEADER_TAGS = sorted(
         "FrameOfReferenceUID", "SamplesPerPixel", "NumberOfFrames", "Rows", "Columns", "PixelSpacing",
     )
 )  # fmt: skip
-FIRST_BYTES = 16
+FIRST_BYTES = 1024
+STRUCTURES_WITHIN = 1 << 22  # bytes before which a structure set names its structures
 
 
 @dataclass(frozen=True)
@@ -95,14 +98,12 @@ def take_inventory(files: Sequence[Path], folder: Path) -> Inventory:
     for path in files:
         name = relative_name(path, folder)
         header = _read_header(path, name)
-        if isinstance(header, str):
-            skipped[header] += 1
-            if header == UNREADABLE or (header == EMPTY and has_dicom_name(path.name)):
-                suspect.append(name)
-            continue
-        kind = kind_of(header)
-        if kind is None:
-            raise _damaged(name)
+        kind = header if isinstance(header, str) else kind_of(header) or UNREADABLE
+        is_odd = kind in (OTHER, UNREADABLE) and not isinstance(header, str)
+        if is_odd and holds_structures(_start_of(path, STRUCTURES_WITHIN)):
+            kind = RTSTRUCT
+        if kind == UNREADABLE or (kind == EMPTY and may_be_dicom(path.name, b"")):
+            suspect.append(name)
         if kind == CT_IMAGE:
             slices.append(_ct_slice(header, path, name))
         elif kind == RTSTRUCT:
@@ -121,10 +122,12 @@ def _read_header(path: Path, name: str) -> pydicom.Dataset | str:
     """The header, or the kind of a file that has none."""
     try:
         with open(path, "rb") as file:
-            if is_deflated(file):
+            packed = is_deflated(file)
+            if packed:
                 check_deflated(file)
-                return read_partial(file, stop_when=_past_header, specific_tags=HEADER_TAGS)
-            return read_partial(BoundedFile(file), stop_when=_past_header, specific_tags=HEADER_TAGS)
+            header = read_partial(
+                file if packed else BoundedFile(file), stop_when=_past_header, specific_tags=HEADER_TAGS
+            )
     except InvalidDicomError:
         return _header_without_prefix(path)
     except PermissionError:
@@ -133,6 +136,9 @@ def _read_header(path: Path, name: str) -> pydicom.Dataset | str:
         ) from None
     except READ_ERRORS:
         raise _damaged(name) from None
+    if not has_class(header):
+        raise _damaged(name)
+    return header
 
 
 def _past_header(tag: BaseTag, vr: str | None, length: int) -> bool:
@@ -141,21 +147,21 @@ def _past_header(tag: BaseTag, vr: str | None, length: int) -> bool:
 
 def _header_without_prefix(path: Path) -> pydicom.Dataset | str:
     """As ``_read_header`` for a file without preamble and prefix, as some planning systems write them."""
+    start = _start_of(path, FIRST_BYTES)
+    if not start:
+        return EMPTY
+    if begins_a_data_set(start):
+        with open(path, "rb") as file, suppress(*READ_ERRORS):
+            return read_partial(
+                BoundedFile(file), stop_when=_past_header, force=True, specific_tags=HEADER_TAGS
+            )
+        return UNREADABLE
+    return UNREADABLE if may_be_dicom(path.name, start) else NOT_DICOM
+
+
+def _start_of(path: Path, count: int) -> bytes:
     with open(path, "rb") as file:
-        start = file.read(FIRST_BYTES)
-        if not start:
-            return EMPTY
-        if begins_a_data_set(start):
-            file.seek(0)
-            with suppress(*READ_ERRORS):
-                header = read_partial(
-                    BoundedFile(file), stop_when=_past_header, force=True, specific_tags=HEADER_TAGS
-                )
-                # Without its modality a class that nobody knows may be half a class that everybody knows.
-                if kind_of(header) not in (None, OTHER) or text_of(header, "Modality"):
-                    return header
-            return UNREADABLE
-    return UNREADABLE if has_dicom_name(path.name) else NOT_DICOM
+        return file.read(count)
 
 
 def _ct_slice(header: pydicom.Dataset, path: Path, name: str) -> CtSlice:

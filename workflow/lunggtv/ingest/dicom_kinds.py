@@ -9,12 +9,13 @@ from lunggtv.ingest.dicom_values import text_of, value_of
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
 ENHANCED = "enhanced (multi-frame) CT"
+DICOMDIR = "DICOMDIR"
 KINDS = {
     CT_IMAGE: CT_IMAGE,
     RTSTRUCT: RTSTRUCT,
     "1.2.840.10008.5.1.4.1.1.2.1": ENHANCED,
     "1.2.840.10008.5.1.4.1.1.2.2": ENHANCED,
-    "1.2.840.10008.1.3.10": "DICOMDIR",
+    "1.2.840.10008.1.3.10": DICOMDIR,
     "1.2.840.10008.5.1.4.1.1.481.2": "RTDOSE",
     "1.2.840.10008.5.1.4.1.1.481.5": "RTPLAN",
     "1.2.840.10008.5.1.4.1.1.481.1": "RTIMAGE",
@@ -36,13 +37,23 @@ UID = re.compile(r"[0-9.]{1,64}")
 FIRST_GROUPS = {2, 4, 8}  # a data set begins with its meta information, a directory or its class
 EXPLICIT = re.compile(rb"[A-Z]{2}")
 LONGEST_FIRST = 1 << 16  # bytes of a first element
+# Names of DICOM files, whatever stands behind (.gz, .part, ~): by suffix, by a UID, as planning systems name structure
+# sets, as on a CD.
 NAMES = re.compile(
-    # A suffix, also of what is packed or half copied; names of planning systems; UIDs.
-    r".*\.(dcm|dicom|dic|ima)(\.(gz|zip|bz2|xz|zst|7z|part|partial|filepart|crdownload|download|tmp|bak|old|orig))?"
-    r"|(rs|rt|rtss|rtstruct|ss)[._-]?[\d.]*"
-    r"|.*\d+(\.\d+){3,}",
+    r"\.(dcm|dicom|dic|ima)([^a-z]|$)"
+    r"|\d+(\.\d+){3,}"
+    r"|(^|[^a-z])(rs|rt|rtss|rtst|rtstruct|struct|structures?|structureset)([^a-z]|$)"
+    r"|^[a-z]{0,3}\d+$",
     re.IGNORECASE,
 )
+# Suffixes of files that are certainly something else.
+OTHERS = (
+    ".bmp", ".css", ".csv", ".dll", ".doc", ".docx", ".exe", ".gif", ".h5", ".htm", ".html", ".inf", ".ini", ".jpeg",
+    ".jpg", ".js", ".json", ".log", ".md", ".mat", ".mha", ".mhd", ".nhdr", ".nii", ".nii.gz", ".npy", ".npz", ".nrrd",
+    ".pdf", ".png", ".ppt", ".pptx", ".py", ".raw", ".rtf", ".sh", ".tif", ".tiff", ".tsv", ".txt", ".xls", ".xlsx",
+    ".xml", ".yaml", ".yml", ".zraw",
+)  # fmt: skip
+PREFIX_WITHIN = 1024  # bytes; a prefix that is there but not in its place
 
 
 def begins_a_data_set(start: bytes) -> bool:
@@ -59,22 +70,44 @@ def begins_a_data_set(start: bytes) -> bool:
     return False
 
 
-def has_dicom_name(name: str) -> bool:
-    """Whether a file is named as DICOM files are: by suffix, by a UID, or as planning systems name structure sets."""
-    return NAMES.fullmatch(name) is not None
+def may_be_dicom(name: str, start: bytes) -> bool:
+    """Whether a file that cannot be read may be DICOM all the same, by its name or its first bytes."""
+    if name.lower().endswith(OTHERS):
+        return False
+    return NAMES.search(name) is not None or b"DICM" in start[:PREFIX_WITHIN]
 
 
 def kind_of(header: pydicom.FileDataset) -> str | None:
-    """The kind of a DICOM file: ``CT_IMAGE``, ``RTSTRUCT``, or in words what nobody reads; None if it does not say."""
-    if text_of(header, "Modality") == "RTSTRUCT":
-        return RTSTRUCT  # of any class: who reads it says whether it can be used
-    # A file cut inside its header may have its class, or all of it, in its file meta information alone.
-    named = text_of(header, "SOPClassUID"), text_of(header.file_meta, "MediaStorageSOPClassUID")
+    """The kind of a DICOM file: ``CT_IMAGE``, ``RTSTRUCT``, or in words what nobody reads; None if it does not say.
+
+    Whatever says that a file is a structure set is believed: who reads it says whether it can be used.
+    """
+    named = _classes(header)
+    modality = text_of(header, "Modality").upper()
+    if RTSTRUCT in named or modality.startswith("RTSTRUCT"):
+        return RTSTRUCT
     classes = [one for one in named if UID.fullmatch(one)]
-    known = [one for one in classes if one in KINDS]
-    if not known:
-        return OTHER if classes else None
-    return _kind_of_ct(header) if known[0] == CT_IMAGE else KINDS[known[0]]
+    kind = next((KINDS[one] for one in classes if one in KINDS), OTHER if classes else None)
+    if kind == CT_IMAGE:
+        return _kind_of_ct(header)
+    # Half a class may look like another one; a whole header goes on behind it.
+    is_whole = kind == DICOMDIR or modality or text_of(header, "SeriesInstanceUID")
+    return kind if is_whole else None
+
+
+def has_class(header: pydicom.FileDataset) -> bool:
+    """Whether a file says what it is at all."""
+    return any(_classes(header))
+
+
+def _classes(header: pydicom.FileDataset) -> tuple[str, str]:
+    # A file cut inside its header may have its class, or all of it, in its file meta information alone.
+    return text_of(header, "SOPClassUID"), text_of(header.file_meta, "MediaStorageSOPClassUID")
+
+
+def holds_structures(content: bytes) -> bool:
+    """Whether the first bytes of a file of an unknown class have a StructureSetROISequence (3006,0020)."""
+    return b"\x06\x30\x20\x00" in content or b"\x30\x06\x00\x20" in content
 
 
 def _kind_of_ct(header: pydicom.FileDataset) -> str:

@@ -12,8 +12,13 @@ TEXTS = {
     "repeated_contours": (WARNED, "contours that stand twice in the RTSTRUCT were drawn once"),
     "crossing_contours": (
         WARNED,
-        "contours of one ROI cross or run along one another; each encloses GTV, so they were joined. If one was to cut "
-        "a part out of another, draw it within that or export CLOSEDPLANAR_XOR",
+        "contours of one ROI cross or run along one another. They were joined, regions with regions and holes with "
+        "holes; a region across a hole was not cut. To cut a part out, draw it within, or export CLOSEDPLANAR_XOR",
+    ),
+    "mixed_contours": (
+        WARNED,
+        "contours of the types CLOSED_PLANAR and CLOSEDPLANAR_XOR overlap; what the latter cover was turned from "
+        "inside to outside and back",
     ),
     "contours_crossing_themselves": (
         WARNED,
@@ -24,10 +29,10 @@ TEXTS = {
         "contours cross themselves by a slip of the pen; voxels that they run round twice there were left out",
     ),
     "holes": (NOTED, "contours within other contours were taken as holes"),
-    "large_holes": (
+    "doubtful_holes": (
         WARNED,
-        "contours within others were taken as holes, although they leave less than a quarter of these. If they are "
-        "two versions of one contour, remove one",
+        "contours within others were taken as holes, although they lie along the border or take more than half away. "
+        "If they are two versions of one contour, remove one",
     ),
     "contours_without_voxels": (NOTED, "contours that enclose no voxel centre are not in the label"),
     "contours_elsewhere": (

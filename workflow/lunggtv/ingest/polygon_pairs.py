@@ -1,6 +1,7 @@
 """How two closed polygons lie to each other: the same, one within the other, or across."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -10,9 +11,12 @@ from lunggtv.ingest.polygons import Box, length_of, signed_distance, with_steps
 # Lengths are shares of a pixel, of at most 1 mm: coarse pixels do not make drawing less exact.
 TOUCHING = 0.1  # coordinates are rounded to a tenth of a millimetre at worst
 STEP = 0.5  # of the points looked at along a border
+LEAST_STEPS = 100  # along a whole border
 CLEAR_PX = 2  # borders that pixels show to be this far apart need no measuring
-# Pairs of a point and an edge that may be looked at on one slice; an outline within another needs 300,000.
-MAX_LOOKS = 50_000_000
+# What one structure may cost, in steps of some twenty nanoseconds: twenty seconds.
+MAX_STEPS = 1_000_000_000
+STEPS_POINT, STEPS_PAIR, STEPS_PIXEL, STEPS_LOOK = 150, 1_000, 2, 4
+STEPS_RELATION = 15_000
 
 SAME, WITHIN, AROUND, CROSSING = "same", "within", "around", "crossing"
 
@@ -29,8 +33,23 @@ class Shape(Protocol):
     inside: np.ndarray
 
 
+@dataclass(frozen=True)
+class Relation:
+    """How one shape lies to another that shares pixels with it.
+
+    Attributes:
+        what: SAME; WITHIN or AROUND, if the first one does; else CROSSING.
+        along: share of the inner border that runs along the outer one, as near as borders that are the same.
+        touching: share that touches it.
+    """
+
+    what: str
+    along: float = 0.0
+    touching: float = 0.0
+
+
 class Pairs:
-    """Looks at pairs of the shapes on one slice, and gives up where that would take too long.
+    """Looks at pairs of the shapes of one structure, and gives up where that would take too long.
 
     Args:
         spacing_mm: (y, x) of the pixels.
@@ -39,74 +58,82 @@ class Pairs:
     def __init__(self, spacing_mm: Sequence[float]) -> None:
         self.spacing_mm = np.asarray(spacing_mm, dtype=float)
         self.unit_mm = min(1.0, *spacing_mm)
-        self._looks = 0.0
+        self._steps = 0.0
 
-    def relation(self, one: Shape, other: Shape, same: float) -> tuple[str, float]:
-        """How ``one`` lies to ``other``, which share pixels, and which share of the inner one runs along the other.
+    def take(self, steps: float) -> None:
+        """Count steps of work; raises TangledContours beyond what a structure may cost."""
+        self._steps += steps
+        if self._steps > MAX_STEPS:
+            raise TangledContours
+
+    def relation(self, one: Shape, other: Shape, same: float) -> Relation:
+        """How ``one`` lies to ``other``, which share pixels.
 
         Args:
             same: how far apart borders may lie, in the unit of TOUCHING, to be one.
 
-        Returns:
-            SAME; WITHIN or AROUND, if ``one`` does; else CROSSING, with the share 0.
-
         Raises:
             TangledContours: see there.
         """
-        if clear := _clear_relation(one, other):
-            return clear, 0.0
-        border, other_border = one.polygon * self.spacing_mm, other.polygon * self.spacing_mm
-        step_mm = STEP * self.unit_mm
-        self._looks += (len(border) + length_of(border) / step_mm) * len(other_border)
-        self._looks += (len(other_border) + length_of(other_border) / step_mm) * len(border)
-        if self._looks > MAX_LOOKS:
-            raise TangledContours
+        first, second = _on_one_box(one, other)
+        self.take(STEPS_RELATION + STEPS_PIXEL * first.size)
+        around_first, around_second = _grown(first, CLEAR_PX), _grown(second, CLEAR_PX)
+        if np.any(first & ~around_second) and np.any(second & ~around_first):
+            return Relation(CROSSING)
+        if not np.any(around_first & ~second):
+            return Relation(WITHIN)
+        if not np.any(around_second & ~first):
+            return Relation(AROUND)
+        return self._measured(
+            one, other, same, np.any(first & ~_grown(second, 1)), np.any(second & ~_grown(first, 1))
+        )
+
+    def _measured(
+        self, one: Shape, other: Shape, same: float, one_beyond: bool, other_beyond: bool
+    ) -> Relation:
+        """By the distances of borders; ``beyond``: whether one has pixels apart from those of the other.
+
+        A border within a ring may still run round what the ring leaves out.
+        """
         same_mm, touching_mm = same * self.unit_mm, TOUCHING * self.unit_mm
-        beyond_mm = signed_distance(with_steps(border, step_mm), other_border, self.unit_mm)
-        other_beyond_mm = signed_distance(with_steps(other_border, step_mm), border, self.unit_mm)
+        beyond_mm = self._beyond_mm(one, other)
+        other_beyond_mm = self._beyond_mm(other, one)
         if max(np.abs(beyond_mm).max(), np.abs(other_beyond_mm).max()) <= same_mm:
-            return SAME, 1.0
-        for what, inner_mm, inner, outer in (
-            (WITHIN, beyond_mm, one, other),
-            (AROUND, other_beyond_mm, other, one),
+            return Relation(SAME)
+        for what, inner_mm, reaches in (
+            (WITHIN, beyond_mm, one_beyond),
+            (AROUND, other_beyond_mm, other_beyond),
         ):
-            # A border within a ring may still run round what the ring leaves out.
-            if inner_mm.max() <= touching_mm and not _reaches_beyond(inner, outer, 1):
-                return what, float(np.mean(np.abs(inner_mm) <= same_mm))
-        return CROSSING, 0.0
+            if inner_mm.max() <= touching_mm and not reaches:
+                along, touching = (float(np.mean(np.abs(inner_mm) <= mm)) for mm in (same_mm, touching_mm))
+                return Relation(what, along, touching)
+        return Relation(CROSSING)
 
+    def _beyond_mm(self, one: Shape, other: Shape) -> np.ndarray:
+        """How far the border of ``one`` lies outside ``other``, at evenly spread points; negative inside."""
+        border, other_border = one.polygon * self.spacing_mm, other.polygon * self.spacing_mm
+        length_mm = length_of(border)
+        step_mm = min(STEP * self.unit_mm, length_mm / LEAST_STEPS)
+        self.take(STEPS_LOOK * (len(border) + length_mm / step_mm))
+        beyond_mm, looks = signed_distance(with_steps(border, step_mm), other_border, self.unit_mm)
+        self.take(STEPS_LOOK * looks)
+        return beyond_mm
 
-def sharing_pixels(shapes: Sequence[Shape]) -> Iterator[tuple[int, int]]:
-    """Numbers of the pairs that have a pixel in common, the lower first."""
-    low = np.array([[side.start for side in shape.box] for shape in shapes]).reshape(-1, 2)
-    high = np.array([[side.stop for side in shape.box] for shape in shapes]).reshape(-1, 2)
-    for first in range(len(shapes) - 1):
-        meeting = np.all((low[first] < high[first + 1 :]) & (low[first + 1 :] < high[first]), axis=1)
-        for second in np.flatnonzero(meeting) + first + 1:
-            start, stop = np.maximum(low[first], low[second]), np.minimum(high[first], high[second])
-            parts = (
-                shapes[number].inside[tuple(map(slice, start - low[number], stop - low[number]))]
-                for number in (first, second)
-            )
-            if np.logical_and(*parts).any():
-                yield first, int(second)
-
-
-def _clear_relation(one: Shape, other: Shape) -> str | None:
-    """What pixels alone show, where borders lie far from each other; None where they do not."""
-    first, second = _on_one_box(one, other)
-    around_first, around_second = _grown(first, CLEAR_PX), _grown(second, CLEAR_PX)
-    if np.any(first & ~around_second) and np.any(second & ~around_first):
-        return CROSSING
-    if not np.any(around_first & ~second):
-        return WITHIN
-    return None if np.any(around_second & ~first) else AROUND
-
-
-def _reaches_beyond(one: Shape, other: Shape, pixels: int) -> bool:
-    """Whether ``one`` has a pixel that is more than so many pixels away from ``other``."""
-    first, second = _on_one_box(one, other)
-    return bool(np.any(first & ~_grown(second, pixels)))
+    def sharing_pixels(self, shapes: Sequence[Shape]) -> Iterator[tuple[int, int]]:
+        """Numbers of the pairs that have a pixel in common, the lower first. Raises TangledContours."""
+        low = np.array([[side.start for side in shape.box] for shape in shapes]).reshape(-1, 2)
+        high = np.array([[side.stop for side in shape.box] for shape in shapes]).reshape(-1, 2)
+        for first in range(len(shapes) - 1):
+            meeting = np.all((low[first] < high[first + 1 :]) & (low[first + 1 :] < high[first]), axis=1)
+            for second in np.flatnonzero(meeting) + first + 1:
+                self.take(STEPS_PAIR)
+                start, stop = np.maximum(low[first], low[second]), np.minimum(high[first], high[second])
+                parts = (
+                    shapes[number].inside[tuple(map(slice, start - low[number], stop - low[number]))]
+                    for number in (first, second)
+                )
+                if np.logical_and(*parts).any():
+                    yield first, int(second)
 
 
 def _on_one_box(one: Shape, other: Shape) -> tuple[np.ndarray, np.ndarray]:

@@ -10,15 +10,19 @@ import numpy as np
 import pydicom
 
 from lunggtv.ingest.contour_kinds import UnknownKind, judge_kind
-from lunggtv.ingest.contours import Contour
+from lunggtv.ingest.contour_planes import Contour
 from lunggtv.ingest.dicom_headers import relative_name
+from lunggtv.ingest.dicom_identity import IDENTITY_TAGS, identity_of
 from lunggtv.ingest.dicom_limits import check_items
+from lunggtv.ingest.dicom_nesting import check_nesting
 from lunggtv.ingest.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom_values import READ_ERRORS, text_of, value_of
 from lunggtv.ingest.raw import Refused
 from lunggtv.provenance import file_digest
 
 CONTOUR_DATA = 0x30060050
+# The structures and their names, their contours, and the images of these.
+CONTOUR_SEQUENCES = (0x30060020, 0x30060039, 0x30060040, 0x30060016)
 UNDEFINED_LENGTH = 0xFFFFFFFF
 MAX_BYTES = 1 << 28  # a large plan with all organs has some 20 MB
 NEEDED_TAGS = [
@@ -26,6 +30,7 @@ NEEDED_TAGS = [
     "ROIContourSequence",
 ]  # fmt: skip
 DATE_TAGS = ["StructureSetDate", "StructureSetTime"]
+TAGS = [*NEEDED_TAGS, *DATE_TAGS, *IDENTITY_TAGS]
 
 
 @dataclass(frozen=True)
@@ -91,11 +96,13 @@ def read_structure_set(path: Path, folder: Path, settings: DicomSettings) -> Str
     try:
         content = path.read_bytes()
         check_items(content)
+        check_nesting(content, CONTOUR_SEQUENCES)
         # Some planning systems leave out the preamble and the prefix, which pydicom reads by force alone.
-        dataset = pydicom.dcmread(io.BytesIO(content), specific_tags=[*NEEDED_TAGS, *DATE_TAGS], force=True)
+        dataset = pydicom.dcmread(io.BytesIO(content), specific_tags=TAGS, force=True)
         _check_whole(dataset)
         names = _roi_names(dataset)
-        gtv = tuple(_roi(dataset, one) for one in names if settings.is_gtv(one.name))
+        identity = identity_of(dataset)
+        gtv = tuple(_roi(dataset, one, identity) for one in names if settings.is_gtv(one.name))
         nameless = _nameless(dataset, names)
         images, frame_uids = _references(dataset)
     except UnknownKind as error:
@@ -151,7 +158,7 @@ def _number(item: pydicom.Dataset, keyword: str) -> int | str:
 
 
 def _nameless(dataset: pydicom.Dataset, names: Sequence[_RoiName]) -> int:
-    known = {one.number for one in names}
+    known = {one.number for one in names if one.name}
     return sum(
         _number(roi, "ReferencedROINumber") not in known
         for roi in _items(dataset, "ROIContourSequence")
@@ -159,7 +166,7 @@ def _nameless(dataset: pydicom.Dataset, names: Sequence[_RoiName]) -> int:
     )
 
 
-def _roi(dataset: pydicom.Dataset, roi_name: _RoiName) -> Roi:
+def _roi(dataset: pydicom.Dataset, roi_name: _RoiName, identity: frozenset[str]) -> Roi:
     contours: list[Contour] = []
     kinds_closed: set[str] = set()
     open_contours = 0
@@ -168,7 +175,7 @@ def _roi(dataset: pydicom.Dataset, roi_name: _RoiName) -> Roi:
             continue
         for item in _items(roi, "ContourSequence"):
             points = _points(item)
-            kind = judge_kind(text_of(item, "ContourGeometricType"), points, roi_name.name)
+            kind = judge_kind(text_of(item, "ContourGeometricType"), points, roi_name.name, identity)
             if not kind.closed:
                 open_contours += 1
                 continue
