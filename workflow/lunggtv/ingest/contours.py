@@ -110,7 +110,7 @@ def draw_rois(
         ContourOffGrid: a contour leans over more than half a slice, or lies off the stack or wholly beside
             the pixels.
     """
-    mask = np.zeros(grid.shape, dtype=bool)
+    mask: np.ndarray | None = None
     roi_voxels: list[int] = []
     findings: list[Finding] = []
     off_slice_mm = 0.0
@@ -121,11 +121,12 @@ def draw_rois(
         except (TangledContours, FoldedContour) as error:
             raise UndrawableRoi(number, folded=isinstance(error, FoldedContour)) from None
         _note_images(notes, placed, slice_of)
-        mask |= drawn
+        mask = drawn if mask is None else mask | drawn
         roi_voxels.append(int(np.count_nonzero(drawn)))
         findings += notes.findings(number)
         off_slice_mm = max(off_slice_mm, off_vox * grid.spacing_mm[0])
-    return Drawing(mask.astype(np.uint8), tuple(roi_voxels), off_slice_mm, tuple(findings))
+    whole = np.zeros(grid.shape, bool) if mask is None else mask
+    return Drawing(whole.view(np.uint8), tuple(roi_voxels), off_slice_mm, tuple(findings))
 
 
 def _draw(placed: Sequence[PlacedContour], grid: Grid) -> tuple[np.ndarray, _Notes, float]:
@@ -140,17 +141,19 @@ def _draw(placed: Sequence[PlacedContour], grid: Grid) -> tuple[np.ndarray, _Not
         drawn[z] = region.inside
         _note_region(notes, z, region)
         off_vox = max(off_vox, *(float(np.abs(one.heights - z).max()) for one in planes.taken))
-    whole = drawn.copy()
+    between = []
     for z, planes in by_slice.items():
         for plane in planes.left:
             lost = apart_from(_region(plane, grid, pairs).inside, drawn[max(z - 1, 0) : z + 2].any(axis=0))
-            whole[z] |= lost
+            between.append((z, lost))
             notes.add("parts_between_slices" if lost.any() else "contours_between_slices", z)
         contours = [*planes.taken, *(one for plane in planes.left for one in plane)]
         notes.add("contours_cut", z, sum(is_cut(one, grid) for one in contours))
-    for z in sorted(gaps(whole)):
+    for z, lost in between:
+        drawn[z] |= lost
+    for z in sorted(gaps(drawn)):
         notes.add("slices_without_contour", z)
-    return whole, notes, off_vox
+    return drawn, notes, off_vox
 
 
 def _note_images(notes: _Notes, placed: Sequence[PlacedContour], slice_of: Mapping[str, int]) -> None:
