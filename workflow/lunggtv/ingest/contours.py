@@ -126,7 +126,7 @@ def draw_rois(
         findings += notes.findings(number)
         off_slice_mm = max(off_slice_mm, off_vox * grid.spacing_mm[0])
     whole = np.zeros(grid.shape, bool) if mask is None else mask
-    return Drawing(whole.view(np.uint8), tuple(roi_voxels), off_slice_mm, tuple(findings))
+    return Drawing(whole.astype(np.uint8), tuple(roi_voxels), off_slice_mm, tuple(findings))
 
 
 def _draw(placed: Sequence[PlacedContour], grid: Grid) -> tuple[np.ndarray, _Notes, float]:
