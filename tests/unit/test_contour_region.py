@@ -8,7 +8,7 @@ from lunggtv.ingest import polygon_pairs
 from lunggtv.ingest.contour_region import Region, draw_region
 from lunggtv.ingest.contour_shape import FoldedContour
 from lunggtv.ingest.polygon_pairs import Pairs, TangledContours
-from lunggtv.ingest.polygons import length_of, signed_distance, simple_loops, winding, with_steps
+from lunggtv.ingest.polygons import length_of, signed_distance, simple_loops, thinned, winding, with_steps
 
 SHAPE = (60, 70)
 SPACING_MM = (0.9, 1.1)
@@ -178,10 +178,15 @@ TWICE = {
 }
 
 
-@pytest.mark.parametrize("twin", TWICE.values(), ids=TWICE)
+NESTED = ("a little smaller", "a little larger")
+
+
+@pytest.mark.parametrize("twin", TWICE)
 @pytest.mark.parametrize("exclusive", [False, True])
-def test_a_contour_that_stands_twice_is_one(twin, exclusive: bool) -> None:
-    once, again = circle(18.3), twin(circle(18.3))
+def test_a_contour_that_stands_twice_is_one(twin: str, exclusive: bool) -> None:
+    if exclusive and twin in NESTED:
+        pytest.skip("a thin wall between CLOSEDPLANAR_XOR contours is meant")
+    once, again = circle(18.3), TWICE[twin](circle(18.3))
     for both in ([once, again], [again, once]):
         region = draw(both, exclusive=exclusive)
         expected = draw([once]).inside | draw([again]).inside
@@ -285,10 +290,18 @@ def test_islands_are_no_holes() -> None:
         assert region.holes == 1
 
 
+@pytest.mark.parametrize("wall", [0.3, 0.6, 1.5])
+def test_a_thin_wall_between_exclusive_contours_is_meant(wall: float) -> None:
+    region = draw([circle(18.3), circle(18.3 - wall)], exclusive=True)
+    assert off(disc(18.3) & ~disc(18.3 - wall), region) <= 8
+    assert (region.repeated, region.holes, region.doubtful_holes) == (0, 1, 1)
+
+
 def test_exclusive_contours_follow_the_even_odd_rule() -> None:
     region = draw([circle(18.3), circle(9.0), circle(9.0, x=50.0)], exclusive=True)
     assert off(disc(18.3) ^ disc(9.0) ^ disc(9.0, x=50.0), region) <= 8
     assert (region.crossing, region.holes, region.doubtful_holes, region.repeated) == (0, 1, 0, 0)
+    assert region.exclusive_crossing == 3
     assert draw([circle(18.3), circle(16.0)], exclusive=True).doubtful_holes == 1
 
 
@@ -432,6 +445,13 @@ def test_two_crossing_contours_in_one_by_a_channel_are_joined(count: int) -> Non
 # --- parts ----------------------------------------------------------------------------------------------------
 
 
+def test_dense_points_change_nothing() -> None:
+    dense = circle(15.0, points=20_000)
+    assert len(thinned(dense)) < 2_500
+    assert len(thinned(circle(15.0, points=900))) == 900
+    np.testing.assert_array_equal(draw([dense]).inside, draw([circle(15.0, points=2_000)]).inside)
+
+
 def test_loops_of_a_walk() -> None:
     square = rectangle(0, 4, 0, 4)
     assert [loop.tolist() for loop in simple_loops(np.vstack([square, square[:1]]))] == [square.tolist()]
@@ -458,8 +478,9 @@ def test_steps_are_no_longer_than_asked() -> None:
         [circle(20 - i / 1000, points=400) for i in range(2_000)],
         [rectangle(i % 50, i % 50 + 1, i / 200, i / 200 + 1) for i in range(6_000)],
         [rectangle(-1e9, 1e9, -1e9, 1e9), rectangle(-2e9, 2e9, -2e9, 2e9)],
+        [30 + np.random.default_rng(1).uniform(0, 0.04, (20_000, 2)) for _ in range(10)],
     ],
-    ids=["to and fro", "nested", "many", "huge"],
+    ids=["to and fro", "nested", "many", "huge", "dither"],
 )
 def test_what_would_take_for_ever_is_given_up(
     polygons: list[np.ndarray], monkeypatch: pytest.MonkeyPatch

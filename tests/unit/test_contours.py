@@ -166,7 +166,7 @@ def test_exclusive_contours_are_taken_away_from_one_another() -> None:
     both = [Contour(contour(one, 1).points, exclusive=True) for one in (outer, across)]
     drawing = draw_rois([both], GRID, TOLERANCE_MM)
     assert drawing.mask.sum() == 8 * 8 + 6 * 8 - 2 * 4 * 4
-    assert drawing.findings == ()
+    assert [(one.code, one.count) for one in drawing.findings] == [("exclusive_crossing", 2)]
 
 
 def test_a_contour_that_leans_within_its_slice_tells_how_far() -> None:
@@ -221,3 +221,17 @@ def test_a_folded_contour_is_refused() -> None:
     with pytest.raises(UndrawableRoi) as caught:
         draw_rois([[contour(square, 1), contour(folded, 2)]], GRID, TOLERANCE_MM)
     assert (caught.value.roi, caught.value.folded) == (0, True)
+
+
+def test_outlines_through_pixel_centres_are_told() -> None:
+    """As OpenCV traces a mask of 5 x 7 pixels: through the middles of its border pixels."""
+    traced = rectangle(3, 7, 4, 10)
+    sides = zip(traced, np.roll(traced, -1, axis=0), strict=True)
+    ring = np.rint(np.vstack([np.linspace(a, b, 5)[:-1] for a, b in sides]))
+    drawing = draw_rois([[contour(ring, z) for z in (1, 2)]], GRID, TOLERANCE_MM)
+    assert found(drawing, "contours_on_centres") == [(0, (1, 2), 2)]
+    assert drawing.mask.sum() == 2 * 4 * 6
+    band = np.vstack([ring, ring[::-1]])
+    assert found(draw_rois([[contour(band, 1)]], GRID, TOLERANCE_MM), "contours_on_centres") == [(0, (1,), 1)]
+    plain = draw_rois([[contour(rectangle(2.5, 7.5, 3.5, 10.5), z) for z in range(5)]], GRID, TOLERANCE_MM)
+    assert found(plain, "contours_on_centres") == []

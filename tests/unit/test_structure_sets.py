@@ -1,6 +1,7 @@
 """Which structure set and which contours make the label: nothing is left out, joined or replaced without a word."""
 
 import struct
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pydicom
 import pytest
 from lunggtv.ingest.dicom import read_dicom
+from lunggtv.ingest.dicom_nesting import check_nesting
 from lunggtv.ingest.raw import NOTED, REJECTED, WARNED, RawScan, Refused
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -82,13 +84,27 @@ def test_a_set_without_prefix_beside_an_older_one_is_not_overlooked(patient: Pat
     assert "old.dcm" in str(refused) and "rs.dcm" in str(refused)
 
 
-@pytest.mark.parametrize("name", [
-    "plan.dcm", "RS.1.2.246.352.71.4.12", "RS1", "new.DCM", "rtstruct", "1.2.840.113704.1", "rs_new.dcm.gz",
-    "rs_new.dcm.part", "RS_newest", "RS-new", "RS (1)", "rtstruct_new", "1.2.840.113.4.5_RTSTRUCT",
-    "RS_1.2.840.113.4.5.bak", "new.dcm~", "rs.dcm ", "A.rtstruct", "struct.rs", "IM0042", "00000042", "structures",
+STRONG = [
+    "plan.dcm", "new.DCM", "rs_new.dcm.gz", "rs_new.dcm.part", "new.dcm~", "rs.dcm ", "RS1", "rtstruct", "RS_newest",
+    "RS-new", "RS (1)", "rtstruct_new", "RS.1.2.246.352.71.4.12", "RS_1.2.840.113.4.5.bak",
+]  # fmt: skip
+WEAK = [
+    "1.2.840.113704.1.5", "1.2.840.113.4.5_RTSTRUCT", "A.rtstruct", "struct.rs", "IM0042", "00000042", "structures",
     "StructureSet.1",
-])  # fmt: skip
-@pytest.mark.parametrize("content", [b"", b"\0" * 4000, b"\x1f\x8b\x08 packed", b"no DICOM at all"])
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        *(
+            (name, content)
+            for name in STRONG
+            for content in (b"", b"\0" * 4000, b"<html>404 Not Found</html>")
+        ),
+        *((name, content) for name in WEAK for content in (b"", b"\0" * 4000, b"\x1f\x8b\x08\0 packed")),
+    ],
+)
 def test_what_may_be_the_right_structure_set_is_never_passed_over(
     patient: Path, name: str, content: bytes
 ) -> None:
@@ -119,17 +135,23 @@ def test_a_newer_set_cut_anywhere_is_never_passed_over(patient: Path, with_prefi
         assert refusal(patient).reason.code in ("unread_files", "damaged_file", "damaged_rtstruct")
 
 
+INNOCENT = [
+    "jre/lib/rt.jar", "1.2.840.113619.2.55.dcm.md5", "ct001.dcm.sha256", "structures.stl", "GTV_rt.obj", "struct.mrb",
+    "rs.done", "ct.dcm.lock", "RT-dvh.dat", "RS.lnk", "struct.toml", "rs.conf", "rt_plan.json.gz", "v1.2.3.4",
+    "notes 12.11.2019.10", "notes.txt", "a.pdf", "rs.dcm.txt", "README", "VERSION", "MD5SUMS", "index.html",
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("notes.txt", b"no DICOM"),
-        ("README", b"text"),
-        ("empty", b""),
-        ("a.pdf", b""),
-        ("rs.dcm.txt", b"a dump"),
+        *((name, content) for name in INNOCENT for content in (b"", b"some text\nof DICM files\n")),
+        ("2019", b"text"), ("A12", b"text"), ("structures", b"lung\nheart\n"), ("rt", b"PK\x03\x04\0\0\0"),
+        ("image.raw", b"\x08\0\x02\0\x10\0\0\0" * 99), ("contents.lst", b"DICM"), ("empty", b""),
     ],
-)
+)  # fmt: skip
 def test_what_is_certainly_none_does_not_matter(patient: Path, name: str, content: bytes) -> None:
+    (patient / name).parent.mkdir(parents=True, exist_ok=True)
     (patient / name).write_bytes(content)
     scan = read(patient)
     assert scan.label.sum() == 36
@@ -192,6 +214,40 @@ def test_a_damaged_length_never_loses_a_contour(tmp_path: Path, syntax: str, und
             assert scan.label.sum() == 36
 
 
+def private_sequence(dataset: Dataset, unknown: bool) -> None:
+    """A private sequence in the first contour; for one that will lose its representation, without its length."""
+    inner = Dataset()
+    inner.add_new(0x00080050, "SH", "1")
+    item = dataset.ROIContourSequence[0].ContourSequence[0]
+    block = item.private_block(0x3007, "TEST", create=True)
+    block.add_new(0x10, "SQ", [inner])
+    item[0x30071010].is_undefined_length = unknown
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+@pytest.mark.parametrize(
+    "tail", [b"", b"\0" * 512, b"\r\n", b" " * 6, b"\xfe\xff\xdd\xe0\0\0\0\0", b"rubbish"]
+)
+def test_what_others_append_or_put_in_does_not_matter(patient: Path, tail: bytes, unknown: bool) -> None:
+    edit(patient / "rs.dcm", lambda dataset: private_sequence(dataset, unknown))
+    content = (patient / "rs.dcm").read_bytes()
+    if unknown:
+        # Explicit contents in a sequence that a gateway has made one of unknown representation.
+        assert content.count(b"\x07\x30\x10\x10SQ") == 1
+        content = content.replace(b"\x07\x30\x10\x10SQ", b"\x07\x30\x10\x10UN")
+    (patient / "rs.dcm").write_bytes(content + tail)
+    assert read(patient).label.sum() == 36
+
+
+def test_nesting_is_checked_in_time() -> None:
+    empty = struct.pack("<HHI", 0x3005, 0x1010, 0)
+    content = struct.pack("<HHI", 0x0008, 0x0060, 2) + b"OT" + b"\0" * 4_000_000 + empty * 200_000
+    began = time.process_time()
+    check_nesting(content, (0x30060039,), last=0x30060039)
+    # A ceiling against a square of the length, which took minutes; it takes a second.
+    assert time.process_time() - began < 10
+
+
 def rewrite(path: Path, syntax: str, undefined: bool) -> None:
     """Write a file again in another transfer syntax, its sequences with or without their lengths."""
     dataset = pydicom.dcmread(path)
@@ -238,6 +294,26 @@ def test_a_newer_set_without_a_gtv_by_the_patterns_is_a_reason_to_look(
     assert "2021" not in text and "1010" not in text
 
 
+def test_a_set_without_date_with_a_name_like_a_gtv_is_a_reason_to_look(patient: Path) -> None:
+    write_rtstruct(patient / "b.dcm", {"iGTV": BOXES[:1]}, Reference(CT))
+    edit(patient / "b.dcm", dated(""))
+    severity, text = told(read(patient))["other_rtstruct"]
+    assert severity == WARNED and "'iGTV'" in text and "may be newer than rs.dcm" in text
+
+
+def test_a_set_of_templates_without_contours_does_not_matter(patient: Path) -> None:
+    write_rtstruct(patient / "b.dcm", {"Heart": []}, Reference(CT))
+
+    def empty(dataset: Dataset) -> None:
+        del dataset.ROIContourSequence
+        dataset.ApprovalStatus = "UNAPPROVED"
+
+    edit(patient / "b.dcm", empty)
+    assert told(read(patient))["other_rtstruct"][0] == NOTED
+    edit(patient / "b.dcm", lambda dataset: delattr(dataset, "ApprovalStatus"))
+    assert refusal(patient).reason.code == "damaged_rtstruct"
+
+
 def test_a_gtv_on_images_that_are_not_here_is_told(patient: Path) -> None:
     write_rtstruct(patient / "replan.dcm", {"GTVnew": BOXES[:1]}, Reference(replace(CT, number=9, frame=9)))
     scan = read(patient)
@@ -272,8 +348,9 @@ def test_two_rois_of_one_number_are_refused(tmp_path: Path) -> None:
     assert "ROI 'GTV' shares its number" in str(refused)
 
 
-def test_numbers_are_compared_as_numbers(patient: Path) -> None:
-    edit(patient / "rs.dcm", lambda d: setattr(d.ROIContourSequence[0], "ReferencedROINumber", "01"))
+@pytest.mark.parametrize("number", ["01", "+1"])
+def test_numbers_are_compared_as_numbers(patient: Path, number: str) -> None:
+    edit(patient / "rs.dcm", lambda d: setattr(d.ROIContourSequence[0], "ReferencedROINumber", number))
     assert read(patient).label.sum() == 36
 
 

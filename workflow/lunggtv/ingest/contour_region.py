@@ -19,7 +19,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from lunggtv.ingest.contour_shape import ContourShape, contour_shape
-from lunggtv.ingest.polygon_pairs import AROUND, CROSSING, SAME, WITHIN, Pairs, Relation, TangledContours
+from lunggtv.ingest.polygon_pairs import (
+    AROUND,
+    CROSSING,
+    SAME,
+    TOUCHING,
+    WITHIN,
+    Pairs,
+    Relation,
+    TangledContours,
+)
 from lunggtv.ingest.polygons import Box
 
 SAME_BORDER = 0.75  # of a pixel, of at most 1 mm: a thinner wall is none, but two drawings of one border
@@ -45,6 +54,7 @@ class Region:
         holes: contours that are holes by lying within others.
         doubtful_holes: those of them that lie along a border or take away most of what is around them.
         mixed: CLOSED_PLANAR and CLOSEDPLANAR_XOR contours that overlap.
+        exclusive_crossing: CLOSEDPLANAR_XOR contours that cross one another.
         without_pixels: contours that enclose no pixel centre.
     """
 
@@ -56,6 +66,7 @@ class Region:
     holes: int = 0
     doubtful_holes: int = 0
     mixed: int = 0
+    exclusive_crossing: int = 0
     without_pixels: int = 0
 
 
@@ -124,7 +135,8 @@ def draw_region(
     for number, area in areas.items():
         if exclusive[number]:
             inside[area.box] ^= area.inside
-    holes = [inner for inner, level in _levels(areas, between).items() if level % 2]
+    outer = _outer_of(between)
+    holes = [inner for inner, level in _levels(areas, outer).items() if level % 2]
     return Region(
         inside=inside,
         repeated=len(shapes) - len(areas) + sum(one.repeated for one in shapes),
@@ -132,9 +144,17 @@ def draw_region(
         crossing_themselves=sum(one.crosses_itself for one in shapes),
         slips=sum(one.slips for one in shapes),
         holes=len(holes),
-        doubtful_holes=sum(_is_doubtful(hole, areas, between) for hole in holes),
+        doubtful_holes=sum(_is_doubtful(areas[hole], outer[hole], areas) for hole in holes),
         mixed=len(
             {number for pair in between if exclusive[pair[0]] != exclusive[pair[1]] for number in pair}
+        ),
+        exclusive_crossing=len(
+            {
+                number
+                for pair, one in between.items()
+                if one.what == CROSSING and all(exclusive[number] for number in pair)
+                for number in pair
+            }
         ),
         without_pixels=sum(not one.inside.any() for one in shapes),
     )
@@ -143,6 +163,10 @@ def draw_region(
 def _relation(one: ContourShape, other: ContourShape, exclusive: bool, pairs: Pairs) -> Relation:
     """As ``Pairs`` has it; a plain contour that touches the one around it all too long is none within it."""
     relation = pairs.relation(one, other, SAME_BORDER)
+    if exclusive and relation.what == SAME:
+        # A wall between CLOSEDPLANAR_XOR contours is meant, however thin.
+        nearer = pairs.relation(one, other, TOUCHING)
+        return nearer if nearer.what in (WITHIN, AROUND) else relation
     if relation.what in (WITHIN, AROUND) and relation.touching > TOUCHES and not exclusive:
         return Relation(CROSSING)
     return relation
@@ -183,9 +207,8 @@ def _outer_of(relations: Relations) -> dict[int, dict[int, Relation]]:
     return outer
 
 
-def _levels(areas: Mapping[int, _Area], relations: Relations) -> dict[int, int]:
+def _levels(areas: Mapping[int, _Area], outer: Mapping[int, Mapping[int, Relation]]) -> dict[int, int]:
     """How many contours lie around each one, those that cross one another counted as one."""
-    outer = _outer_of(relations)
     levels: dict[int, int] = {}
     # Who is around is larger.
     for number in sorted(areas, key=lambda number: areas[number].pixels, reverse=True):
@@ -196,7 +219,7 @@ def _levels(areas: Mapping[int, _Area], relations: Relations) -> dict[int, int]:
 def _plain_region(areas: Mapping[int, _Area], relations: Relations, shape: tuple[int, int]) -> np.ndarray:
     """Regions less their holes, islands in these, and so on."""
     inside = np.zeros(shape, bool)
-    levels = _levels(areas, relations)
+    levels = _levels(areas, _outer_of(relations))
     across: dict[int, list[int]] = {number: [] for number in areas}
     for (first, second), relation in relations.items():
         if relation.what == CROSSING:
@@ -207,16 +230,18 @@ def _plain_region(areas: Mapping[int, _Area], relations: Relations, shape: tuple
         if levels[number] % 2 == 0:
             inside[area.box] |= area.inside
             continue
+        regions = [areas[other] for other in across[number] if levels[other] % 2 == 0]
+        if not regions:
+            inside[area.box] &= ~area.inside
+            continue
         kept = np.zeros(shape, bool)
-        for other in across[number]:
-            if levels[other] % 2 == 0:
-                kept[areas[other].box] |= areas[other].inside
+        for region in regions:
+            kept[region.box] |= region.inside
         inside[area.box] &= ~area.inside | kept[area.box]
     return inside
 
 
-def _is_doubtful(hole: int, areas: Mapping[int, _Area], relations: Relations) -> bool:
-    outer = _outer_of(relations)[hole]
+def _is_doubtful(hole: _Area, outer: Mapping[int, Relation], areas: Mapping[int, _Area]) -> bool:
     smallest = min(areas[around].pixels for around in outer)
     along = max(relation.along for relation in outer.values())
-    return along > DOUBTFUL_ALONG or areas[hole].pixels > DOUBTFUL_SHARE * smallest
+    return along > DOUBTFUL_ALONG or hole.pixels > DOUBTFUL_SHARE * smallest

@@ -21,7 +21,7 @@ from lunggtv.ingest.polygon_pairs import (
     Pairs,
     TangledContours,
 )
-from lunggtv.ingest.polygons import Box, enclosed, length_of, simple_loops, winding
+from lunggtv.ingest.polygons import Box, enclosed, length_of, on_centres, simple_loops, thinned, winding
 
 UNTOLD = 1  # pixel of a slip: no more than where a border lies to a pixel's centre decides
 SLIP = 0.02  # share of a contour's pixels that it may run round twice by a slip of the pen
@@ -87,6 +87,7 @@ def contour_shape(polygon: np.ndarray, shape: tuple[int, int], pairs: Pairs) -> 
     Raises:
         TangledContours, FoldedContour: see there.
     """
+    polygon = thinned(polygon)
     if len(polygon) > MAX_POINTS or _crossings(polygon, shape[0]) > MAX_CROSSINGS:
         raise TangledContours
     pairs.take(STEPS_POINT * len(polygon))
@@ -186,7 +187,12 @@ def _check_folded(polygon: np.ndarray, pixels: int, shape: tuple[int, int]) -> N
     from_middle = polygon - polygon.mean(axis=0)
     # Around a region of one thickness a border runs twice its length. Of what lies beyond the image nobody knows.
     is_cut = np.any(polygon < -0.5) or np.any(polygon > np.array(shape) - 0.5)
-    if is_cut or np.linalg.norm(from_middle, axis=1).max() < WIDE or 2 * pixels >= THIN * length_of(polygon):
+    if (
+        is_cut
+        or on_centres(polygon)
+        or np.linalg.norm(from_middle, axis=1).max() < WIDE
+        or 2 * pixels >= THIN * length_of(polygon)
+    ):
         return
     angles = np.sort(np.arctan2(from_middle[:, 0], from_middle[:, 1]))
     if np.diff(angles, append=angles[0] + 2 * np.pi).max() < OPENING:

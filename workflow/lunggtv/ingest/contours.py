@@ -20,10 +20,12 @@ from lunggtv.ingest.contour_planes import (
 from lunggtv.ingest.contour_region import Region, draw_region
 from lunggtv.ingest.contour_shape import FoldedContour
 from lunggtv.ingest.polygon_pairs import Pairs, TangledContours
+from lunggtv.ingest.polygons import on_centres
 from lunggtv.ingest.slice_parts import apart_from, gaps
 
 __all__ = ["Contour", "ContourOffGrid", "Drawing", "Finding", "UndrawableRoi", "draw_rois"]
 
+LEAST_CENTRED = 16  # points of a ROI; fewer may lie on pixel centres by chance
 ELSEWHERE_VOX = 1.0  # a contour may lie this far, in slices, from the image that it names
 
 
@@ -46,12 +48,13 @@ class Drawing:
         roi_voxels: voxels of each ROI by itself.
         off_slice_mm: largest distance of a contour's point from the slice that took it.
         findings: by ROI. Their codes: ``repeated_contours``, ``crossing_contours``, ``contours_crossing_themselves``,
-            ``contour_slips``, ``holes``, ``doubtful_holes``, ``mixed_contours``, ``contours_without_voxels``, as
+            ``contour_slips``, ``holes``, ``doubtful_holes``, ``mixed_contours``, ``exclusive_crossing``,
+            ``contours_without_voxels``, as
             ``contour_region.Region`` counts them; ``contours_elsewhere``, not on the images that they name;
             ``contours_cut``, partly beyond the pixels; ``contours_between_slices``, planes left out because another
             plane of the ROI lies nearer to the slice; ``parts_between_slices``, such planes of which a part was
-            drawn because no slice around shows it; ``slices_without_contour`` between two slices whose contours
-            overlap.
+            drawn because no slice around shows it; ``contours_on_centres``, through pixel centres;
+            ``slices_without_contour`` between two slices whose contours overlap.
     """
 
     mask: np.ndarray
@@ -114,10 +117,11 @@ def draw_rois(
     roi_voxels: list[int] = []
     findings: list[Finding] = []
     off_slice_mm = 0.0
+    pairs = Pairs(grid.spacing_mm[1:])
     for number, contours in enumerate(rois):
         placed = [place_contour(number, contour, grid, tolerance_mm) for contour in contours]
         try:
-            drawn, notes, off_vox = _draw(placed, grid)
+            drawn, notes, off_vox = _draw(placed, grid, pairs)
         except (TangledContours, FoldedContour) as error:
             raise UndrawableRoi(number, folded=isinstance(error, FoldedContour)) from None
         _note_images(notes, placed, slice_of)
@@ -129,12 +133,11 @@ def draw_rois(
     return Drawing(whole.astype(np.uint8), tuple(roi_voxels), off_slice_mm, tuple(findings))
 
 
-def _draw(placed: Sequence[PlacedContour], grid: Grid) -> tuple[np.ndarray, _Notes, float]:
+def _draw(placed: Sequence[PlacedContour], grid: Grid, pairs: Pairs) -> tuple[np.ndarray, _Notes, float]:
     """One ROI: its voxels (bool), what was noticed, how far in slices its contours lie off their slices at most."""
     drawn = np.zeros(grid.shape, dtype=bool)
     notes = _Notes()
     off_vox = 0.0
-    pairs = Pairs(grid.spacing_mm[1:])
     by_slice = planes_by_slice(placed, grid.shape[0])
     for z, planes in by_slice.items():
         region = _region(planes.taken, grid, pairs)
@@ -151,6 +154,10 @@ def _draw(placed: Sequence[PlacedContour], grid: Grid) -> tuple[np.ndarray, _Not
         notes.add("contours_cut", z, sum(is_cut(one, grid) for one in contours))
     for z, lost in between:
         drawn[z] |= lost
+    points = np.concatenate([np.zeros((0, 2)), *(one.polygon for one in placed)])
+    if len(points) >= LEAST_CENTRED and on_centres(points):
+        for z in by_slice:
+            notes.add("contours_on_centres", z)
     for z in sorted(gaps(drawn)):
         notes.add("slices_without_contour", z)
     return drawn, notes, off_vox
@@ -178,4 +185,5 @@ def _note_region(notes: _Notes, z: int, region: Region) -> None:
     notes.add("holes", z, region.holes)
     notes.add("doubtful_holes", z, region.doubtful_holes)
     notes.add("mixed_contours", z, region.mixed)
+    notes.add("exclusive_crossing", z, region.exclusive_crossing)
     notes.add("contours_without_voxels", z, region.without_pixels)

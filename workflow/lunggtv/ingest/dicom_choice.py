@@ -138,13 +138,18 @@ def _left_out(taken: StructureSet, sets: Sequence[StructureSet]) -> list[Reason]
             )
             notes.append(Reason("other_gtv_left_out", text))
             continue
-        newer = "" < taken.written < one.written
+        dated = bool(taken.written and one.written)
+        newer = dated and taken.written < one.written
+        similar = not dated and any("gtv" in name.casefold() for name in one.roi_names)
         text = (
             f"{one.name} was not used: none of its ROIs with a closed contour is named as ingest.roi_patterns asks; it "
             f"has {_names(one.roi_names)}"
         )
-        text += f". It is newer than {taken.name}: check that the GTV is not in it." if newer else "."
-        notes.append(Reason("other_rtstruct", text, WARNED if newer else NOTED))
+        if newer:
+            text += f". It is newer than {taken.name}: check that the GTV is not in it"
+        elif similar:
+            text += f", and may be newer than {taken.name}: check that the GTV is not in it"
+        notes.append(Reason("other_rtstruct", f"{text}.", WARNED if newer or similar else NOTED))
     return notes
 
 

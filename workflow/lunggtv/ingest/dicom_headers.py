@@ -25,6 +25,7 @@ from lunggtv.ingest.dicom_kinds import (
     begins_a_data_set,
     has_class,
     holds_structures,
+    is_another_kind,
     kind_of,
     may_be_dicom,
 )
@@ -152,10 +153,12 @@ def _header_without_prefix(path: Path) -> pydicom.Dataset | str:
         return EMPTY
     if begins_a_data_set(start):
         with open(path, "rb") as file, suppress(*READ_ERRORS):
-            return read_partial(
+            header = read_partial(
                 BoundedFile(file), stop_when=_past_header, force=True, specific_tags=HEADER_TAGS
             )
-        return UNREADABLE
+            if has_class(header):
+                return header
+        return NOT_DICOM if is_another_kind(path.name) else UNREADABLE
     return UNREADABLE if may_be_dicom(path.name, start) else NOT_DICOM
 
 

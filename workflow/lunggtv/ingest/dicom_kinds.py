@@ -37,23 +37,27 @@ UID = re.compile(r"[0-9.]{1,64}")
 FIRST_GROUPS = {2, 4, 8}  # a data set begins with its meta information, a directory or its class
 EXPLICIT = re.compile(rb"[A-Z]{2}")
 LONGEST_FIRST = 1 << 16  # bytes of a first element
-# Names of DICOM files, whatever stands behind (.gz, .part, ~): by suffix, by a UID, as planning systems name structure
-# sets, as on a CD.
-NAMES = re.compile(
-    r"\.(dcm|dicom|dic|ima)([^a-z]|$)"
-    r"|\d+(\.\d+){3,}"
+# Names that are given to DICOM files alone, also to what is packed or half copied: whatever is in such a file.
+STRONG_NAMES = re.compile(
+    r"\.(dcm|dicom|dic|ima)(\.(gz|zip|bz2|xz|zst|7z|part|partial|filepart|crdownload|download|tmp|bak|old|orig))?[~ ]*$"
+    r"|^(rs|rtss|rtst|rtstruct)([^a-z.].*|\.[\d.]+.*)?$",
+    re.IGNORECASE,
+)
+# Names that may be others' as well: UIDs, words for structure sets, numbers as on a CD.
+WEAK_NAMES = re.compile(
+    r"(^|[^0-9a-z.])\d+(\.\d+){4,}"
     r"|(^|[^a-z])(rs|rt|rtss|rtst|rtstruct|struct|structures?|structureset)([^a-z]|$)"
     r"|^[a-z]{0,3}\d+$",
     re.IGNORECASE,
 )
-# Suffixes of files that are certainly something else.
-OTHERS = (
-    ".bmp", ".css", ".csv", ".dll", ".doc", ".docx", ".exe", ".gif", ".h5", ".htm", ".html", ".inf", ".ini", ".jpeg",
-    ".jpg", ".js", ".json", ".log", ".md", ".mat", ".mha", ".mhd", ".nhdr", ".nii", ".nii.gz", ".npy", ".npz", ".nrrd",
-    ".pdf", ".png", ".ppt", ".pptx", ".py", ".raw", ".rtf", ".sh", ".tif", ".tiff", ".tsv", ".txt", ".xls", ".xlsx",
-    ".xml", ".yaml", ".yml", ".zraw",
-)  # fmt: skip
-PREFIX_WITHIN = 1024  # bytes; a prefix that is there but not in its place
+# Suffixes of files that are certainly something else, packed or not.
+OTHERS = re.compile(
+    r"\.(avi|bmp|cfg|conf|csv|css|dat|dll|docx?|done|dvh|exe|flag|gif|h5|html?|inf|ini|jar|jpe?g|js|json|lnk|lock|log|lst|"
+    r"mat|md|md5|mha|mhd|mp4|mrb|mrml|nhdr|nii|np[yz]|nrrd|obj|ok|pdf|ply|png|pptx?|py|raw|ready|rtf|sh|sha\d+|stl|svg|"
+    r"tiff?|toml|tsv|txt|url|vt[kp]|xlsx?|xml|ya?ml|zraw)(\.(gz|zip|bz2|xz))?$",
+    re.IGNORECASE,
+)
+OTHER_STARTS = (b"PK\x03\x04", b"%PDF", b"\x7fELF", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"<?xml", b"{\\rtf")
 
 
 def begins_a_data_set(start: bytes) -> bool:
@@ -70,11 +74,29 @@ def begins_a_data_set(start: bytes) -> bool:
     return False
 
 
+def is_another_kind(name: str) -> bool:
+    """Whether a file's suffix says that it is no DICOM file."""
+    return OTHERS.search(name) is not None
+
+
 def may_be_dicom(name: str, start: bytes) -> bool:
-    """Whether a file that cannot be read may be DICOM all the same, by its name or its first bytes."""
-    if name.lower().endswith(OTHERS):
+    """Whether a file that cannot be read, or is empty, may be a DICOM file all the same.
+
+    Args:
+        name: of the file alone.
+        start: its first bytes, a thousand or so; none if it is empty.
+    """
+    if is_another_kind(name):
         return False
-    return NAMES.search(name) is not None or b"DICM" in start[:PREFIX_WITHIN]
+    if STRONG_NAMES.search(name):
+        return True
+    if _is_text(start) or start.startswith(OTHER_STARTS):
+        return False
+    return b"DICM" in start or WEAK_NAMES.search(name) is not None
+
+
+def _is_text(start: bytes) -> bool:
+    return bool(start) and not any(byte < 9 or 13 < byte < 27 for byte in start)
 
 
 def kind_of(header: pydicom.FileDataset) -> str | None:

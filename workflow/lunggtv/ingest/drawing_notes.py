@@ -20,6 +20,10 @@ TEXTS = {
         "contours of the types CLOSED_PLANAR and CLOSEDPLANAR_XOR overlap; what the latter cover was turned from "
         "inside to outside and back",
     ),
+    "exclusive_crossing": (
+        NOTED,
+        "contours of the type CLOSEDPLANAR_XOR cross; what an even number of them covers is outside, as the type says",
+    ),
     "contours_crossing_themselves": (
         WARNED,
         "contours cross themselves; all that they run round was taken as GTV",
@@ -39,6 +43,12 @@ TEXTS = {
         WARNED,
         "contours lie more than a slice from the images that they name. CT and structure set may not belong together "
         "as they are: check that the tumour lies where it is drawn",
+    ),
+    "contours_on_centres": (
+        WARNED,
+        "contours run through the centres of voxels, as image libraries trace masks. A voxel on the border is inside "
+        "on two sides and outside on the others, so that the label is smaller by half a voxel all around. Export the "
+        "mask itself, or outlines along the sides of voxels",
     ),
     "contours_cut": (WARNED, "contours that reach beyond the image were cut at its edge"),
     "contours_between_slices": (

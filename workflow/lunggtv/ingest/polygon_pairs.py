@@ -15,7 +15,7 @@ LEAST_STEPS = 100  # along a whole border
 CLEAR_PX = 2  # borders that pixels show to be this far apart need no measuring
 # What one structure may cost, in steps of some twenty nanoseconds: twenty seconds.
 MAX_STEPS = 1_000_000_000
-STEPS_POINT, STEPS_PAIR, STEPS_PIXEL, STEPS_LOOK = 150, 1_000, 2, 4
+STEPS_POINT, STEPS_PAIR, STEPS_PIXEL, STEPS_LOOK = 500, 1_000, 2, 4
 STEPS_RELATION = 15_000
 
 SAME, WITHIN, AROUND, CROSSING = "same", "within", "around", "crossing"

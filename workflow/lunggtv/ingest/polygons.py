@@ -14,6 +14,9 @@ from lunggtv.parts import label_parts
 # does so, whatever rounding the way from millimetres brought.
 DECIMALS = 6
 SAME_POINT = 0.05  # pixels; vertices nearer than this are one
+LEAST_WAY = 8 * SAME_POINT  # from a vertex on before one near to it is it again
+CENTRE, CENTRE_SHARE = 1e-3, 0.95  # pixels from a centre, and share of the vertices, that are no chance
+CELL_POINTS = 64  # vertices within SAME_POINT of each other that are remembered
 BAND = 64  # points, sorted by rows, that are looked at together
 
 Box = tuple[slice, slice]
@@ -31,17 +34,31 @@ def simple_loops(polygon: np.ndarray) -> list[np.ndarray]:
     path: list[int] = []  # vertices that no loop has taken yet
     place: dict[tuple[int, int], list[int]] = {}  # those among them, by cells as large as SAME_POINT
     points = polygon.tolist()
+    way = np.cumsum(np.linalg.norm(np.diff(polygon, axis=0, prepend=polygon[:1]), axis=1)).tolist()
     for index, (y, x) in enumerate(points):
         row, column = int(y // SAME_POINT), int(x // SAME_POINT)
         near = (at for r in (-1, 0, 1) for c in (-1, 0, 1) for at in place.get((row + r, column + c), ()))
-        start = min((at for at in near if math.dist(points[path[at]], (y, x)) <= SAME_POINT), default=None)
-        if start is None or not _goes_away(polygon[path[start:]]):
-            place.setdefault((row, column), []).append(len(path))
+        # A walk of small steps is no loop.
+        start = min(
+            (
+                at
+                for at in near
+                if way[index] - way[path[at]] > LEAST_WAY
+                and math.dist(points[path[at]], (y, x)) <= SAME_POINT
+            ),
+            default=None,
+        )
+        if start is None:
+            cell = place.setdefault((row, column), [])
+            if len(cell) < CELL_POINTS:
+                cell.append(len(path))
             path.append(index)
             continue
         loops.append(path[start:])
         for at in range(len(path) - 1, start, -1):
-            place[tuple(int(value // SAME_POINT) for value in points[path[at]])].remove(at)
+            cell = place[tuple(int(value // SAME_POINT) for value in points[path[at]])]
+            if at in cell:
+                cell.remove(at)
         del path[start + 1 :]
     loops.append(path)
     return [polygon[loop] for loop in loops if len(loop) >= 3]
@@ -56,9 +73,18 @@ def _has_near_points(polygon: np.ndarray) -> bool:
     return False
 
 
-def _goes_away(loop: np.ndarray) -> bool:
-    """Whether vertices leave the place of the first: a walk of small steps is no loop."""
-    return bool(np.ptp(loop, axis=0).max() > 4 * SAME_POINT)
+def on_centres(polygon: np.ndarray) -> bool:
+    """Whether the vertices (n, 2) lie on pixel centres, as outlines that image libraries trace."""
+    return bool(np.mean(np.abs(polygon - np.rint(polygon)).max(axis=1) <= CENTRE) > CENTRE_SHARE)
+
+
+def thinned(polygon: np.ndarray) -> np.ndarray:
+    """A polygon (n, 2) in pixels without the points that lie nearer than SAME_POINT to the last one, along its way."""
+    way = np.cumsum(np.linalg.norm(np.diff(polygon, axis=0, prepend=polygon[:1]), axis=1))
+    if len(polygon) < 2 or way[-1] / len(polygon) >= SAME_POINT:
+        return polygon
+    kept = np.diff(np.floor(way / SAME_POINT), prepend=-1) > 0
+    return polygon[kept]
 
 
 def scan(polygon: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,6 +1,7 @@
 """RT structure sets: the ROIs whose names say GTV, their contours, and the CT images they were drawn on."""
 
 import io
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -30,7 +31,8 @@ NEEDED_TAGS = [
     "ROIContourSequence",
 ]  # fmt: skip
 DATE_TAGS = ["StructureSetDate", "StructureSetTime"]
-TAGS = [*NEEDED_TAGS, *DATE_TAGS, *IDENTITY_TAGS]
+LATER_TAGS = ["RTROIObservationsSequence", "ApprovalStatus"]
+TAGS = [*NEEDED_TAGS, *DATE_TAGS, *LATER_TAGS, *IDENTITY_TAGS]
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def read_structure_set(path: Path, folder: Path, settings: DicomSettings) -> Str
     try:
         content = path.read_bytes()
         check_items(content)
-        check_nesting(content, CONTOUR_SEQUENCES)
+        check_nesting(content, CONTOUR_SEQUENCES, last=CONTOUR_SEQUENCES[1])
         # Some planning systems leave out the preamble and the prefix, which pydicom reads by force alone.
         dataset = pydicom.dcmread(io.BytesIO(content), specific_tags=TAGS, force=True)
         _check_whole(dataset)
@@ -125,10 +127,15 @@ def read_structure_set(path: Path, folder: Path, settings: DicomSettings) -> Str
         roi_names=tuple(one.name for one in names),
         gtv=gtv,
         nameless=nameless,
-        written="".join(text_of(dataset, keyword) for keyword in DATE_TAGS),
+        written=_written(dataset),
         images=images,
         frame_uids=frame_uids,
     )
+
+
+def _written(dataset: pydicom.Dataset) -> str:
+    date, time = (text_of(dataset, keyword) for keyword in DATE_TAGS)
+    return date + time if date else ""
 
 
 @dataclass(frozen=True)
@@ -154,7 +161,7 @@ def _roi_names(dataset: pydicom.Dataset) -> list[_RoiName]:
 def _number(item: pydicom.Dataset, keyword: str) -> int | str:
     """The number of a ROI: 1 is 01; what is no number is told apart by its text."""
     text = text_of(item, keyword)
-    return int(text) if text.isdecimal() else text
+    return int(text) if re.fullmatch(r"[+-]?[0-9]+", text) else text
 
 
 def _nameless(dataset: pydicom.Dataset, names: Sequence[_RoiName]) -> int:
@@ -221,7 +228,9 @@ def _check_whole(dataset: pydicom.Dataset) -> None:
         value = getattr(element, "value", None)
         if isinstance(value, bytes) and len(value) < element.length != UNDEFINED_LENGTH:
             raise EOFError
-    if "StructureSetROISequence" not in dataset or "ROIContourSequence" not in dataset:
+    # A set of templates may have no contours; by an element that comes later it is known to be whole.
+    parts = "StructureSetROISequence" in dataset and "ROIContourSequence" in dataset
+    if not parts and not any(keyword in dataset for keyword in LATER_TAGS):
         raise EOFError
 
 
