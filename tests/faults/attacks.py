@@ -187,6 +187,36 @@ def contour_of_vast_extent(folder: Path) -> None:
     write_rtstruct(folder / "rs.dcm", {"GTV": [square]}, Reference(CT))
 
 
+def set_of_empty_elements(folder: Path) -> None:
+    """A structure set of 300,000 empty private elements, and another of zeros where elements should be."""
+    dicom(folder)
+    whole = (folder / "rs.dcm").read_bytes()
+    at = whole.index(b"\x06\x30\x20\x00SQ")
+    empty = struct.pack("<HH2sH", 0x3005, 0x1010, b"LO", 0) * 300_000
+    (folder / "rs.dcm").write_bytes(whole[:at] + empty + whole[at:])
+    (folder / "rs2.dcm").write_bytes(whole[:at] + bytes(4_000_000) + whole[at:])
+
+
+def contours_in_one_place(folder: Path) -> None:
+    """Contours of 20,000 points each that all lie within a twentieth of a pixel."""
+    write_ct(folder, CT)
+    places = 5 + np.random.default_rng(1).uniform(0, 0.04, (20, 20_000, 2))
+    contours = [CT.grid.point_mm(np.column_stack([np.full(20_000, 2), place])) for place in places]
+    write_rtstruct(folder / "rs.dcm", {"GTV": contours}, Reference(CT, by_contour=False))
+
+
+def loops_through_one_point(folder: Path) -> None:
+    """A contour of thousands of triangles with one corner in common, each across all others."""
+    ct = replace(CT, rows=200, columns=200)
+    write_ct(folder, ct)
+    angle = np.repeat(np.linspace(0, np.pi / 2, 2_000), 3)
+    reach, turn = np.tile([0, 90, 90], 2_000), np.tile([0, 0, 0.9], 2_000)
+    index = np.column_stack(
+        [np.full(6_000, 2), 100 + reach * np.cos(angle + turn), 100 + reach * np.sin(angle + turn)]
+    )
+    write_rtstruct(folder / "rs.dcm", {"GTV": [ct.grid.point_mm(index)]}, Reference(ct))
+
+
 # Each with the reason that must be told; None where the folder may as well be read.
 ATTACKS = {
     gzip_bomb: "damaged",
@@ -204,4 +234,7 @@ ATTACKS = {
     jpeg2000_that_says_otherwise: "undecodable_pixels",
     contour_of_long_edges: "contour_tangled",
     contour_of_vast_extent: None,
+    set_of_empty_elements: None,
+    contours_in_one_place: None,
+    loops_through_one_point: "contour_tangled",
 }

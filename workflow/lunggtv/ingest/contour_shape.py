@@ -21,7 +21,16 @@ from lunggtv.ingest.polygon_pairs import (
     Pairs,
     TangledContours,
 )
-from lunggtv.ingest.polygons import Box, enclosed, length_of, on_centres, simple_loops, thinned, winding
+from lunggtv.ingest.polygons import (
+    Box,
+    enclosed,
+    has_near_points,
+    length_of,
+    on_centres,
+    simple_loops,
+    thinned,
+    winding,
+)
 
 UNTOLD = 1  # pixel of a slip: no more than where a border lies to a pixel's centre decides
 SLIP = 0.02  # share of a contour's pixels that it may run round twice by a slip of the pen
@@ -90,8 +99,7 @@ def contour_shape(polygon: np.ndarray, shape: tuple[int, int], pairs: Pairs) -> 
     polygon = thinned(polygon)
     if len(polygon) > MAX_POINTS or _crossings(polygon, shape[0]) > MAX_CROSSINGS:
         raise TangledContours
-    pairs.take(STEPS_POINT * len(polygon))
-    loops = _loops(polygon, shape)
+    loops = _loops(polygon, shape, pairs)
     if not loops:
         _check_folded(polygon, 0, shape)
         return ContourShape(polygon, (slice(0, 0), slice(0, 0)), np.zeros((0, 0), bool))
@@ -131,9 +139,12 @@ def contour_shape(polygon: np.ndarray, shape: tuple[int, int], pairs: Pairs) -> 
     )
 
 
-def _loops(polygon: np.ndarray, shape: tuple[int, int]) -> list[Loop]:
+def _loops(polygon: np.ndarray, shape: tuple[int, int], pairs: Pairs) -> list[Loop]:
     """The loops of a contour that hold pixels."""
-    parts = simple_loops(polygon)
+    parts = [polygon]
+    if has_near_points(polygon):
+        pairs.take(STEPS_POINT * len(polygon))
+        parts = simple_loops(polygon)
     if len(parts) > MAX_LOOPS:
         raise TangledContours
     loops, pixels = [], 0

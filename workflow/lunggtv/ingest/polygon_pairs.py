@@ -13,8 +13,8 @@ TOUCHING = 0.1  # coordinates are rounded to a tenth of a millimetre at worst
 STEP = 0.5  # of the points looked at along a border
 LEAST_STEPS = 100  # along a whole border
 CLEAR_PX = 2  # borders that pixels show to be this far apart need no measuring
-# What one structure may cost, in steps of some twenty nanoseconds: twenty seconds.
-MAX_STEPS = 1_000_000_000
+# What one structure may cost, in steps of some twenty nanoseconds: some twelve seconds.
+MAX_STEPS = 600_000_000
 STEPS_POINT, STEPS_PAIR, STEPS_PIXEL, STEPS_LOOK = 500, 1_000, 2, 4
 STEPS_RELATION = 15_000
 

@@ -28,8 +28,6 @@ def simple_loops(polygon: np.ndarray) -> list[np.ndarray]:
     A keyhole gives its outline and its hole, a polygon walked twice gives two loops, one that repeats its first
     point at the end gives itself. What has fewer than three points, as the channel of a keyhole, is left out.
     """
-    if not _has_near_points(polygon):
-        return [polygon]
     loops: list[list[int]] = []
     path: list[int] = []  # vertices that no loop has taken yet
     place: dict[tuple[int, int], list[int]] = {}  # those among them, by cells as large as SAME_POINT
@@ -64,8 +62,11 @@ def simple_loops(polygon: np.ndarray) -> list[np.ndarray]:
     return [polygon[loop] for loop in loops if len(loop) >= 3]
 
 
-def _has_near_points(polygon: np.ndarray) -> bool:
-    """Whether two vertices may be one: near points share a cell of one of four grids, each moved by half a cell."""
+def has_near_points(polygon: np.ndarray) -> bool:
+    """Whether two vertices may be one, so that ``simple_loops`` may cut.
+
+    Near points share a cell of one of four grids, each moved by half a cell.
+    """
     for shift in ((0.0, 0.0), (0.0, 0.5), (0.5, 0.0), (0.5, 0.5)):
         cells = np.floor(polygon / (2 * SAME_POINT) + shift)
         if len(np.unique(cells[:, 0] * 1e7 + cells[:, 1])) < len(polygon):
