@@ -173,6 +173,16 @@ def save(dataset: FileDataset, path: Path) -> None:
     dataset.save_as(path, enforce_file_format=True)
 
 
+def leave_lengths_open(dataset: Dataset, undefined: bool = True) -> None:
+    """Write all sequences of a data set, and their items, without their lengths, or with them."""
+    for element in dataset:
+        if element.VR == "SQ":
+            element.is_undefined_length = undefined
+            for item in element.value:
+                item.is_undefined_length_sequence_item = undefined
+                leave_lengths_open(item, undefined)
+
+
 def box(series: CtSeries, z: float, y: tuple[float, float], x: tuple[float, float]) -> np.ndarray:
     """A rectangular contour (4, 3) in mm, from voxel coordinates on the series' grid."""
     return series.grid.point_mm([(z, y[0], x[0]), (z, y[0], x[1]), (z, y[1], x[1]), (z, y[1], x[0])])

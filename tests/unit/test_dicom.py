@@ -31,6 +31,7 @@ from tests.unit.dicom_files import (
     CtSeries,
     Reference,
     box,
+    leave_lengths_open,
     patient_files,
     settings,
     write_ct,
@@ -727,7 +728,7 @@ def test_truncated_rtstruct_never_gives_a_smaller_gtv(tmp_path: Path, undefined_
     path = tmp_path / "plan" / "rs.dcm"
     if undefined_length:
         dataset = pydicom.dcmread(path)
-        _mark_undefined(dataset)
+        leave_lengths_open(dataset)
         dataset.save_as(path)
     assert read(tmp_path).label.sum() == 36
     content = path.read_bytes()
@@ -736,15 +737,6 @@ def test_truncated_rtstruct_never_gives_a_smaller_gtv(tmp_path: Path, undefined_
         refused = refusal(tmp_path)
         assert refused.reason.code == "damaged_rtstruct"
         assert "plan/rs.dcm: the RTSTRUCT is cut short" in str(refused)
-
-
-def _mark_undefined(dataset: Dataset) -> None:
-    for element in dataset:
-        if element.VR == "SQ":
-            element.is_undefined_length = True
-            for item in element.value:
-                item.is_undefined_length_sequence_item = True
-                _mark_undefined(item)
 
 
 def test_damaged_rtstruct_of_an_unlabelled_patient_does_not_matter(tmp_path: Path) -> None:

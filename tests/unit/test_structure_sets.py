@@ -13,7 +13,16 @@ from lunggtv.ingest.raw import NOTED, REJECTED, WARNED, RawScan, Refused
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from tests.unit.dicom_files import CtSeries, Reference, box, patient_files, settings, write_ct, write_rtstruct
+from tests.unit.dicom_files import (
+    CtSeries,
+    Reference,
+    box,
+    leave_lengths_open,
+    patient_files,
+    settings,
+    write_ct,
+    write_rtstruct,
+)
 
 # The odd values are meant; pydicom warns of them when it writes.
 pytestmark = pytest.mark.filterwarnings("ignore:.*for VR CS")
@@ -240,16 +249,7 @@ def test_what_others_append_or_put_in_does_not_matter(patient: Path, tail: bytes
 def rewrite(path: Path, syntax: str, undefined: bool) -> None:
     """Write a file again in another transfer syntax, its sequences with or without their lengths."""
     dataset = pydicom.dcmread(path)
-
-    def mark(part: Dataset) -> None:
-        for element in part:
-            if element.VR == "SQ":
-                element.is_undefined_length = undefined
-                for item in element.value:
-                    item.is_undefined_length_sequence_item = undefined
-                    mark(item)
-
-    mark(dataset)
+    leave_lengths_open(dataset, undefined)
     dataset.file_meta.TransferSyntaxUID = syntax
     pydicom.dcmwrite(
         path, dataset, implicit_vr=syntax == ImplicitVRLittleEndian, little_endian=syntax != ExplicitVRBigEndian,

@@ -49,12 +49,11 @@ class Drawing:
         off_slice_mm: largest distance of a contour's point from the slice that took it.
         findings: by ROI. Their codes: ``repeated_contours``, ``crossing_contours``, ``contours_crossing_themselves``,
             ``contour_slips``, ``holes``, ``doubtful_holes``, ``mixed_contours``, ``exclusive_crossing``,
-            ``contours_without_voxels``, as
-            ``contour_region.Region`` counts them; ``contours_elsewhere``, not on the images that they name;
-            ``contours_cut``, partly beyond the pixels; ``contours_between_slices``, planes left out because another
-            plane of the ROI lies nearer to the slice; ``parts_between_slices``, such planes of which a part was
-            drawn because no slice around shows it; ``contours_on_centres``, through pixel centres;
-            ``slices_without_contour`` between two slices whose contours overlap.
+            ``contours_without_voxels``, as ``contour_region.Region`` counts them; ``contours_elsewhere``, not on the
+            images that they name; ``contours_cut``, partly beyond the pixels; ``contours_between_slices``, planes
+            left out because another plane of the ROI lies nearer to the slice; ``parts_between_slices``, such planes
+            of which a part was drawn because no slice around shows it; ``contours_on_centres``, through pixel
+            centres; ``slices_without_contour`` between two slices whose contours overlap.
     """
 
     mask: np.ndarray

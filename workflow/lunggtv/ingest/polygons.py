@@ -146,16 +146,12 @@ def enclosed(polygon: np.ndarray, box: Box) -> np.ndarray:
     # A map of twice the size: pixels at even places, the ways between them at odd ones.
     way = np.zeros((2 * height - 1, 2 * width - 1), bool)
     way[::2, ::2] = way[::2, 1::2] = way[1::2, ::2] = True
-    for axis in (0, 1):
-        turned, sides = (
-            ((polygon - corner), (height, width))
-            if axis == 0
-            else ((polygon - corner)[:, ::-1], (width, height))
-        )
-        row, column, _ = scan(turned, sides)
-        between = (column > 0) & (column < sides[1])
-        place = (2 * row[between], 2 * column[between] - 1)
-        way[place if axis == 0 else place[::-1]] = False
+    row, column, _ = scan(polygon - corner, (height, width))
+    between = (column > 0) & (column < width)
+    way[2 * row[between], 2 * column[between] - 1] = False
+    column, row, _ = scan((polygon - corner)[:, ::-1], (width, height))
+    between = (row > 0) & (row < height)
+    way[2 * row[between] - 1, 2 * column[between]] = False
     parts, _ = label_parts(way)
     parts = parts[::2, ::2]
     outer = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
