@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from lunggtv.evaluate.figure_files import save_png, save_svg
+from lunggtv.figure_files import save_png, save_svg
 from lunggtv.geometry import Grid
 from lunggtv.infer.nifti import write_nifti
 from lunggtv.infer.package import member_names, write_package

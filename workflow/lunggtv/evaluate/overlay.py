@@ -16,8 +16,8 @@ from matplotlib.patheffects import withStroke
 from scipy import ndimage
 
 from lunggtv.evaluate.boxes import mask_box
-from lunggtv.evaluate.figure_files import LABEL_COLOUR, PREDICTION_COLOUR
 from lunggtv.evaluate.lesions import NEIGHBOURS_26
+from lunggtv.figure_files import LABEL_COLOUR, PREDICTION_COLOUR
 from lunggtv.geometry import Triple
 
 # Window centre and width in HU, the usual presets.

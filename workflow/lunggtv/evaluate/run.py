@@ -7,10 +7,10 @@ import numpy as np
 
 from lunggtv.errors import UnusableMask
 from lunggtv.evaluate.contact import CONTACT_SHARE, contact_share
-from lunggtv.evaluate.figure_files import save_png
 from lunggtv.evaluate.overlay import draw_overlay
 from lunggtv.evaluate.score import score_masks
 from lunggtv.evaluate.settings import EvaluateSettings
+from lunggtv.figure_files import save_png
 from lunggtv.geometry import Grid, Orientation, lps_orientation
 from lunggtv.images import read_image
 from lunggtv.storage import write_json

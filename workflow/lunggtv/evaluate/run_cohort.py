@@ -12,7 +12,6 @@ from lunggtv.evaluate.compare import (
     comparison_rows,
     patient_rows,
 )
-from lunggtv.evaluate.figure_files import save_svg
 from lunggtv.evaluate.figures import (
     draw_calibration,
     draw_comparison,
@@ -22,6 +21,7 @@ from lunggtv.evaluate.figures import (
 from lunggtv.evaluate.settings import CohortSettings
 from lunggtv.evaluate.spread import spread_columns, spread_rows
 from lunggtv.evaluate.summary import summarise_records, summarise_review
+from lunggtv.figure_files import save_svg
 from lunggtv.folds import natural_key
 from lunggtv.storage import read_json, write_json, write_tsv
 

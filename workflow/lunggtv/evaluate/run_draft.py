@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from lunggtv.evaluate.figure_files import save_png
 from lunggtv.evaluate.overlay import draw_draft
+from lunggtv.figure_files import save_png
 from lunggtv.geometry import Orientation
 from lunggtv.images import read_image
 from lunggtv.storage import read_json

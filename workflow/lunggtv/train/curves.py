@@ -6,13 +6,12 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from lunggtv.storage import whole_file
+from lunggtv.figure_files import save_svg
 
 LABEL_HEIGHT = 0.045  # of a patient's name, in units of the Dice axis
-STYLE = {"svg.hashsalt": "lunggtv", "svg.fonttype": "path", "font.size": 9}
+STYLE = {"font.size": 9}
 
 
 def draw_curves(
@@ -29,14 +28,13 @@ def draw_curves(
         validation: rows with ``step``, ``patient``, ``dice``.
         path: of the SVG.
     """
-    with matplotlib.rc_context(STYLE), whole_file(path) as partial:
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(9.0, 3.6), layout="constrained")
-        FigureCanvasSVG(figure)
         left, right = figure.subplots(1, 2)
         _draw_losses(left, history)
         _draw_dice(right, validation)
         figure.suptitle(f"Fold {fold}")
-        figure.savefig(partial, format="svg", metadata={"Date": None})
+        save_svg(figure, path)
 
 
 def _draw_losses(axes, history: Sequence[dict[str, str]]) -> None:

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lunggtv.storage import whole_file
+from lunggtv.figure_files import LABEL_COLOUR, save_png
 from lunggtv.train.batches import Sampler, make_batch, patients_of
 
 COLUMNS, ROWS = 6, 3
@@ -15,7 +14,6 @@ COLUMNS, ROWS = 6, 3
 def draw_contact_sheet(sampler: Sampler, path: str | Path) -> None:
     """The first samples of the fold, each at the slice with most GTV (else the middle), GTV outlined."""
     figure = Figure(figsize=(2.2 * COLUMNS, 2.4 * ROWS), dpi=100, layout="tight")
-    FigureCanvasAgg(figure)
     normalisation = sampler.normalisation
     aspect = sampler.cases[0].spacing_mm[1] / sampler.cases[0].spacing_mm[2]
     for index in range(COLUMNS * ROWS):
@@ -27,9 +25,8 @@ def draw_contact_sheet(sampler: Sampler, path: str | Path) -> None:
         axes = figure.add_subplot(ROWS, COLUMNS, index + 1)
         axes.imshow(ct_hu[z], cmap="gray", vmin=-1000, vmax=300, aspect=aspect, interpolation="nearest")
         if mask[z].any():
-            axes.contour(mask[z], levels=[0.5], colors=["#E69F00"], linewidths=0.8)
+            axes.contour(mask[z], levels=[0.5], colors=[LABEL_COLOUR], linewidths=0.8)
         axes.set_title(f"patient {patients_of(sampler, range(index, index + 1))[0]}, slice {z}", fontsize=8)
         axes.set_axis_off()
     figure.suptitle("Patches as the network saw them; label outlined; window -1000 to 300 HU", fontsize=10)
-    with whole_file(path) as partial:
-        figure.savefig(partial, format="png", metadata={"Software": None})
+    save_png(figure, path)
