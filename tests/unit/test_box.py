@@ -124,6 +124,11 @@ class TestFallback:
         box = crop(lungs(*shells))
         assert box.fallback_reason == "the lungs found hold only 384 ml (right) and 384 ml (left)"
 
+    def test_too_little_air_in_unequal_lungs(self):
+        # 40 x 40 x 5 and 40 x 35 x 4 voxels of 0.08 ml: 640 and 448 ml, a share of 0.7.
+        box = crop(lungs(np.s_[10:50, 20:60, 20:25], np.s_[10:50, 20:55, 65:69]))
+        assert box.fallback_reason == "the lungs found hold only 640 ml (right) and 448 ml (left)"
+
     def test_without_a_body_the_whole_volume_is_taken(self):
         box = crop(lungs(body=None))
         assert (box.start, box.shape) == ((0, 0, 0), SHAPE)

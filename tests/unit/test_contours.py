@@ -90,6 +90,27 @@ def test_slices_left_without_contour_are_counted() -> None:
     assert found(draw_rois([apart], GRID, TOLERANCE_MM), "slices_without_contour") == []
 
 
+def test_one_slice_without_contour_is_a_gap_too() -> None:
+    polygon = rectangle(2.5, 5.5, 3.5, 9.5)
+    drawing = draw_rois([[contour(polygon, z) for z in (0, 2)]], GRID, TOLERANCE_MM)
+    assert found(drawing, "slices_without_contour") == [(0, (1,), 1)]
+
+
+BESIDE, WITHIN_Y, WITHIN_X = (-20.5, -10.5), (2.5, 5.5), (3.5, 9.5)
+
+
+@pytest.mark.parametrize(
+    ("y", "x"),
+    [(BESIDE, WITHIN_X), ((12.5, 20.5), WITHIN_X), (WITHIN_Y, BESIDE), (WITHIN_Y, (16.5, 30.5))],
+    ids=["anterior", "posterior", "right", "left"],
+)  # fmt: skip
+def test_a_contour_wholly_beside_the_pixels_is_off_the_grid_on_every_side(y, x) -> None:
+    inside = contour(rectangle(*WITHIN_Y, *WITHIN_X), 1)
+    with pytest.raises(ContourOffGrid) as caught:
+        draw_rois([[inside], [inside, contour(rectangle(*y, *x), 1)]], GRID, TOLERANCE_MM)
+    assert (caught.value.roi, caught.value.leaning) == (1, False)
+
+
 def test_contour_cut_by_the_image_edge_is_counted() -> None:
     drawing = draw_rois([[contour(rectangle(2.5, 5.5, 10.5, 20.5), 2)]], GRID, TOLERANCE_MM)
     assert found(drawing, "contours_cut") == [(0, (2,), 1)]

@@ -120,6 +120,16 @@ def test_negative_values_of_twelve_bits_written_without_sign_extension(tmp_path:
     np.testing.assert_array_equal(read(tmp_path, label=False).ct, stored)
 
 
+def test_one_bit_more_than_announced_is_no_sign(tmp_path: Path) -> None:
+    """4096 cannot be a negative number of twelve bits, so 2048 is none either."""
+    series = replace(CT, signed=True, bits_stored=12, intercept=0)
+    stored = np.abs(series.stored())
+    stored[:, :2] = 4096
+    stored[:, 2] = 2048
+    write_ct(tmp_path, series, stored)
+    np.testing.assert_array_equal(read(tmp_path, label=False).ct, stored)
+
+
 @pytest.mark.parametrize("padding", [-3024, 5000])
 def test_values_beyond_the_announced_bits_stand_as_written(tmp_path: Path, padding: int) -> None:
     series = replace(CT, signed=True, bits_stored=12, intercept=0)
@@ -267,6 +277,13 @@ def stretch(dataset: Dataset, z: int) -> None:
     dataset.ImagePositionPatient = [*position[:2], f"{float(position[2]) + 0.15 * max(z - 2, 0):.6g}"]
 
 
+def at_heights(*heights_mm: float) -> Change:
+    def change(dataset: Dataset, z: int) -> None:
+        dataset.ImagePositionPatient = [*dataset.ImagePositionPatient[:2], str(heights_mm[z])]
+
+    return change
+
+
 def lean(dataset: Dataset, z: int) -> None:
     position = list(dataset.ImagePositionPatient)
     dataset.ImagePositionPatient = [position[0], f"{float(position[1]) + 0.5 * z:.6g}", position[2]]
@@ -295,6 +312,7 @@ def without(keyword: str, z_changed: int) -> Change:
     [
         (shift(2, 3, 3.0), "missing_slices", "ct003.dcm it is 6 mm where slices lie 3 mm apart"),
         (shift(2, 3, 6.0), "missing_slices", "(missing in all: 2)"),
+        (at_heights(0, 1, 3, 4, 5), "missing_slices", "it is 2 mm where slices lie 1 mm apart"),
         (shift(2, 3, 1.0), "irregular_slices", "distance between slices varies from 3 to 4 mm (median 3 mm)"),
         (shift(2, 2, 0.5, every=False), "irregular_slices", "slice gaps"),
         (shift(2, 2, -2.9, every=False), "irregular_slices", "from 0.1 to 5.9 mm"),
@@ -481,6 +499,15 @@ def test_unusable_series_says_so_in_the_list(tmp_path: Path) -> None:
     assert "5 slices of 12 x 16, unusable (missing slices)" in str(refusal(tmp_path, label=False))
 
 
+def test_pinning_a_series_does_not_choose_between_two_structure_sets(tmp_path: Path) -> None:
+    two_series(tmp_path)
+    labelled(tmp_path)
+    write_rtstruct(tmp_path / "replan.dcm", {"GTV-2": gtv_boxes(CT)[:1]}, Reference(CT))
+    listed = str(refusal(tmp_path, series="s00000000"))
+    key = listed[: listed.index(": 5 slices")].rsplit(maxsplit=1)[-1]
+    assert refusal(tmp_path, series=key).reason.code == "several_rtstructs"
+
+
 def test_labelled_patient_with_references_to_two_series_is_undecided(tmp_path: Path) -> None:
     two_series(tmp_path)
     write_rtstruct(tmp_path / "rs.dcm", {"GTV": gtv_boxes(CT)}, Reference())
@@ -647,6 +674,13 @@ def test_open_contours_enclose_nothing(tmp_path: Path, kind: str) -> None:
     write_ct(tmp_path, CT)
     write_rtstruct(tmp_path / "rs.dcm", {"GTV": gtv_boxes(CT)}, Reference(CT), kind=kind)
     assert refusal(tmp_path).reason.code == "empty_roi"
+
+
+@pytest.mark.parametrize("kind", ["CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "CLOSEDPLANARXOR"])
+def test_every_closed_kind_is_drawn(tmp_path: Path, kind: str) -> None:
+    write_ct(tmp_path, CT)
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": gtv_boxes(CT)}, Reference(CT), kind=kind)
+    assert read(tmp_path).label.sum() == 36
 
 
 def test_points_beside_closed_contours_are_left_out_with_a_warning(tmp_path: Path) -> None:

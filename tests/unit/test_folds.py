@@ -62,3 +62,10 @@ def test_a_fold_to_train_that_holds_nobody_out_is_named():
         check_run_folds([7, 1, 3], {0, 1, 2})
     with pytest.raises(CohortError, match="none, for lack of labelled patients"):
         check_run_folds([0], set())
+
+
+def test_each_block_of_patients_is_dealt_in_an_order_of_its_own():
+    dealt = list(deal_folds([str(i) for i in range(100)], 5, 1).values())
+    blocks = [tuple(dealt[i : i + 5]) for i in range(0, 100, 5)]
+    assert all(sorted(block) == [0, 1, 2, 3, 4] for block in blocks)
+    assert len(set(blocks)) > 5

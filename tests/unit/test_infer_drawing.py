@@ -109,6 +109,17 @@ def test_dropped_parts_are_counted_in_ml():
     assert draft.mask.sum() == 4
 
 
+def test_parts_are_measured_with_the_voxels_of_the_scan_not_of_the_cache():
+    scan = grid_of((4, 16, 16), (5.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+    cache = grid_of((4, 8, 8), (5.0, 2.0, 2.0), (0.5, 0.5, 0.0))
+    place = Place(scan, (0, 0, 0), scan.shape, scan, Orientation((0, 1, 2), (False, False, False)))
+    probability = np.zeros(cache.shape, np.float32)
+    probability[1, 2:4, 2:4] = 1.0  # 16 voxels of 0.005 ml on the scan
+    kept, dropped = (draw(probability, cache, place, 0.5, smallest) for smallest in (0.08, 0.0801))
+    assert (kept.mask.sum(), kept.dropped_ml) == (16, 0.0)
+    assert (dropped.mask.sum(), dropped.dropped_ml) == (0, pytest.approx(0.08))
+
+
 def test_percent_is_rounded():
     assert to_percent(np.asarray([0.0, 0.004, 0.006, 0.996, 1.0])).tolist() == [0, 0, 1, 100, 100]
 
@@ -156,6 +167,16 @@ def test_models_of_an_ensemble_are_compared_by_the_mean_of_their_passes():
     assert found.pairwise_dice == pytest.approx(2 * 1 / (2 + 1))
     # Plain against mirrored: 2 and 1 voxels in the first model, equal in the second.
     assert found.mirror_dice == pytest.approx((2 / 3 + 1) / 2)
+
+
+def test_entropy_counts_what_a_single_member_draws():
+    """One of twelve draws the second voxel: a mean of 1/12, below what counts as possible."""
+    passes = np.zeros((12, 1, 1, 1, 2), np.float32)
+    passes[..., 0] = 1.0
+    passes[0, ..., 1] = 1.0
+    found = measure_uncertainty(passes, passes.mean(axis=(0, 1)), 0.5)
+    p = 1 / 12
+    assert found.entropy_bits == pytest.approx(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)) / 2, rel=1e-5)
 
 
 def test_single_pass_has_nobody_to_disagree_with():

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,13 @@ from hypothesis import strategies as st
 from lunggtv.errors import CohortError, DamagedFile
 from lunggtv.geometry import Grid, Orientation
 from lunggtv.images import read_image
+from lunggtv.infer.expected_dice import ExpectedDice
 from lunggtv.infer.prediction import read_prediction
 from lunggtv.infer.run import infer_patient
 from lunggtv.infer.run_calibrate import LabelledFiles, calibrate
 from lunggtv.infer.run_review import collect_reviews
 from lunggtv.infer.settings import DrawingSettings
+from lunggtv.infer.uncertainty import measure_uncertainty
 from lunggtv.resampling import paste_box, resample_mask
 from lunggtv.storage import read_json, read_tsv, write_json
 
@@ -98,6 +101,16 @@ def stored_grid(turn: Orientation) -> Grid:
         (-20.0, -30.0, 40.0),
         tuple(float(v) + 0.0 for v in columns.reshape(-1)),
     )
+
+
+def test_ends_of_the_box_are_named_by_the_patient_whatever_axes_the_file_has(tmp_path, calibration):
+    volume = write_cache(
+        tmp_path / "c.h5", "p", ball(), stored_grid(Orientation((1, 2, 0), (True, False, True)))
+    )
+    write_predicted(tmp_path / "p.h5", volume, np.ones(volume.ct.shape))
+    infer_patient(tmp_path / "p.h5", calibration, None, 0.7, tmp_path / "gtv.nii.gz", tmp_path / "i.json")
+    (text,) = [text for text in read_json(tmp_path / "i.json")["review"] if "end of the lung box" in text]
+    assert "caudal, cranial, anterior, posterior, right, left" in text
 
 
 def draft(tmp_path, calibration, fold=None, probability=None, height=0.5, **metadata) -> dict:
@@ -207,6 +220,22 @@ def test_what_a_fold_is_taught_never_depends_on_its_own_patients(tmp_path):
     assert a["folds"]["1"] == b["folds"]["1"]
     assert a["folds"]["0"] != b["folds"]["0"]
     assert a["all"] != b["all"]
+
+
+def test_the_expected_dice_of_a_patient_is_that_of_the_fold_that_holds_it_out(tmp_path):
+    patients = labelled_cohort(tmp_path)
+    # Patient 5, of fold 1, with the label of patient 2: a low Dice, of which folds 0 and 2 alone learn.
+    patients["5"] = replace(patients["5"], cache=patients["2"].cache)
+    calibrate(patients, FREE, tmp_path / "calibration.json")
+    found = read_json(tmp_path / "calibration.json")
+    assert found["folds"]["1"]["expected_dice"] != found["all"]["expected_dice"]
+    assert [row["patient"] for row in found["patients"]] == list(patients)
+    for row in found["patients"]:
+        lesson = found["folds"][str(patients[row["patient"]].fold)]
+        prediction = read_prediction(patients[row["patient"]].prediction)
+        own = measure_uncertainty(prediction.probabilities, prediction.mean, lesson["threshold"])
+        expected = ExpectedDice.from_dict(lesson["expected_dice"]).estimate(own)
+        assert row["expected_dice"] == pytest.approx(expected, abs=1e-4), row
 
 
 def test_calibration_needs_labels(tmp_path):

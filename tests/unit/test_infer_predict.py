@@ -1,14 +1,18 @@
 """Who may predict whom, what a prediction holds, and that it repeats byte by byte."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from lunggtv.errors import CohortError, DamagedFile, RejectedPatient
 from lunggtv.images import read_image
+from lunggtv.infer import predict
 from lunggtv.infer.prediction import read_prediction
 from lunggtv.infer.run import infer_patient
 from lunggtv.infer.run_predict import predict_patient
 from lunggtv.infer.run_review import collect_reviews
+from lunggtv.model.normalisation import Normalisation
 from lunggtv.provenance import file_digest
 from lunggtv.storage import read_json, read_tsv, write_json
 from lunggtv.volume import write_rejected
@@ -58,6 +62,34 @@ def test_a_model_is_refused_for_a_cache_it_learnt_from_under_any_name(tmp_path):
     model = write_model(tmp_path, cache_digests={"somebody": file_digest(tmp_path / "cache.h5")})
     with pytest.raises(CohortError, match="learnt from this patient"):
         predict_patient(tmp_path / "cache.h5", [model], False, tmp_path / "prediction.h5")
+
+
+def test_a_model_is_refused_for_a_scan_it_learnt_from_under_another_name(tmp_path):
+    """The caches differ, as the patients' names do; the CT is the same."""
+    write_cache(tmp_path / "cache.h5", "p", ct_digest="of the scan")
+    other = write_model(tmp_path / "other", ct_digests=["of another"])
+    predict_patient(tmp_path / "cache.h5", [other], False, tmp_path / "prediction.h5")
+    same = write_model(tmp_path / "same", ct_digests=["of another", "of the scan"])
+    with pytest.raises(CohortError, match=r"Patient p: .* learnt from this patient"):
+        predict_patient(tmp_path / "cache.h5", [other, same], False, tmp_path / "prediction.h5")
+
+
+def test_the_second_pass_sees_left_for_right_and_is_turned_back(monkeypatch):
+    """A network that repeats what it sees says the same twice, if it saw mirror images along x."""
+    seen = []
+    monkeypatch.setattr(
+        predict, "predict_probability", lambda network, image, **_: seen.append(image) or image
+    )
+    model = SimpleNamespace(
+        network=None,
+        normalisation=Normalisation(-1000, 200, -200, 300),
+        architecture=SimpleNamespace(patch_shape=(8, 16, 16), divisor=(2, 4, 4)),
+    )
+    ct = np.random.default_rng(0).integers(-1000, 200, (5, 9, 20)).astype(np.int16)
+    plain, mirrored = predict.predict_passes(model, ct, True, "cpu")
+    assert np.allclose(plain, (ct.astype(np.float32) + 200) / 300, atol=1e-6)
+    assert np.array_equal(seen[1].numpy(), plain[:, :, ::-1])
+    assert np.array_equal(mirrored, plain)
 
 
 def test_a_model_for_other_voxels_is_refused(tmp_path):

@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lunggtv.geometry import Grid, Orientation
 from lunggtv.images import read_image, write_image
+from lunggtv.ingest.checks import check_grids
 from lunggtv.volume import read_volume
 
 from tests.unit.ingest_bodies import GRID, chest_hu, gtv_mask, ingest, write_pair
@@ -83,3 +84,11 @@ def test_every_voxel_keeps_its_place_in_the_patient(orientation, radians):
     placed = np.sort(grid.point_mm(there) - grid.point_mm(there).mean(axis=0), axis=0)
     expected = np.sort(first.point_mm(here) - first.point_mm(here).mean(axis=0), axis=0)
     assert np.allclose(placed, expected, atol=1e-6)
+
+
+def test_a_turned_label_is_measured_at_the_corner_where_it_is_farthest_off():
+    """A tenth of a degree about z, over a diagonal of 141.4 mm in the plane: 0.247 mm."""
+    straight = Grid((5, 101, 101), (2.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))
+    (reason,) = check_grids(straight, turned(straight, (0.0, 0.0, np.radians(0.1))), 0.001, 0.2)
+    assert reason.code == "direction_differs" and "0.247 mm apart" in reason.text
+    assert check_grids(straight, turned(straight, (0.0, 0.0, np.radians(0.1))), 0.001, 0.25) == []

@@ -83,6 +83,13 @@ def test_padding_and_offset_together():
     assert np.array_equal(scan.ct, ringed(chest_hu(), FLOOR_HU))
 
 
+def test_padding_within_the_range_of_air_and_offset_together():
+    """The ring is emptied where the stored values say it is, which are 1024 too high."""
+    scan = to_hounsfield(ringed(chest_hu(), -900) + np.int16(1024), "ct")
+    assert (scan.rule, scan.padding_hu) == ("minus 1024", -900)
+    assert np.array_equal(scan.ct, ringed(chest_hu(), FLOOR_HU))
+
+
 @pytest.mark.parametrize("value", [0, 40, 3071])
 def test_padding_that_looks_like_tissue_is_emptied_from_the_border(value):
     ct = ringed(chest_hu(), value)

@@ -5,6 +5,7 @@ import logging
 import os
 
 import pytest
+from lunggtv import job
 from lunggtv.errors import RejectedPatient
 from lunggtv.job import logged_job
 
@@ -77,3 +78,11 @@ def test_a_file_that_nobody_recorded_is_taken_as_it_is(tmp_path):
     (tmp_path / "data.nii.gz").write_bytes(b"raw")
     with logged_job(tmp_path / "a.log", reads=[tmp_path / "data.nii.gz"]):
         pass
+
+
+def test_a_job_is_locked_by_the_name_of_its_log_before_it_begins(tmp_path, monkeypatch):
+    begun = []
+    monkeypatch.setattr(job, "lock_job", begun.append)
+    with job.logged_job(tmp_path / "a.log"):
+        begun.append("work")
+    assert begun == [str(tmp_path / "a.log"), "work"]

@@ -80,3 +80,13 @@ def test_volumes_add_up_and_shares_stay_within_bounds(label, prediction):
     assert sum(match.false_ml) <= (prediction & ~label & 1).sum() * 0.01 + 1e-12
     assert all(0 <= lesion.dice <= 1 and 0 <= lesion.covered <= 1 for lesion in match.lesions)
     assert all((lesion.dice > 0) == (lesion.covered > 0) for lesion in match.lesions)
+
+
+def test_parts_of_a_draft_are_joined_by_corners_as_lesions_are():
+    label = np.zeros(SHAPE, np.uint8)
+    label[0, 0, 0] = 1
+    drawn = label.copy()
+    drawn[1, 1, 1] = 1
+    for one, other in ((label, drawn), (drawn, label)):
+        match = match_lesions(one, other, SPACING_MM, 0.1)
+        assert match.false_ml == () and [lesion.dice for lesion in match.lesions] == [2 / 3]

@@ -1,5 +1,6 @@
 """Locks that end with their process: one run in a folder, one process for a job."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 
 import pytest
+from lunggtv import locks
 
 from tests.workflow.engine import PROJECT
 
@@ -69,3 +71,16 @@ def test_the_same_job_of_a_dead_run_is_waited_for_and_others_are_not(folder, hol
 def test_outside_a_run_nothing_is_locked_or_made(tmp_path):
     assert python(TRY, tmp_path, "lock_job", "x").communicate()[0] == "held\n"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("number", "held"), [(errno.EIO, None), (errno.ENOLCK, True)])
+def test_an_error_of_the_disk_is_no_lock_of_another_job(monkeypatch, tmp_path, number, held):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(locks.fcntl, "lockf", refuse)
+    if held:
+        locks.lock_job("job", tmp_path)
+        return
+    with pytest.raises(OSError, match=os.strerror(number)):
+        locks.lock_job("job", tmp_path)

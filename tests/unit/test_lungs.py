@@ -1,9 +1,11 @@
 """The lungs are found, or nothing is claimed: every failure listed for the crop has a phantom here."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from cache_cases import beyond_mm, demo, search
-from lunggtv.cache.lungs import find_lungs
+from lunggtv.cache.lungs import Lungs, _choose_seeds, _regrow, find_lungs
 from lunggtv.cache.shrinking import shrink, shrink_factors, shrunken_grid
 from lunggtv.geometry import Grid, Orientation
 
@@ -34,6 +36,10 @@ class TestShrink:
     def test_padding_counts_as_air(self):
         ct = np.array([[[-3024, -2000, -1024, -1024]]], dtype=np.int16)
         assert shrink(ct, (1, 1, 2)).tolist() == [[[-1024.0, -1024.0]]]
+
+    @pytest.mark.parametrize("hu", [-1024, 1500])
+    def test_sums_of_large_blocks_do_not_overflow(self, hu):
+        assert shrink(np.full((9, 4, 4), hu, np.int16), (9, 4, 4)).tolist() == [[[float(hu)]]]
 
     def test_grid_has_the_centres_of_the_blocks(self):
         grid = Grid((4, 9, 10), (5.0, 1.0, 1.2), (0.0, 0.0, 0.0), STRAIGHT)
@@ -152,11 +158,46 @@ class TestPlantedByHand:
         masked[10:36, front : body[-1], 91] = 100
         assert_found(masked, phantom.lungs, phantom.grid)
 
-    def test_emphysema_is_no_gas(self):
+    @pytest.mark.parametrize(("scale", "found"), [(1.2, True), (1.0, False)])
+    def test_what_is_emptier_than_any_lung_is_lung_only_if_it_is_as_large(self, scale, found):
+        """Air of -1000 HU between the vessels: means of -950 to -960 HU, seeds of 0.9 or of 0.4 litres."""
         phantom = demo(2)
         empty = phantom.ct.copy()
-        empty[(phantom.lungs == 1) & (empty < -600)] = -955
-        assert_found(empty, phantom.lungs, phantom.grid)
+        empty[(phantom.lungs == 1) & (empty < -600)] = -1000
+        grid = replace(phantom.grid, spacing_mm=tuple(scale * mm for mm in phantom.grid.spacing_mm))
+        if found:
+            assert_found(empty, phantom.lungs, grid)
+        else:
+            assert search(empty, grid)[1].fallback_reason == "no lungs were found"
+
+    @pytest.mark.parametrize(
+        ("volume_ml", "mean_hu", "is_lung"),
+        [(1000, -960, True), (700, -960, False), (1000, -980, False), (700, -940, True)],
+    )
+    def test_seeds_are_told_from_gas_by_size_and_density(self, volume_ml, mean_hu, is_lung):
+        eroded = np.zeros((20, 30, 60), bool)
+        eroded[: volume_ml // 50, :10, :5] = True  # voxels of 1 ml, off the midline
+        hu = np.full(eroded.shape, mean_hu, np.float32)
+        seeds = _choose_seeds(eroded, hu, midline_vox=50.0, spacing_mm=(10.0, 10.0, 10.0))
+        assert seeds.any() == is_lung
+
+    def test_regrowth_reaches_fifty_millimetres_on_slices_thicker_than_pixels(self):
+        dark = np.zeros((60, 5, 5), bool)
+        dark[:, 2, 2] = True
+        seeds = np.zeros_like(dark)
+        seeds[30, 2, 2] = True
+        slices = np.flatnonzero(_regrow(seeds, dark, (5.0, 2.5, 2.5)).any(axis=(1, 2)))
+        assert (slices[0], slices[-1]) == (20, 40)
+
+    @pytest.mark.parametrize(
+        ("midline_vox", "sides_ml"), [(2.5, (1.0, 2.0)), (3.0, (2.0, 1.0)), (4.5, (3.0, 0.0))]
+    )
+    def test_sides_are_parted_at_the_midline(self, midline_vox, sides_ml):
+        """Voxels of 1 ml in columns 2, 3 and 4; the one that the midline crosses counts to the right side."""
+        mask = np.zeros((1, 1, 6), bool)
+        mask[..., 2:5] = True
+        lungs = Lungs(mask, np.ones_like(mask), (10.0, 10.0, 10.0), midline_vox)
+        assert lungs.sides_ml == pytest.approx(sides_ml)
 
     def test_values_stored_1024_too_high_claim_nothing(self):
         phantom = demo(2)

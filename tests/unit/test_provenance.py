@@ -3,8 +3,9 @@
 import ast
 from pathlib import Path
 
+import numpy as np
 import pytest
-from lunggtv.provenance import _read_source, code_fingerprint, library_version, stripped
+from lunggtv.provenance import _read_source, array_digest, code_fingerprint, library_version, stripped
 
 ROOT = Path(__file__).parents[2] / "workflow"
 SOURCES = sorted(path for path in ROOT.rglob("*.py") if path.stat().st_size)
@@ -115,3 +116,11 @@ def test_a_hash_sign_in_a_string_is_no_comment():
 def test_a_long_text_that_is_no_docstring_counts():
     source = b'def f():\n    """Doc."""\n    return """\n# text\n"""\n'
     assert stripped(source) == b'def f():\n    return """\n# text\n"""'
+
+
+def test_the_digest_of_an_array_knows_its_type_and_its_shape():
+    array = np.arange(6, dtype=np.int16)
+    others = (array.reshape(2, 3), array.reshape(3, 2), array.view(np.uint16), array[::-1])
+    digests = {array_digest(one) for one in (array, *others)}
+    assert len(digests) == 5
+    assert array_digest(np.asfortranarray(others[0])) == array_digest(others[0])

@@ -45,6 +45,11 @@ class TestTargetGrid:
         box = grid((7, 100, 100), (4.6, 1.08, 0.98))
         assert target_grid(box, DEFAULT_MM, 0.1).spacing_mm == (4.6, 1.08, 1.17)
 
+    def test_near_is_meant_as_a_share_of_the_spacing_asked_for(self):
+        # 3.32 mm is 10.7 % above 3 mm, but 3 mm is only 9.6 % below 3.32 mm.
+        box = grid((5, 9, 9), (5.0, 3.32, 2.72))
+        assert target_grid(box, (5.0, 3.0, 3.0), 0.1).spacing_mm == (5.0, 3.0, 2.72)
+
     def test_first_edges_agree_and_the_box_is_covered(self):
         # z: 10 slices of 3 mm are 30 mm: 6 of 5 mm. x: 11 of 1 mm need 10 of 1.17 mm (11.7 mm).
         box = grid((10, 11, 11), (3.0, 1.0, 1.0))

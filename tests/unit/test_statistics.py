@@ -156,6 +156,22 @@ def test_volume_strata_part_the_patients(volumes, edges):
     assert sorted(r["label_ml"] for group in strata.values() for r in group) == sorted(volumes)
 
 
+def test_a_volume_on_an_edge_belongs_to_the_larger():
+    strata = by_volume([{"label_ml": volume} for volume in (0.0, 5.0, 10.0)], [5.0, 10.0])
+    assert [[record["label_ml"] for record in group] for group in strata.values()] == [[0.0], [5.0], [10.0]]
+
+
+def test_the_interval_of_a_paired_difference_is_that_of_a_mean():
+    """Of 400 differences the bootstrap gives the interval of the normal distribution."""
+    values = np.random.default_rng(5).normal(0.1, 0.2, 400)
+    low, high = paired_difference(values, np.zeros(400), 4000, 3).ci95
+    half = 1.96 * values.std(ddof=1) / np.sqrt(400)
+    assert (low, high) == (
+        pytest.approx(values.mean() - half, abs=0.002),
+        pytest.approx(values.mean() + half, abs=0.002),
+    )
+
+
 def test_review_by_hand():
     records = cohort()
     drafts = [

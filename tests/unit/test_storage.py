@@ -1,9 +1,11 @@
 """Files are whole or absent."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
-from lunggtv.storage import read_tsv, whole_file, write_json, write_tsv
+from lunggtv.storage import read_tsv, whole_file, write_json, write_text, write_tsv
 
 
 def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -36,3 +38,15 @@ def test_a_table_survives_cells_with_line_breaks(tmp_path):
         {"patient": "Müller 1", "why": "bad file named x"},
         {"patient": "2", "why": ""},
     ]
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name_and_its_folder_thereafter(tmp_path, monkeypatch):
+    done, sync, rename = [], os.fsync, os.replace
+    monkeypatch.setattr(
+        os,
+        "fsync",
+        lambda number: done.append(str(Path(f"/proc/self/fd/{number}").readlink())) or sync(number),
+    )
+    monkeypatch.setattr(os, "replace", lambda old, new: done.append("rename") or rename(old, new))
+    write_text(tmp_path / "a.txt", "x")
+    assert done == [str(tmp_path / ".partial.a.txt"), "rename", str(tmp_path)]

@@ -1,0 +1,117 @@
+"""Small faults, planted one by one into a copy of the project, to see whether the tests notice."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]
+COPIED = (
+    "Snakefile", "config.yaml", "pyproject.toml", "Makefile", "README.md", "LICENSE", "workflow", "profiles", "envs",
+    "tests", "docs", "bench",
+)  # fmt: skip
+PASSED, NOTICED, HUNG = "passed", "noticed", "hung"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Text of a source file, the text to stand in its place, and the tests that are to fail then."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    harm: str
+    tests: tuple[str, ...] = ()
+    room: str = ""
+
+
+def read_faults(path: Path) -> list[Fault]:
+    """The faults of a TOML file, one ``[[fault]]`` each; without ``name`` they are numbered."""
+    rows = tomllib.loads(path.read_text(encoding="utf-8"))["fault"]
+    return [
+        Fault(
+            row.get("name") or row.get("id") or f"{Path(row['file']).stem} {number}",
+            row["file"],
+            row["old"],
+            row["new"],
+            row.get("harm") or row["effect"],
+            tuple(row.get("tests", ())),
+            row.get("room", ""),
+        )
+        for number, row in enumerate(rows, 1)
+    ]
+
+
+def with_fault(fault: Fault, tree: Path = PROJECT) -> str:
+    """The source file with the fault in it.
+
+    Raises:
+        ValueError: the text to be replaced does not stand exactly once in the file.
+    """
+    text = (tree / fault.file).read_text(encoding="utf-8")
+    count = text.count(fault.old)
+    if count != 1:
+        raise ValueError(f"{fault.name}: found {count} times in {fault.file}: {fault.old!r}")
+    return text.replace(fault.old, fault.new)
+
+
+def copy_project(folder: Path) -> Path:
+    """A copy of what tests need, without compiled files, which could outlive a fault."""
+    folder.mkdir(parents=True)
+    for name in COPIED:
+        source = PROJECT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".work*"))
+        else:
+            shutil.copy2(source, folder / name)
+    return folder
+
+
+def outcome(tree: Path, tests: Sequence[str], temporary: Path, timeout_s: float) -> tuple[str, str]:
+    """Run tests of a copy until the first failure.
+
+    Returns:
+        ``passed``, ``noticed`` or ``hung``, and the lines that name what failed.
+
+    Raises:
+        RuntimeError: pytest could not run these tests, as when one does not exist.
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        f"--basetemp={temporary}",
+        *tests,
+    ]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    try:
+        done = subprocess.run(
+            command, cwd=tree, env=environment, capture_output=True, text=True, check=False, timeout=timeout_s
+        )
+    except subprocess.TimeoutExpired:
+        return HUNG, f"after {timeout_s:.0f} s"
+    told = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    if done.returncode not in (0, 1, 2):
+        raise RuntimeError(f"pytest ended with {done.returncode}: {done.stdout}{done.stderr}")
+    return (NOTICED if done.returncode else PASSED), "; ".join(told)
+
+
+def outcome_with(
+    fault: Fault, tree: Path, tests: Sequence[str], temporary: Path, timeout_s: float
+) -> tuple[str, str]:
+    """As ``outcome``, with the fault in the copy while the tests run."""
+    path = tree / fault.file
+    sound = path.read_text(encoding="utf-8")
+    path.write_text(with_fault(fault, tree), encoding="utf-8")
+    try:
+        return outcome(tree, tests, temporary, timeout_s)
+    finally:
+        path.write_text(sound, encoding="utf-8")
