@@ -5,7 +5,6 @@ import logging
 
 import numpy as np
 import pytest
-from cache_cases import SECTION, demo, ingested, settings
 from lunggtv.cache.run import cache_patient, collect_crops
 from lunggtv.cache.settings import CacheSettings
 from lunggtv.errors import ConfigError, DamagedFile, RejectedPatient
@@ -15,6 +14,8 @@ from lunggtv.resampling import paste_box, resample_mask, resample_probability
 from lunggtv.storage import read_json, read_tsv, write_json
 from lunggtv.volume import read_volume, write_rejected
 from PIL import Image
+
+from tests.unit.cache_cases import SECTION, demo, ingested, settings
 
 CONTRACT = {
     "patient", "box_start", "box_shape", "fallback", "fallback_reason", "lungs_ml", "gtv_ml", "gtv_lost_ml",

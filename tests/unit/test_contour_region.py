@@ -1,5 +1,7 @@
 """What contours enclose on a slice: counted by hand, against other formulas, and whatever way they are written."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -200,6 +202,13 @@ def test_a_contour_that_runs_round_more_than_once_is_one(turns: int) -> None:
     region = draw([np.tile(circle(18.3), (turns, 1))])
     np.testing.assert_array_equal(region.inside, draw([circle(18.3)]).inside)
     assert region.repeated == turns - 1
+
+
+@pytest.mark.parametrize("order", list(permutations((10.0, 10.6, 11.2))))
+def test_versions_that_hang_together_through_a_third_are_one(order) -> None:
+    """Walls of 0.6 pixels are none; that of 1.2 between the outer two would be one."""
+    region = draw([circle(radius) for radius in order])
+    assert off(disc(11.2), region) <= 2 and region.holes == 0
 
 
 def test_a_hole_that_stands_twice_stays_a_hole() -> None:

@@ -70,6 +70,15 @@ def test_contours_of_thinner_slices_do_not_cut_each_other_out() -> None:
     assert drawing.off_slice_mm == pytest.approx(0)
 
 
+@pytest.mark.parametrize("rounding_vox", [0.0, 0.004])
+def test_planes_of_thinner_slices_are_known_in_spite_of_rounded_heights(rounding_vox) -> None:
+    outer, inner = rectangle(0.5, 8.5, 0.5, 8.5), rectangle(2.5, 6.5, 2.5, 6.5)
+    planes = [(contour(outer, z), contour(inner, z + rounding_vox)) for z in (1.0, 1.5, 2.0, 2.5, 3.0)]
+    drawing = draw_rois([[one for plane in planes for one in plane]], GRID, TOLERANCE_MM)
+    assert drawing.mask.sum(axis=(1, 2)).tolist() == [0, 48, 48, 48, 0]
+    assert found(drawing, "holes") == [(0, (1, 2, 3), 3)]
+
+
 def test_a_hole_on_a_plane_that_differs_by_rounding_stays_a_hole() -> None:
     outer, inner = contour(rectangle(0.5, 8.5, 0.5, 8.5), 1.005), contour(rectangle(2.5, 6.5, 2.5, 6.5), 1.0)
     assert draw_rois([[outer, inner]], GRID, TOLERANCE_MM).mask.sum() == 64 - 16

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cache_cases import beyond_mm, demo, search
 from lunggtv.cache.lungs import Lungs, _choose_seeds, _regrow, find_lungs
 from lunggtv.cache.shrinking import shrink, shrink_factors, shrunken_grid
 from lunggtv.geometry import Grid, Orientation
+
+from tests.unit.cache_cases import beyond_mm, demo, search
 
 STRAIGHT = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 # One voxel of the shrunken copy in plane, one slice along z: what a box with margins of 20 mm can bear.

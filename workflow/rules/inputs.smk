@@ -44,7 +44,7 @@ def user_lungs(wildcards):
     pattern = config["cache"]["lungs"]
     labelled = files_of(wildcards).labelled
     root = config["data"]["labelled" if labelled else "unlabelled"]
-    return [Path(root) / pattern.replace("{patient}", wildcards.patient)] if pattern else []
+    return Path(root) / pattern.replace("{patient}", wildcards.patient) if pattern else []
 
 
 def training_caches(wildcards):
