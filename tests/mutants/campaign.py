@@ -19,16 +19,17 @@ ROOM_TIMEOUT_S, SUITE_TIMEOUT_S = 600, 3000
 COLUMNS = ("name", "tests", "outcome", "told")
 
 
-def tests_of_room(fault: Fault) -> list[str]:
-    """Unit tests that import from the room of the file; for what lies in no room, from the module."""
+def tests_of_room(fault: Fault, tree: Path = PROJECT) -> list[str]:
+    """Unit tests that import from the room of the file; for what lies in no room, from the module; for rules, scripts
+    and Snakefile the tests of the workflow."""
     parts = Path(fault.file).with_suffix("").parts
     if parts[:2] != ("workflow", "lunggtv"):
-        return []
+        return ["tests/workflow"]
     module = ".".join(("lunggtv", parts[2]))
-    files = sorted((PROJECT / "tests/unit").glob("test_*.py"))
+    files = sorted((tree / "tests/unit").glob("test_*.py"))
     own = [f"tests/unit/test_{parts[-1]}.py"]
-    named = [str(file.relative_to(PROJECT)) for file in files if module in file.read_text(encoding="utf-8")]
-    return [name for name in own if (PROJECT / name).exists()] + [name for name in named if name not in own]
+    named = [str(file.relative_to(tree)) for file in files if module in file.read_text(encoding="utf-8")]
+    return [name for name in own if (tree / name).exists()] + [name for name in named if name not in own]
 
 
 def read_outcomes(path: Path) -> list[dict[str, str]]:
@@ -56,11 +57,12 @@ def main() -> None:
         arguments.outcomes.write_text("\t".join(COLUMNS) + "\n", encoding="utf-8")
     writing = Lock()
 
-    def plant(fault: Fault, kind: str, tests: list[str], timeout_s: float) -> None:
+    def plant(fault: Fault, kind: str, timeout_s: float) -> None:
         if (fault.name, kind) in known:
             return
         tree = trees.get()
         try:
+            tests = tests_of_room(fault, tree) if kind == "room" else []
             result, told = outcome_with(fault, tree, tests, tree.parent / "temporary", timeout_s)
         finally:
             trees.put(tree)
@@ -73,14 +75,10 @@ def main() -> None:
         trees: Queue[Path] = Queue()
         for number in range(arguments.copies):
             trees.put(copy_project(Path(folder, str(number), "project")))
-        list(
-            pool.map(
-                lambda f: plant(f, "room", tests_of_room(f), ROOM_TIMEOUT_S), filter(tests_of_room, faults)
-            )
-        )
+        list(pool.map(lambda f: plant(f, "room", ROOM_TIMEOUT_S), faults))
         left = [fault for fault in faults if known.get((fault.name, "room"), PASSED) == PASSED]
         if not arguments.rooms_only:
-            list(pool.map(lambda f: plant(f, "suite", [], SUITE_TIMEOUT_S), left))
+            list(pool.map(lambda f: plant(f, "suite", SUITE_TIMEOUT_S), left))
     unseen = [fault for fault in left if known.get((fault.name, "suite"), PASSED) == PASSED]
     print(f"{len(faults) - len(unseen)} of {len(faults)} noticed; not: {', '.join(f.name for f in unseen)}")
 

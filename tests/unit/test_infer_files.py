@@ -252,8 +252,8 @@ def test_calibration_needs_labels(tmp_path):
 
 
 def test_queue_puts_the_worst_first(tmp_path):
-    def record(patient, review, expected_dice, lesions=1, pairwise_dice=0.9):
-        uncertainty = {"entropy_bits": 0.2, "pairwise_dice": pairwise_dice}
+    def record(patient, review, expected_dice, lesions=1, pairwise_dice=0.9, entropy_bits=0.2):
+        uncertainty = {"entropy_bits": entropy_bits, "pairwise_dice": pairwise_dice}
         write_json(
             tmp_path / f"{patient}.json",
             {
@@ -270,10 +270,14 @@ def test_queue_puts_the_worst_first(tmp_path):
         record("4", ["a", "b"], 0.6),
         record("5", ["No GTV found."], 0.0, lesions=0),
         record("6", [], None, pairwise_dice=0.85),
+        record("7", [], 0.0, pairwise_dice=1.0),
+        record("8", [], None, pairwise_dice=None, entropy_bits=0.25),
+        record("9", [], None, pairwise_dice=0.0),
     ]
     collect_reviews(paths, tmp_path / "review.tsv")
     rows = read_tsv(tmp_path / "review.tsv")
-    assert [row["patient"] for row in rows] == ["5", "4", "3", "10", "6", "2"]
-    assert [row["rank"] for row in rows] == ["1", "2", "3", "4", "5", "6"]
+    # Expected Dice 0.0 and agreement 0.0 are the worst there is; 8 is known by its entropy alone.
+    assert [row["patient"] for row in rows] == ["5", "4", "3", "7", "9", "8", "10", "6", "2"]
+    assert [row["rank"] for row in rows] == [str(rank) for rank in range(1, 10)]
     assert rows[1]["review"] == "a b"
-    assert rows[4]["expected_dice"] == ""
+    assert rows[7]["expected_dice"] == ""

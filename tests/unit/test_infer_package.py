@@ -153,6 +153,7 @@ def test_the_card_says_how_far_the_expected_dice_can_be_trusted(made):
     assert "AUROC 0.90 (too few for an interval; 2 of 14 failed)" in card()
     assert "AUROC 0.90 (95 % interval 0.75 to 1.00; 4 of 14 failed)" in card(failed=4, auroc_ci95=[0.75, 1])
     assert "unknown: 0 of 14 failed" in card(failed=0, auroc=None)
+    assert "AUROC 0.00 (too few" in card(auroc=0.0), "the worst is known, too"
 
 
 def test_an_unpacked_model_still_knows_the_caches_it_learnt_from(made, tmp_path):

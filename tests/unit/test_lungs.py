@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from lunggtv.cache.lungs import Lungs, _choose_seeds, _regrow, find_lungs
+from lunggtv.cache.lungs import Lungs, _airway, _choose_seeds, _regrow, find_lungs
 from lunggtv.cache.shrinking import shrink, shrink_factors, shrunken_grid
 from lunggtv.geometry import Grid, Orientation
 
@@ -181,6 +181,18 @@ class TestPlantedByHand:
         hu = np.full(eroded.shape, mean_hu, np.float32)
         seeds = _choose_seeds(eroded, hu, midline_vox=50.0, spacing_mm=(10.0, 10.0, 10.0))
         assert seeds.any() == is_lung
+
+    def test_the_windpipe_is_cut_away_above_the_lungs_and_recesses_below_stay(self):
+        """A tube by the midline from the lungs' middle to above their top; spots of a recess lie far below."""
+        spacing_mm = (5.0, 2.5, 2.5)
+        dark = np.zeros((60, 40, 60), bool)
+        dark[5:41, 5:35, 32:58] = dark[5:41, 5:35, 2:28] = True  # the lungs' top is slice 40
+        dark[30:55, 18:22, 29:31] = True
+        dark[8:12, 18:22, 29:31] = True
+        airway = _airway(np.where(dark, -900.0, 0.0), dark, 29.5, spacing_mm)
+        assert airway[45, 18:22, 29:31].all() and airway[30, 18:22, 29:31].all()
+        assert not airway[:28].any(), "no deeper than 60 mm below the top"
+        assert not airway[45:, 5:35, 40:].any()
 
     def test_regrowth_reaches_fifty_millimetres_on_slices_thicker_than_pixels(self):
         dark = np.zeros((60, 5, 5), bool)

@@ -1,0 +1,88 @@
+"""The picture of a crop: CT, lungs, GTV and box lie where they are, in every plane, with the head up."""
+
+import numpy as np
+import pytest
+from lunggtv.cache.picture import BOX, GREYS, GTV, LOST, Scene, _panel, draw_crop
+from lunggtv.cache.record import remarks_of
+from lunggtv.geometry import Grid
+
+SHAPE, SPACING_MM = (21, 41, 63), (5.0, 2.0, 1.5)
+FACTORS = (1, 2, 4)  # the last row and the last three columns of the CT are in no shrunken voxel
+FRAME = (slice(1, 20), slice(2, 40), slice(4, 62))
+TUMOUR = (slice(4, 7), slice(8, 14), slice(40, 52))
+LUNG = (slice(3, 9), slice(6, 30), slice(8, 56))
+BOX_START, BOX_SHAPE = (2, 4, 6), (10, 30, 52)
+MIDDLE = (5, 10, 44)
+
+
+@pytest.fixture(scope="module")
+def scene():
+    ct = np.full(SHAPE, -1000, np.int16)
+    ct[TUMOUR] = 300
+    label = np.zeros(SHAPE, np.uint8)
+    label[TUMOUR] = 1
+    lungs = np.zeros(tuple(n // f for n, f in zip(SHAPE, FACTORS, strict=True)), np.uint8)
+    lungs[tuple(slice(part.start // f, part.stop // f) for part, f in zip(LUNG, FACTORS, strict=True))] = 1
+    grid = Grid(SHAPE, SPACING_MM, (0.0, 0.0, 0.0), (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))
+    return Scene(ct, grid, BOX_START, BOX_SHAPE, lungs, FACTORS, label, FRAME)
+
+
+def place(part, axis, scale, height):
+    """Top, bottom, left and right of a block of voxels in a panel's pixels; its last row is the feet's."""
+    across = [other for other in range(3) if other != axis]
+    ends = []
+    for other in across:
+        pixel = SPACING_MM[other] * scale
+        ends.append(
+            [
+                (part[other].start - FRAME[other].start) * pixel,
+                (part[other].stop - FRAME[other].start) * pixel,
+            ]
+        )
+    rows, columns = ends
+    if across[0] == 0:
+        rows = [height - rows[1], height - rows[0]]
+    return [*rows, *columns]
+
+
+def drawn_place(pixels, top):
+    rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
+    return [rows[0] - top, rows[-1] + 1 - top, columns[0], columns[-1] + 1]
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_each_thing_lies_where_it_is(scene, axis):
+    panel, scale = _panel(scene, np.zeros_like(scene.label), axis, MIDDLE[axis])
+    pixels = np.asarray(panel)
+    rows = 1 if axis == 0 else 0
+    height = (FRAME[rows].stop - FRAME[rows].start) * SPACING_MM[rows] * scale
+    top = (pixels.shape[0] - round(height)) // 2
+    box = [slice(a, a + n) for a, n in zip(BOX_START, BOX_SHAPE, strict=True)]
+    bright = (pixels % GREYS == GREYS - 1) & (pixels < 2 * GREYS)
+    tumour = place(TUMOUR, axis, scale, height)
+    assert drawn_place(pixels == GTV, top) == pytest.approx(tumour, abs=1.5)
+    assert drawn_place(bright, top) == pytest.approx(tumour, abs=3.5), "the outline covers its border"
+    tinted = (pixels >= GREYS) & (pixels < 2 * GREYS)
+    assert drawn_place(tinted, top) == pytest.approx(place(LUNG, axis, scale, height), abs=1.5)
+    assert drawn_place(pixels == BOX, top) == pytest.approx(place(box, axis, scale, height), abs=1.5)
+
+
+def test_what_the_box_loses_has_a_colour_of_its_own(scene):
+    lost = np.zeros_like(scene.label)
+    lost[TUMOUR[0], TUMOUR[1], 46:52] = 1
+    pixels = np.asarray(_panel(scene, lost, 0, MIDDLE[0])[0])
+    assert (
+        np.flatnonzero((pixels == GTV).any(axis=0)).max() < np.flatnonzero((pixels == LOST).any(axis=0)).max()
+    )
+    assert (np.asarray(draw_crop(scene, "Patient 7", [])) == LOST).sum() == 0, "all of it is in the box"
+
+
+def test_every_remark_stands_below_the_picture_beside_the_reason_for_the_fallback():
+    record = {
+        "fallback": True,
+        "fallback_reason": "no lungs were found",
+        "warnings": [{"text": "2 ml are lost."}],
+    }
+    first, second = remarks_of(record)
+    assert "no lungs were found" in first and second == "2 ml are lost."
+    assert remarks_of(record | {"fallback": False, "fallback_reason": None}) == ["2 ml are lost."]

@@ -1,0 +1,81 @@
+"""The picture of a patient: outlines lie on the CT they were drawn on, and every plane is seen from its side."""
+
+import numpy as np
+import pytest
+from lunggtv.evaluate.overlay import COLUMNS, draw_overlay
+from lunggtv.figure_files import LABEL_COLOUR, PREDICTION_COLOUR
+from matplotlib.colors import to_rgba
+
+SHAPE, SPACING_MM = (20, 40, 60), (5.0, 2.0, 1.5)
+LABEL = (slice(5, 8), slice(8, 14), slice(40, 52))
+DRAFT = (slice(5, 9), slice(6, 12), slice(36, 48))
+
+
+@pytest.fixture(scope="module")
+def figure():
+    ct = np.full(SHAPE, -1000, np.int16)
+    ct[LABEL] = 300
+    label, draft = np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8)
+    label[LABEL] = draft[DRAFT] = 1
+    return draw_overlay(ct, label, draft, SPACING_MM, "Patient 7")
+
+
+def ends_mm(block, axis):
+    """Where a block of voxels begins and ends along an axis, voxel centres lying at index times spacing."""
+    return [(block[axis].start - 0.5) * SPACING_MM[axis], (block[axis].stop - 0.5) * SPACING_MM[axis]]
+
+
+def outline(axes, colour):
+    """Ends of the line of a colour: horizontal and vertical, in mm."""
+    (line,) = [one for one in axes.collections if tuple(one.get_edgecolor()[0]) == to_rgba(colour)]
+    points = np.concatenate([path.vertices for path in line.get_paths()])
+    return [points[:, 0].min(), points[:, 0].max()], [points[:, 1].min(), points[:, 1].max()]
+
+
+def bright(axes):
+    """Ends of what is bright in the CT, from the picture's own extent."""
+    (image,) = axes.images
+    left, right, bottom, top = image.get_extent()
+    rows, columns = np.nonzero(image.get_array() == 300)
+    height, width = image.get_array().shape
+    horizontal = left + (right - left) * np.array([columns.min(), columns.max() + 1]) / width
+    vertical = top + (bottom - top) * np.array([rows.min(), rows.max() + 1]) / height
+    return list(horizontal), list(vertical)
+
+
+@pytest.mark.parametrize("column", range(len(COLUMNS)))
+def test_ct_label_and_draft_lie_where_they_are(figure, column):
+    plane = COLUMNS[column][0]
+    axes = figure.axes[column]  # the first row: the slice with the largest label
+    for found, block in (
+        (bright(axes), LABEL), (outline(axes, LABEL_COLOUR), LABEL), (outline(axes, PREDICTION_COLOUR), DRAFT),
+    ):  # fmt: skip
+        horizontal, vertical = found
+        # The line runs half-way between voxel centres, the block ends there.
+        assert horizontal == pytest.approx(ends_mm(block, plane.horizontal))
+        assert vertical == pytest.approx(ends_mm(block, plane.vertical))
+
+
+@pytest.mark.parametrize(
+    ("column", "sides"),
+    [(0, "RLAP"), (1, "RLAP"), (2, "RLHF"), (3, "APHF")],
+    ids=["lung", "soft", "coronal", "sagittal"],
+)
+def test_letters_name_the_sides_of_the_patient(figure, column, sides):
+    """In LPS x grows to the left, y to the back, z to the head."""
+    plane, axes = COLUMNS[column][0], figure.axes[column]
+    assert "".join(plane.letters) == sides
+    grows = {0: ("F", "H"), 1: ("A", "P"), 2: ("R", "L")}
+    left, right = axes.get_xlim()
+    bottom, top = axes.get_ylim()
+    assert left < right and (sides[0], sides[1]) == grows[plane.horizontal]
+    low, high = grows[plane.vertical]
+    assert (sides[3], sides[2]) == ((low, high) if bottom < top else (high, low))
+    shown = {text.get_text(): text.get_position() for text in axes.texts}
+    assert shown[sides[0]][0] < shown[sides[1]][0] and shown[sides[3]][1] < shown[sides[2]][1]
+
+
+@pytest.mark.parametrize("column", range(len(COLUMNS)))
+def test_windows_are_what_they_say(figure, column):
+    (image,) = figure.axes[column].images
+    assert image.get_clim() == ((-160, 240) if column == 1 else (-1350, 150))
