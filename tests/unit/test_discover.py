@@ -294,16 +294,17 @@ def test_a_pattern_that_is_none(tmp_path, pattern):
         find(tmp_path, pattern)
 
 
-def test_each_folder_is_listed_once_and_no_file_is_opened(tmp_path, monkeypatch):
-    """What discovery costs is one listing a folder; `bench/scale.py` has the seconds."""
-    for number in range(5):
-        (tmp_path / str(number) / "ct").mkdir(parents=True)
-        (tmp_path / str(number) / "data.nii.gz").touch()
+def test_the_root_is_listed_as_often_for_many_patients_as_for_few_and_no_file_is_opened(
+    tmp_path, monkeypatch
+):
+    """What discovery costs is a look at each path; `bench/scale.py` has the seconds."""
+    touch(tmp_path, *(f"few/{number}/data.nii.gz" for number in range(2)))
+    touch(tmp_path, *(f"many/{number}/data.nii.gz" for number in range(40)))
     listed, scandir = [], os.scandir
     monkeypatch.setattr(os, "scandir", lambda path: listed.append(Path(path)) or scandir(path))
     monkeypatch.setattr("builtins.open", lambda *_, **__: pytest.fail("a file was opened"))
-    assert len(find(tmp_path)) == 5
-    assert len(listed) == len(set(listed)) == 11
+    assert (len(find(tmp_path / "few")), len(find(tmp_path / "many"))) == (2, 40)
+    assert listed.count(tmp_path / "few") == listed.count(tmp_path / "many") == len(listed) / 2
 
 
 def test_discovery_loads_nothing_heavy():
