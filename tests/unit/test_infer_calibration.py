@@ -99,6 +99,21 @@ def test_expected_dice_stays_between_0_and_1_and_is_0_for_nothing_drawn():
     assert learnt.estimate(uncertainty(None)) == 0.0
 
 
+def test_two_patients_move_the_threshold_only_where_they_agree():
+    """Best at 0.3 for both, by 0.2 and by 0.2 or 0.4: with errors of 0 and 0.1 one half is worse."""
+    half, best = THRESHOLDS.index(0.5), THRESHOLDS.index(0.3)
+    for losses, chosen in (((0.2, 0.2), 0.3), ((0.2, 0.4), 0.3), ((0.0, 0.4), 0.5)):
+        two = np.full((2, len(THRESHOLDS)), 0.1)
+        two[:, best] = 0.9
+        two[:, half] = 0.9 - np.array(losses)
+        assert choose_threshold(two) == chosen
+
+
+def test_six_patients_teach_an_expected_dice():
+    dice = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+    assert fit_expected_dice([uncertainty(d) for d in dice], dice).patients == 6
+
+
 def test_few_patients_teach_no_expected_dice():
     assert fit_expected_dice([uncertainty(0.5 + i / 20) for i in range(5)], [0.5] * 5) is None
     # Patients where nothing was drawn do not count.

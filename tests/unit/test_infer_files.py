@@ -150,6 +150,20 @@ def test_a_labelled_patient_is_drawn_as_the_other_folds_teach(tmp_path, calibrat
     assert draft(tmp_path, calibration, fold=None)["threshold"] == 0.5
 
 
+@pytest.mark.parametrize(("fold", "expected"), [(0, 0.62), (1, 0.81), (None, 0.5)])
+def test_a_draft_tells_the_expected_dice_that_its_own_lesson_gives_it(tmp_path, fold, expected):
+    def lesson(mean_dice):
+        known = ExpectedDice(("certainty", "soft_dice"), mean_dice, (0.0, 0.0), (0.0, 0.0), (1.0, 1.0), 9)
+        return LESSON | {"expected_dice": known.to_dict()}
+
+    lessons = {"all": lesson(0.5), "folds": {"0": lesson(0.62), "1": lesson(0.81)}, "quality": QUALITY}
+    write_json(tmp_path / "lessons.json", lessons)
+    record = draft(tmp_path, tmp_path / "lessons.json", fold=fold, height=0.95)
+    assert record["expected_dice"] == pytest.approx(expected)
+    told = [text for text in record["review"] if "expected Dice" in text]
+    assert told == ([] if expected >= 0.7 else [f"The expected Dice is {expected:.2f}, below 0.70."])
+
+
 def test_no_gtv_is_said_aloud(tmp_path, calibration, caplog):
     with caplog.at_level(logging.WARNING):
         record = draft(tmp_path, calibration, probability=np.full((10, 15, 18), 0.2))
