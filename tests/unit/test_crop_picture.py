@@ -1,8 +1,23 @@
 """The picture of a crop: CT, lungs, GTV and box lie where they are, in every plane, with the head up."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from lunggtv.cache.picture import BOX, GREYS, GTV, LOST, Scene, _panel, draw_crop
+from lunggtv.cache.picture import (
+    BOX,
+    GAP,
+    GREYS,
+    GTV,
+    LINE_HEIGHT,
+    LOST,
+    PANEL_HEIGHT,
+    TEXT,
+    Scene,
+    _panel,
+    _point_of_interest,
+    draw_crop,
+)  # fmt: skip
 from lunggtv.cache.record import remarks_of
 from lunggtv.geometry import Grid
 
@@ -65,6 +80,39 @@ def test_each_thing_lies_where_it_is(scene, axis):
     tinted = (pixels >= GREYS) & (pixels < 2 * GREYS)
     assert drawn_place(tinted, top) == pytest.approx(place(LUNG, axis, scale, height), abs=1.5)
     assert drawn_place(pixels == BOX, top) == pytest.approx(place(box, axis, scale, height), abs=1.5)
+
+
+def test_the_picture_has_the_three_planes_side_by_side_and_the_words_around_them(scene):
+    remark = "the body's box was taken: no lungs were found"
+    picture = np.asarray(draw_crop(scene, "Patient 7", [remark, "second"]))
+    plain = np.asarray(draw_crop(scene, "", []))
+    assert picture.shape[0] == plain.shape[0] + 2 * LINE_HEIGHT
+    left = 0
+    for axis in range(3):
+        panel = np.asarray(_panel(scene, np.zeros_like(scene.label), axis, MIDDLE[axis])[0])
+        shown = picture[LINE_HEIGHT : LINE_HEIGHT + PANEL_HEIGHT, left : left + panel.shape[1]]
+        # All but the letters and the scale bar.
+        assert np.mean(shown == panel) > 0.9
+        left += panel.shape[1] + GAP
+    assert left - GAP == picture.shape[1]
+    lines = [picture[:LINE_HEIGHT], *np.split(picture[-2 * LINE_HEIGHT :], 2)]
+    assert all((line == TEXT).sum() > 50 for line in lines), "heading and both remarks"
+    assert not (plain[:LINE_HEIGHT] == TEXT).any()
+
+
+def test_planes_go_through_what_matters_most(scene):
+    """The lost part of the GTV, else the GTV, else the lungs, else the middle."""
+    lost = np.zeros_like(scene.label)
+    lost[18, 3, 5:8] = 1
+    assert _point_of_interest(scene, lost)[:2] == (18, 3)
+    inside = [
+        part.start <= i < part.stop for part, i in zip(TUMOUR, _point_of_interest(scene, None), strict=True)
+    ]
+    assert all(inside)
+    unlabelled = replace(scene, label=None)
+    lung = _point_of_interest(unlabelled, None)
+    assert all(part.start <= i < part.stop for part, i in zip(LUNG, lung, strict=True))
+    assert _point_of_interest(replace(unlabelled, lungs=np.zeros_like(scene.lungs)), None) == (10, 20, 31)
 
 
 def test_what_the_box_loses_has_a_colour_of_its_own(scene):
