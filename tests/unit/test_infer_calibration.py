@@ -114,6 +114,18 @@ def test_six_patients_teach_an_expected_dice():
     assert fit_expected_dice([uncertainty(d) for d in dice], dice).patients == 6
 
 
+def test_a_single_figure_is_learnt_as_ridge_regression_says():
+    """Standardised, its squares sum to the number of patients; the ridge adds one patient (Hoerl 1970)."""
+    soft, dice = np.array([0.4, 0.5, 0.6, 0.7, 0.8, 0.9]), np.array([0.3, 0.5, 0.4, 0.8, 0.7, 0.9])
+    learnt = fit_expected_dice([uncertainty(s) for s in soft], list(dice))
+    z = (soft - soft.mean()) / soft.std()
+    weight = float((z * dice).sum()) / (6 + 1)
+    assert learnt.estimate(uncertainty(0.85)) == pytest.approx(
+        dice.mean() + weight * (0.85 - soft.mean()) / soft.std()
+    )
+    assert learnt.estimate(uncertainty(0.0)) == 0.0, "never below 0"
+
+
 def test_few_patients_teach_no_expected_dice():
     assert fit_expected_dice([uncertainty(0.5 + i / 20) for i in range(5)], [0.5] * 5) is None
     # Patients where nothing was drawn do not count.

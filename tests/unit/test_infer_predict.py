@@ -7,7 +7,7 @@ import pytest
 import torch
 from lunggtv.errors import CohortError, DamagedFile, RejectedPatient
 from lunggtv.images import read_image
-from lunggtv.infer import predict
+from lunggtv.infer import predict, run_predict
 from lunggtv.infer.prediction import read_prediction
 from lunggtv.infer.run import infer_patient
 from lunggtv.infer.run_predict import predict_patient
@@ -113,6 +113,16 @@ def test_a_model_that_predicts_no_numbers_is_named(tmp_path):
         DamagedFile, match=r"fold0/weights\.safetensors: predicts values that are not numbers"
     ):
         predict_patient(tmp_path / "cache.h5", [model], False, tmp_path / "prediction.h5")
+
+
+def test_one_pass_without_numbers_is_enough_to_be_refused(tmp_path, monkeypatch):
+    volume = write_cache(tmp_path / "cache.h5", "p")
+    sound = np.zeros(volume.ct.shape, np.float32)
+    broken = sound.copy()
+    broken[0, 0, 0] = np.inf
+    monkeypatch.setattr(run_predict, "predict_passes", lambda *_: [sound, broken])
+    with pytest.raises(DamagedFile, match="predicts values that are not numbers"):
+        predict_patient(tmp_path / "cache.h5", [write_model(tmp_path)], True, tmp_path / "prediction.h5")
 
 
 def test_what_cannot_be_predicted_says_why(tmp_path):
