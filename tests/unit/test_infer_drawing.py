@@ -186,6 +186,13 @@ def test_single_pass_has_nobody_to_disagree_with():
     assert found.entropy_bits == pytest.approx(-0.25 * np.log2(0.25) - 0.75 * np.log2(0.75))
 
 
+def test_a_model_that_draws_nothing_beside_one_that_does_disagrees_most():
+    passes = np.zeros((2, 1, 1, 1, 4), np.float32)
+    passes[0, ..., :2] = 1.0
+    found = measure_uncertainty(passes, passes.mean(axis=(0, 1)), 0.5)
+    assert (found.pairwise_dice, found.volume_spread) == (0.0, 2.0)
+
+
 def test_empty_members_agree():
     member = np.zeros((1, 1, 2), np.float32)
     found = measure_uncertainty(np.stack([member, member])[:, None], member, 0.5)

@@ -182,6 +182,14 @@ class TestPlantedByHand:
         seeds = _choose_seeds(eroded, hu, midline_vox=50.0, spacing_mm=(10.0, 10.0, 10.0))
         assert seeds.any() == is_lung
 
+    @pytest.mark.parametrize(("first", "is_lung"), [(2, True), (20, False), (25, False), (26, True)])
+    def test_small_seeds_count_off_the_midline_alone(self, first, is_lung):
+        """Five columns of 10 mm: 30 ml are lung 30 mm off the middle of the body, and else gullet or windpipe."""
+        eroded = np.zeros((20, 30, 60), bool)
+        eroded[:6, :1, first : first + 5] = True
+        hu = np.full(eroded.shape, -800, np.float32)
+        assert _choose_seeds(eroded, hu, midline_vox=24.5, spacing_mm=(10.0, 10.0, 10.0)).any() == is_lung
+
     def test_the_windpipe_is_cut_away_above_the_lungs_and_recesses_below_stay(self):
         """A tube by the midline from the lungs' middle to above their top; spots of a recess lie far below."""
         spacing_mm = (5.0, 2.5, 2.5)

@@ -282,12 +282,14 @@ def test_slices_are_found_by_content_not_by_name(ct, tmp_path):
         find_slices(shuffled, [])
 
 
-@pytest.mark.parametrize("name", ["GTV", "GTVp", "GTVn1", "GTVp1_CT1", "GTV_Draft", "GTV^AI", "GTVp_5040-03"])
+@pytest.mark.parametrize(
+    "name", ["GTV", "GTVp", "GTVn1", "GTVp1_CT1", "GTV_Draft", "GTV^AI", "GTV_Draft_123456"]
+)
 def test_structure_names_of_tg263_are_taken(name):
     assert checked_roi_name({"roi_name": name}) == name
 
 
-@pytest.mark.parametrize("name", ["", "gtv", "GTV 1", "CTV", "GTVx", "GTV_a_name_too_long", "GTV-3", "Tumor"])
+@pytest.mark.parametrize("name", ["", "gtv", "GTV 1", "CTV", "GTVx", "GTV_Draft_1234567", "GTV-3", "Tumor"])
 def test_other_structure_names_are_refused(name):
     with pytest.raises(ConfigError, match="TG-263"):
         checked_roi_name({"roi_name": name})

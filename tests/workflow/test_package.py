@@ -5,7 +5,9 @@ import shlex
 import shutil
 
 import pytest
+from lunggtv.storage import read_json, read_tsv
 
+from tests.conftest import FOLDS, LABELLED
 from tests.workflow.engine import PROJECT, Analysis, new_analysis
 
 DRAFT = "results/infer/new1/gtv.nii.gz"
@@ -30,13 +32,21 @@ def elsewhere(packaged, tmp_path) -> Analysis:
     return analysis
 
 
-def test_it_drafts_elsewhere_as_it_did_at_home_bit_for_bit(packaged, elsewhere):
+def test_it_drafts_elsewhere_as_it_did_at_home_bit_for_bit(packaged, elsewhere, raw_cohort):
+    """And a labelled patient of that place is new to all models: it is scored as nobody's held-out patient."""
+    patient = str(LABELLED + 1)
+    shutil.copytree(raw_cohort / "labelled" / patient, elsewhere.work / "raw/labelled" / patient)
     planned = elsewhere.reruns()
     assert planned["unpack_models"] == 1 and "train_fold" not in planned and "calibrate_drafts" not in planned
     elsewhere.run()
     assert (elsewhere.work / DRAFT).read_bytes() == (packaged.work / DRAFT).read_bytes()
     assert (elsewhere.work / "results/report.html").is_file()
     assert elsewhere.reruns() == {}
+    drafted = read_json(elsewhere.work / f"results/infer/{patient}/infer.json")
+    calibration = read_json(packaged.work / "results/infer/calibration.json")
+    assert len(drafted["models"]) == FOLDS and drafted["threshold"] == calibration["all"]["threshold"]
+    (scored,) = read_tsv(elsewhere.work / "results/evaluate/metrics.tsv")
+    assert (scored["patient"], scored["fold"]) == (patient, "")
 
 
 def test_the_command_of_the_readme_needs_no_settings_and_no_training_data(packaged, elsewhere):
@@ -48,6 +58,7 @@ def test_the_command_of_the_readme_needs_no_settings_and_no_training_data(packag
     elsewhere.run("infer", *shlex.split(command))
     assert (elsewhere.work / DRAFT).read_bytes() == (packaged.work / DRAFT).read_bytes()
     assert (elsewhere.work / DRAFT).with_name("gtv.png").is_file()
+    assert [row["patient"] for row in read_tsv(elsewhere.work / "results/infer/review.tsv")] == ["new1"]
 
 
 def test_a_package_with_one_flipped_byte_is_refused(elsewhere):
