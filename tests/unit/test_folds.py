@@ -43,6 +43,7 @@ def test_pinned_patients_stay_where_the_user_put_them():
     dealt = deal_folds(["1", "2", "3", "4"], 2, 1, {"2": 1, "4": 1})
     assert dealt["2"] == dealt["4"] == 1
     assert sorted([dealt["1"], dealt["3"]]) == [0, 1]
+    assert deal_folds(["1", "2", "3"], 2, 1, {"1": 0, "2": 0, "3": 0}) == {"1": 0, "2": 0, "3": 0}
     with pytest.raises(CohortError, match="not found: 9"):
         deal_folds(["1"], 2, 1, {"9": 0})
     with pytest.raises(CohortError, match=r"outside 0\.\.1"):

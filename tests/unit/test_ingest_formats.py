@@ -152,6 +152,16 @@ def test_gzip_in_several_members(tmp_path):
     assert np.array_equal(ct_of(files, tmp_path), chest_hu())
 
 
+@pytest.mark.parametrize("slope", [0.0, float("nan")])
+def test_a_nifti_without_a_slope_holds_its_values_as_they_are(tmp_path, slope):
+    path = tmp_path / "data.nii.gz"
+    sitk.WriteImage(to_image(chest_hu(), GRID), str(path))
+    content = bytearray(gzip.decompress(path.read_bytes()))
+    content[112:120] = np.array([slope, -1024.0], "<f4").tobytes()
+    path.write_bytes(gzip.compress(bytes(content), 1))
+    assert np.array_equal(ct_of(unlabelled(path), tmp_path), chest_hu())
+
+
 @pytest.mark.parametrize(("slope", "intercept"), [(1.0, -1024.0), (2.0, -1000.0), (0.5, 0.0)])
 def test_slope_and_intercept_of_nifti_are_applied(tmp_path, slope, intercept):
     path = tmp_path / "data.nii.gz"

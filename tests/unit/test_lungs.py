@@ -182,6 +182,16 @@ class TestPlantedByHand:
         seeds = _choose_seeds(eroded, hu, midline_vox=50.0, spacing_mm=(10.0, 10.0, 10.0))
         assert seeds.any() == is_lung
 
+    @pytest.mark.parametrize(("top", "is_lung"), [(13, False), (14, False), (15, True)])
+    def test_a_seed_below_the_lowest_part_of_the_lungs_is_gas(self, top, is_lung):
+        """The lung's seed reaches from slice 4 to 34: a seed that ends below 4 + 0.35 * 30 lies under the diaphragm."""
+        eroded = np.zeros((36, 30, 60), bool)
+        eroded[4:34, 2:25, 2:20] = True
+        eroded[:top, 2:12, 40:50] = True
+        hu = np.full(eroded.shape, -800, np.float32)
+        seeds = _choose_seeds(eroded, hu, midline_vox=29.5, spacing_mm=(8.0, 8.0, 8.0))
+        assert seeds[10, 5, 10] and seeds[1, 5, 45] == is_lung
+
     @pytest.mark.parametrize(("first", "is_lung"), [(2, True), (20, False), (25, False), (26, True)])
     def test_small_seeds_count_off_the_midline_alone(self, first, is_lung):
         """Five columns of 10 mm: 30 ml are lung 30 mm off the middle of the body, and else gullet or windpipe."""
