@@ -9,8 +9,8 @@ from lunggtv.resampling import resample_ct, resample_mask, target_grid
 from lunggtv.volume import Volume, write_volume
 
 STRAIGHT = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
-SPACING_MM = (5.0, 2.0, 2.0)
-ORIGINAL = Grid((12, 24, 30), (5.0, 1.5, 1.5), (-20.0, -30.0, 40.0), STRAIGHT)
+SPACING_MM = (5.0, 2.0, 1.6)
+ORIGINAL = Grid((12, 24, 30), (5.0, 1.5, 1.25), (-20.0, -30.0, 40.0), STRAIGHT)
 BOX_START, BOX_SHAPE = (1, 2, 3), (10, 20, 24)
 
 

@@ -55,7 +55,7 @@ def calibration(tmp_path) -> Path:
 
 
 def test_a_damaged_prediction_says_how_to_mend_it(tmp_path):
-    write_predicted(tmp_path / "p.h5", write_cache(tmp_path / "cache.h5", "p"), np.zeros((10, 15, 18)))
+    write_predicted(tmp_path / "p.h5", write_cache(tmp_path / "cache.h5", "p"), np.zeros((10, 15, 19)))
     content = (tmp_path / "p.h5").read_bytes()
     (tmp_path / "p.h5").write_bytes(content[: len(content) // 2])
     with pytest.raises(DamagedFile, match="Delete the file"):
@@ -132,12 +132,12 @@ def test_record_has_the_keys_of_the_contract_and_the_volume_of_the_mask(tmp_path
     }  # fmt: skip
     mask, _ = read_image(tmp_path / "gtv.nii.gz")
     assert set(np.unique(mask)) == {0, 1}
-    assert record["volume_ml"] == pytest.approx(mask.sum() * 5 * 1.5 * 1.5 / 1000)
+    assert record["volume_ml"] == pytest.approx(mask.sum() * ORIGINAL.voxel_ml)
     assert record["expected_dice_quality"] == QUALITY, "an estimate goes with its measured error"
     (lesion,) = record["lesions"]
     assert lesion["volume_ml"] == record["volume_ml"]
     # The ball's centre is voxel (6, 12, 15); half a voxel of the cache is the resampling's.
-    assert lesion["centroid_mm"] == pytest.approx((-20 + 22.5, -30 + 18, 40 + 30), abs=1.0)
+    assert lesion["centroid_mm"] == pytest.approx((-20 + 15 * 1.25, -30 + 12 * 1.5, 40 + 6 * 5), abs=1.0)
     percent, _ = read_image(tmp_path / "probability.nii.gz")
     assert percent.max() == 50
     assert json.dumps(record)  # plain types
@@ -166,7 +166,7 @@ def test_a_draft_tells_the_expected_dice_that_its_own_lesson_gives_it(tmp_path, 
 
 def test_no_gtv_is_said_aloud(tmp_path, calibration, caplog):
     with caplog.at_level(logging.WARNING):
-        record = draft(tmp_path, calibration, probability=np.full((10, 15, 18), 0.2))
+        record = draft(tmp_path, calibration, probability=np.full((10, 15, 19), 0.2))
     assert record["lesions"] == []
     assert record["volume_ml"] == 0
     assert record["review"][0].startswith("No GTV found (highest probability 0.20, drawn from 0.50)")

@@ -95,7 +95,7 @@ def test_the_second_pass_sees_left_for_right_and_is_turned_back(monkeypatch):
 def test_a_model_for_other_voxels_is_refused(tmp_path):
     write_cache(tmp_path / "cache.h5", "p")
     model = write_model(tmp_path, spacing_mm=[3.0, 2.0, 2.0])
-    with pytest.raises(CohortError, match=r"voxels of 5 x 2 x 2 mm, .* learnt at 3 x 2 x 2 mm"):
+    with pytest.raises(CohortError, match=r"voxels of 5 x 2 x 1.6 mm, .* learnt at 3 x 2 x 2 mm"):
         predict_patient(tmp_path / "cache.h5", [model], False, tmp_path / "prediction.h5")
 
 
