@@ -136,3 +136,19 @@ def test_scores_follow_the_settings(analysis):
     assert [stratum["name"] for stratum in summary["strata"]["volume"]] == ["all volumes"]
     columns = read_tsv(analysis.work / "results/evaluate/metrics.tsv")[0].keys()
     assert [name for name in columns if "surface_dice" in name] == ["surface_dice_4mm"]
+
+
+def test_phantoms_are_made_and_read_in_place_of_raw_data(tmp_path):
+    analysis = new_analysis(tmp_path)
+    (analysis.work / "config.yaml").write_text("phantom: {labelled: 2, unlabelled: 1, dicom: 1, seed: 5}\n")
+    analysis.run("ingest")
+    verdicts = read_tsv(analysis.work / "results/ingest/verdicts.tsv")
+    assert [row["patient"] for row in verdicts] == ["1", "2", "new1"]
+    for plan in plan_cohort(PhantomSettings(2, 1, 1, DEMO, 5)):
+        volume = read_volume(analysis.work / f"results/ingest/{plan.patient}/volume.h5", "ingest")
+        phantom = make_phantom(plan)
+        assert np.abs(volume.ct - np.maximum(phantom.ct, -1024)).max() <= 1
+        assert (volume.label is not None) == plan.labelled
+        # The structure set's contours run along the voxels' edges.
+        assert not plan.labelled or np.array_equal(volume.label, phantom.label)
+    assert analysis.reruns("ingest") == {}
