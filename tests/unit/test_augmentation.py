@@ -23,7 +23,7 @@ SPACING = (6.0, 3.0, 3.0)
 PATCH = (8, 16, 16)
 SHAPE = (16, 40, 40)
 CENTRE = (7.5, 19.5, 19.5)
-WINDOW = Normalisation(-1000.0, 300.0, 0.0, 100.0)
+WINDOW = Normalisation(-1000.0, 300.0, -200.0, 100.0)
 RANGES = AugmentationSettings(
     mirror_share=0.5, geometry_share=1.0, rotation_in_plane_deg=25.0, rotation_out_of_plane_deg=8.0,
     scale=(0.75, 1.33), elastic_share=0.5, elastic_mm=6.0, elastic_spacing_mm=30.0,
@@ -195,8 +195,8 @@ def test_no_intensity_change_is_the_window():
 def test_brightness_contrast_and_gamma_by_hand():
     ct = torch.tensor([-500.0, 100.0]).view(1, 1, 1, 1, -1)
     assert intensity(ct, Augmentation(brightness_hu=30.0)).view(-1).tolist() == pytest.approx([-470.0, 130.0])
-    # The fold's mean is 0 HU here: contrast stretches about it.
-    assert intensity(ct, Augmentation(contrast=0.5)).view(-1).tolist() == pytest.approx([-250.0, 50.0])
+    # The fold's mean is -200 HU here: contrast stretches about it.
+    assert intensity(ct, Augmentation(contrast=0.5)).view(-1).tolist() == pytest.approx([-350.0, -50.0])
     # -500 HU is 500 / 1300 of the window; squared, 25 / 169.
     darker = intensity(ct, Augmentation(gamma=2.0)).view(-1)[0].item()
     assert darker == pytest.approx(-1000 + 1300 * 25 / 169, abs=0.01)
@@ -211,15 +211,17 @@ def test_noise_has_the_sigma_drawn_and_repeats():
     assert not torch.equal(first, intensity(ct, replace(change, noise_seed=4)))
 
 
-def test_blur_keeps_the_mean_and_has_its_width_in_mm():
-    ct = torch.full((1, 1, 9, 33, 33), -500.0)
-    ct[0, 0, 4, 16, 16] = 300.0
-    blurred = intensity(ct, Augmentation(blur_mm=6.0)) + 500
-    assert blurred.sum().item() == pytest.approx(800.0, rel=1e-3)
-    profile = blurred[0, 0].sum(dim=(0, 1)).double().numpy()
-    place_mm = (np.arange(33) - 16) * SPACING[2]
-    # Sampling and cutting at three sigma take a little off the nominal 6 mm.
-    assert np.sqrt((profile * place_mm**2).sum() / profile.sum()) == pytest.approx(6.0, rel=0.05)
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_blur_keeps_the_mean_and_has_its_width_in_mm(axis):
+    ct = torch.full((1, 1, 17, 33, 33), WINDOW.mean_hu)
+    ct[0, 0, 8, 16, 16] += 500.0
+    blurred = intensity(ct, Augmentation(blur_mm=9.0)) - WINDOW.mean_hu
+    # float32 rounds by 1e-4 HU in each of 18 513 voxels.
+    assert blurred.sum().item() == pytest.approx(500.0, rel=5e-3)
+    profile = blurred[0, 0].sum(dim=[other for other in range(3) if other != axis]).double().numpy()
+    place_mm = (np.arange(len(profile)) - len(profile) // 2) * SPACING[axis]
+    # Sampling and cutting at three sigma take a little off the nominal 9 mm.
+    assert np.sqrt((profile * place_mm**2).sum() / profile.sum()) == pytest.approx(9.0, rel=0.05)
 
 
 def test_low_resolution_leaves_shape_and_slices_alone():

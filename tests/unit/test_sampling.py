@@ -41,6 +41,13 @@ def test_streams_of_neighbouring_samples_do_not_overlap():
     assert not np.intersect1d(first, second).size
 
 
+def test_seed_fold_and_round_deal_the_patients_anew():
+    def deal(seed, fold, first=0):
+        return tuple(draw_case(seed, fold, first + i, 20) for i in range(20))
+
+    assert len({deal(1, 0), deal(2, 0), deal(1, 1), deal(1, 0, 20)}) == 4
+
+
 @given(st.integers(1, 50), st.integers(0, 100))
 def test_every_patient_comes_once_a_round(count, round_number):
     indices = range(round_number * count, (round_number + 1) * count)
@@ -67,12 +74,24 @@ def test_patches_stay_inside_the_box(index, seed):
 
 
 def test_a_chosen_gtv_voxel_is_in_the_middle_of_the_patch():
-    shape, voxel = (60, 60, 60), (30, 31, 32)
-    for index in range(50):
-        window = draw_window(1, 0, index, [shape], [foreground_of(shape, voxel)], PATCH, 1.0)
-        away = np.abs(np.array(window.centre) - voxel)
-        # Half of the patch is central; the rest is rounding to whole voxels.
-        assert (away <= np.array(PATCH) / 4 + 1).all()
+    shape = (40, 60, 80)
+    for voxel in ((10, 40, 60), (30, 20, 20)):
+        windows = [
+            draw_window(1, 0, i, [shape], [foreground_of(shape, voxel)], PATCH, 1.0) for i in range(100)
+        ]
+        away = np.array([window.centre for window in windows]) - voxel
+        # Half of the patch is central; the rest is rounding to whole voxels. No side is spared.
+        assert (np.abs(away) <= np.array(PATCH) / 4 + 0.5).all()
+        assert (away.max(axis=0) > np.array(PATCH) / 4 - 1.5).all()
+        assert (away.min(axis=0) < -np.array(PATCH) / 4 + 1.5).all()
+
+
+def test_every_gtv_voxel_is_chosen_as_often():
+    shape = (40, 60, 80)
+    voxels = np.ravel_multi_index(([10, 20, 30], [30] * 3, [40] * 3), shape)
+    z = [draw_window(1, 0, i, [shape], [voxels], PATCH, 1.0).centre[0] for i in range(600)]
+    # Patches of 12 slices, half of which are central: within 4 slices of the voxel chosen. 200 +- 12 each.
+    assert all(160 < np.sum(np.abs(np.array(z) - place) < 4) < 240 for place in (10, 20, 30))
 
 
 def test_background_patches_reach_all_of_the_box():

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -56,12 +57,13 @@ def test_voxelwise_network_is_returned_unchanged(shape, whole_box_voxels):
     assert torch.allclose(predicted, torch.sigmoid(ct), atol=1e-6)
 
 
-def test_small_box_is_padded_with_air():
-    network = Voxelwise()
-    predict(network, box(4, 9, 7))
+def test_small_box_lies_in_the_middle_of_air():
+    network, ct = Voxelwise(), box(4, 10, 6)
+    predict(network, ct)
     (seen,) = network.seen
     assert seen.shape[1:] == (1, 8, 16, 16)
-    assert (seen[0] == -7.0).sum() == 8 * 16 * 16 - 4 * 9 * 7
+    assert torch.equal(seen[0, 0, 2:6, 3:13, 5:11], ct)
+    assert (seen[0] == -7.0).sum() == 8 * 16 * 16 - 4 * 10 * 6
 
 
 @pytest.mark.parametrize(("largest_vox", "together"), [(8 * 16 * 16, 2), (8 * 16 * 16 - 1, 1)])
@@ -78,11 +80,15 @@ def test_whole_box_is_one_forward_of_divisible_shape():
     assert [tuple(x.shape[2:]) for x in network.seen] == [(20, 40, 44)]
 
 
-def test_gaussian_is_symmetric_and_never_vanishes():
-    weight = gaussian_window((8, 16, 17))
-    assert weight.shape == (8, 16, 17)
+def test_gaussian_has_a_sigma_of_an_eighth_of_the_window_and_never_vanishes():
+    weight = gaussian_window((9, 17, 33))
+    assert weight.shape == (9, 17, 33)
+    # The middle voxel weighs 1; along each axis exp(-d^2 / 2) at d sigmas from it.
+    assert weight[4, 8, 16] == 1
+    for voxel, sigmas in (((6, 8, 16), 2 / (9 / 8)), ((4, 10, 16), 2 / (17 / 8)), ((4, 8, 20), 4 / (33 / 8))):
+        assert weight[voxel].item() == pytest.approx(np.exp(-0.5 * sigmas**2), rel=1e-5)
     assert torch.allclose(weight, weight.flip(0, 1, 2))
-    assert 1e-3 <= weight.min() <= weight.max() <= 1
+    assert weight.min().item() == pytest.approx(1e-3)
 
 
 def test_wrong_type_is_refused():
