@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -60,11 +61,29 @@ def test_a_killed_job_leaves_its_device_free(two_devices):
         assert device.index == 0
 
 
-def test_a_device_that_is_not_there_is_named():
-    if torch.cuda.is_available():
-        pytest.skip("there is a device")
+def test_a_device_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with (
         pytest.raises(ConfigError, match="cuda was asked for, but torch finds no CUDA device"),
         claimed_device("cuda"),
     ):
         pass
+    with claimed_device("auto") as device:
+        assert device == torch.device("cpu")
+
+
+def test_with_more_jobs_than_devices_the_third_waits_for_the_first(two_devices):
+    claims = []
+
+    def third_job():
+        with claimed_device("auto") as device:
+            claims.append(device)
+
+    waiting = threading.Thread(target=third_job)
+    with claimed_device("cuda:1"):
+        with claimed_device("cuda:0"):
+            waiting.start()
+            waiting.join(0.2)
+            assert not claims
+        waiting.join(10)
+    assert claims == [torch.device("cuda", 0)]

@@ -1,17 +1,23 @@
 """A tiny cohort and tiny settings, with which a fold trains in a second."""
 
+import os
 import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from lunggtv.geometry import Grid
+from lunggtv.model.network import Architecture
 from lunggtv.provenance import array_digest
-from lunggtv.train.run import FoldFiles, train_fold
+from lunggtv.train.batches import Sampler, make_batch
+from lunggtv.train.data import load_cases
+from lunggtv.train.run import FoldFiles, prepare, train_fold
 from lunggtv.train.settings import AugmentationSettings, NetworkSettings, TrainSettings
 from lunggtv.volume import Volume, write_volume
 
+CPU = torch.device("cpu")
 SPACING = (6.0, 3.0, 3.0)
 AXES = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 SETTINGS = TrainSettings(
@@ -29,15 +35,15 @@ SETTINGS = TrainSettings(
 )  # fmt: skip
 
 
-def write_patient(folder: Path, patient: str, shape=(12, 28, 30)) -> str:
+def write_patient(folder: Path, patient: str, shape=(12, 28, 30), spacing_mm=SPACING) -> str:
     """A patient with a ball of tumour in lung; its ingest and cache volumes share one grid."""
     generator = np.random.default_rng(int(patient))
-    place = np.indices(shape).transpose(1, 2, 3, 0) * SPACING
-    centre = np.array(shape) * SPACING * generator.uniform(0.35, 0.65, 3)
+    place = np.indices(shape).transpose(1, 2, 3, 0) * spacing_mm
+    centre = np.array(shape) * spacing_mm * generator.uniform(0.35, 0.65, 3)
     label = (np.linalg.norm(place - centre, axis=-1) < 16.0).astype(np.uint8)
     ct = generator.normal(-850, 30, shape)
     ct[label > 0] += 880
-    grid = Grid(shape, SPACING, (0.0, 0.0, 0.0), AXES)
+    grid = Grid(shape, spacing_mm, (0.0, 0.0, 0.0), AXES)
     ct = ct.astype(np.int16)
     metadata = {
         "ingested": grid.to_dict(), "box_start": [0, 0, 0], "box_shape": list(shape),
@@ -53,6 +59,11 @@ def write_cohort(folder: Path, count: int = 3) -> dict[str, str]:
     """Caches of patients 1 to ``count``."""
     folder.mkdir(parents=True, exist_ok=True)
     return {str(n): write_patient(folder, str(n)) for n in range(1, count + 1)}
+
+
+def prepared(folder: Path, **over) -> tuple[Architecture, Sampler]:
+    """Plan and sampler of fold 0 on a cohort written to ``folder``; ``over`` replaces settings."""
+    return prepare(0, load_cases(write_cohort(folder), "host", CPU), replace(SETTINGS, **over))
 
 
 def files_in(folder: Path) -> FoldFiles:
@@ -75,6 +86,20 @@ def train_tiny(out: Path, caches: dict[str, str], state: Path, **over) -> FoldFi
 
 def contents(files: FoldFiles) -> dict[str, bytes]:
     return {name: Path(path).read_bytes() for name, path in vars(files).items()}
+
+
+def stopping_batch(call: int):
+    """``make_batch`` that asks this process to stop at the given call."""
+    calls = []
+
+    def batch_with_signal(sampler, indices):
+        calls.append(indices)
+        if len(calls) == call:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return make_batch(sampler, indices)
+
+    batch_with_signal.calls = calls
+    return batch_with_signal
 
 
 if __name__ == "__main__":

@@ -1,0 +1,121 @@
+"""What training does when the loss is not finite or memory is short."""
+
+import re
+
+import pytest
+import torch
+from lunggtv.model.weights import load_tensors
+from lunggtv.storage import read_tsv
+from lunggtv.train import loop
+from lunggtv.train.batches import make_batch, patients_of
+from lunggtv.train.loop import TrainingFailed, TrainingStopped
+from lunggtv.train.losses import supervised_loss
+
+from tests.unit.train_cases import stopping_batch, train_tiny, write_cohort
+
+
+@pytest.fixture(scope="module")
+def caches(tmp_path_factory):
+    return write_cohort(tmp_path_factory.mktemp("cohort"))
+
+
+def failing(monkeypatch, calls_that_fail, change):
+    """Let the loss of some calls go wrong; counts calls."""
+    calls = []
+
+    def wrapped(heads, target):
+        calls.append(len(calls))
+        result = supervised_loss(heads, target)
+        return change(result) if calls[-1] in calls_that_fail else result
+
+    monkeypatch.setattr(loop, "supervised_loss", wrapped)
+    return calls
+
+
+def not_a_number(result):
+    return (result[0] * float("nan"), *result[1:])
+
+
+def test_nan_once_rolls_back_at_half_the_rate(caches, tmp_path, monkeypatch, caplog):
+    failing(monkeypatch, {9}, not_a_number)
+    used, step = [], torch.optim.SGD.step
+
+    def noting(self, *arguments):
+        used.append(self.param_groups[0]["lr"])
+        step(self, *arguments)
+
+    monkeypatch.setattr(torch.optim.SGD, "step", noting)
+    files = train_tiny(tmp_path, caches, tmp_path / "state", save_every_s=0.0)
+    rates = [0.02 * (1 - step / 20) ** 0.9 for step in range(20)]
+    halved = [rate / 2 for rate in rates[9:]]
+    assert used == pytest.approx(rates[:10] + halved)
+    told = [float(row["learning_rate"]) for row in read_tsv(files.history)]
+    assert told == pytest.approx(rates[:9] + halved, rel=1e-4)
+    assert "steps 10 and 10" in caplog.text and "back to step 9" in caplog.text
+    assert all(torch.isfinite(t).all() for t in load_tensors(files.weights).values())
+
+
+def test_nan_twice_fails_naming_fold_steps_patients_and_files(caches, tmp_path, monkeypatch):
+    failing(monkeypatch, {7, 8}, lambda r: (r[0] * float("inf"), *r[1:]))
+    shown = []
+
+    def noting(sampler, indices):
+        shown.append(patients_of(sampler, indices))
+        return make_batch(sampler, indices)
+
+    monkeypatch.setattr(loop, "make_batch", noting)
+    with pytest.raises(TrainingFailed, match=r"Fold 0.*steps 8 and 8.*") as caught:
+        train_tiny(tmp_path, caches, tmp_path / "state", save_every_s=0.0)
+    names, files = re.search(r"showed patients ([\d, ]+) \((.+?)\)", str(caught.value)).groups()
+    assert names.split(", ") == shown[7]
+    assert files.split(", ") == [caches[patient] for patient in shown[7]]
+
+
+def test_a_killed_run_remembers_that_it_has_used_its_one_chance(caches, tmp_path, monkeypatch):
+    def killed(result):
+        raise KeyboardInterrupt
+
+    changes = iter((not_a_number, killed))
+
+    def changed(result):
+        return next(changes)(result)
+
+    failing(monkeypatch, {4, 5}, changed)
+    with pytest.raises(KeyboardInterrupt):
+        train_tiny(tmp_path, caches, tmp_path / "state", save_every_s=0.0)
+    failing(monkeypatch, {0}, not_a_number)
+    with pytest.raises(TrainingFailed, match="halved before"):
+        train_tiny(tmp_path, caches, tmp_path / "state")
+    failing(monkeypatch, set(), not_a_number)
+    rows = read_tsv(train_tiny(tmp_path, caches, tmp_path / "state").history)
+    assert float(rows[3]["learning_rate"]) == pytest.approx(0.02 * (1 - 3 / 20) ** 0.9, rel=1e-4)
+    assert float(rows[4]["learning_rate"]) == pytest.approx(0.01 * (1 - 4 / 20) ** 0.9, rel=1e-4)
+
+
+def out_of_memory(result):
+    raise torch.OutOfMemoryError("simulated")
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(caches, tmp_path, monkeypatch, caplog):
+    calls = failing(monkeypatch, {3}, out_of_memory)
+    files = train_tiny(tmp_path, caches, tmp_path / "state")
+    assert "1 of 2 patches" in caplog.text
+    # 3 whole steps, the failed one, then 17 steps in two parts.
+    assert len(calls) == 3 + 1 + 17 * 2
+    assert len(read_tsv(files.history)) == 20
+
+
+def test_a_resumed_run_keeps_the_halved_batch(caches, tmp_path, monkeypatch):
+    calls = failing(monkeypatch, {3}, out_of_memory)
+    monkeypatch.setattr(loop, "make_batch", stopping_batch(12))
+    with pytest.raises(TrainingStopped, match=r"step 7 of 20"):
+        train_tiny(tmp_path, caches, tmp_path / "state")
+    before = len(calls)
+    train_tiny(tmp_path, caches, tmp_path / "state")
+    assert len(calls) - before == 13 * 2
+
+
+def test_out_of_memory_for_one_patch_says_what_to_lower(caches, tmp_path, monkeypatch):
+    failing(monkeypatch, {0, 1}, out_of_memory)
+    with pytest.raises(TrainingFailed, match=r"patch_shape"):
+        train_tiny(tmp_path, caches, tmp_path / "state")
