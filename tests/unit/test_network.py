@@ -11,6 +11,7 @@ from lunggtv.model.network import (
     parameter_count,
     plan_architecture,
 )
+from torch.nn import functional
 
 TINY = plan_architecture("residual_encoder", (6.0, 3.0, 3.0), (16, 32, 32), 4, 16, (1, 2))
 
@@ -41,6 +42,51 @@ def test_patch_is_rounded_up_to_the_strides():
 def test_small_patch_gives_a_single_stage_less_than_divisible():
     plan = plan_architecture("residual_encoder", (3.0, 3.0, 3.0), (8, 8, 8), 4, 16, (1,))
     assert plan.strides == ((1, 1, 1), (2, 2, 2))
+
+
+def strides_and_kernels(spacing_mm, patch_shape) -> tuple[tuple, tuple]:
+    plan = plan_architecture("residual_encoder", spacing_mm, patch_shape, 4, 16, (1,))
+    return plan.strides, plan.kernels
+
+
+def test_an_axis_of_less_than_twice_the_finest_spacing_counts_as_isotropic():
+    strides, kernels = strides_and_kernels((1.9, 1.0, 1.0), (16, 16, 16))
+    assert (strides[1], kernels[0]) == ((2, 2, 2), (3, 3, 3))
+    strides, kernels = strides_and_kernels((2.0, 1.0, 1.0), (16, 16, 16))
+    assert (strides[1], kernels[0]) == ((1, 2, 2), (1, 3, 3))
+
+
+def test_a_kernel_that_has_grown_does_not_shrink():
+    # Four slices of 1 mm are never halved, while pixels grow to 8 mm.
+    strides, kernels = strides_and_kernels((1.0, 1.0, 1.0), (4, 32, 32))
+    assert strides == ((1, 1, 1), (1, 2, 2), (1, 2, 2), (1, 2, 2))
+    assert set(kernels) == {(3, 3, 3)}
+
+
+def test_the_bottleneck_sees_all_axes_whatever_the_spacing():
+    strides, kernels = strides_and_kernels((20.0, 1.0, 1.0), (4, 16, 16))
+    assert strides == ((1, 1, 1), (1, 2, 2), (1, 2, 2))
+    assert kernels == ((1, 3, 3), (1, 3, 3), (3, 3, 3))
+
+
+def test_a_single_axis_is_halved_down_to_six_voxels():
+    # 32 and 16 slices are halved, 8 are not, since nothing else is halved with them.
+    strides, _ = strides_and_kernels((1.0, 1.0, 1.0), (32, 8, 8))
+    assert strides == ((1, 1, 1), (2, 2, 2), (2, 1, 1))
+
+
+def test_odd_edges_are_rounded_up_before_they_are_halved_again():
+    assert strides_and_kernels((1.0, 1.0, 1.0), (15, 15, 15))[0] == ((1, 1, 1), (2, 2, 2), (2, 2, 2))
+
+
+def test_stages_end_at_eight():
+    assert len(strides_and_kernels((1.0, 1.0, 1.0), (1024, 1024, 1024))[0]) == 8
+
+
+@pytest.mark.parametrize("blocks", [(1,) * 9, (1, 17)])
+def test_plans_beyond_what_we_make_are_refused(blocks):
+    with pytest.raises(ValueError, match="more than 8 stages or 16 blocks"):
+        Architecture.from_dict({**TINY.to_dict(), "blocks": list(blocks)})
 
 
 def test_architecture_survives_plain_types():
@@ -91,6 +137,17 @@ def test_unknown_network_is_refused():
         build_network(plan)
 
 
+def test_heads_of_dynunet_are_thinned_to_their_own_resolution():
+    network = build_network(Architecture(**{**TINY.__dict__, "name": "dynunet"})).train()
+    x = torch.randn(1, 1, 16, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        heads, enlarged = network(x), network.net(x).unbind(dim=1)
+    assert [tuple(head.shape[2:]) for head in heads] == [(16, 32, 32), (16, 16, 16), (8, 8, 8)]
+    for head, whole in zip(heads, enlarged, strict=True):
+        # MONAI shows each coarse voxel as a block of its value.
+        assert torch.equal(functional.interpolate(head, whole.shape[2:], mode="nearest-exact"), whole)
+
+
 @pytest.mark.parametrize("name", ["dynunet", "segresnet"])
 def test_monai_networks_have_our_interface(name):
     network = build_network(Architecture(**{**TINY.__dict__, "name": name}))
@@ -108,6 +165,83 @@ def test_default_network_has_as_many_weights_as_the_reference():
     plan = plan_architecture("residual_encoder", (5.0, 1.17, 1.17), (48, 160, 192), 32, 320, (1, 3, 4, 6))
     with torch.device("meta"):
         assert parameter_count(build_network(plan)) == 101_666_885
+
+
+def instance_norm(x, scale, shift):
+    mean, spread = x.mean(dim=(2, 3, 4), keepdim=True), x.std(dim=(2, 3, 4), keepdim=True, correction=0)
+    scale, shift = scale.view(1, -1, 1, 1, 1), shift.view(1, -1, 1, 1, 1)
+    return (x - mean) / (spread**2 + 1e-5).sqrt() * scale + shift
+
+
+def leaky(x):
+    return torch.where(x > 0, x, 0.01 * x)
+
+
+def heads_by_hand(w: dict[str, torch.Tensor], plan: Architecture, x: torch.Tensor) -> list[torch.Tensor]:
+    """The layout as nnU-Net's paper and reference have it, in plain functions on the network's weights."""
+
+    def convolved(x, name, stride=(1, 1, 1)):
+        weight = w[f"{name}.weight"]
+        return functional.conv3d(x, weight, stride=stride, padding=[n // 2 for n in weight.shape[2:]])
+
+    def normed(x, name):
+        return instance_norm(x, w[f"{name}.weight"], w[f"{name}.bias"])
+
+    def whole(x, name, stride=(1, 1, 1)):
+        return leaky(normed(convolved(x, f"{name}.conv", stride), f"{name}.norm"))
+
+    x, skips = whole(x, "stem"), []
+    for stage, stride in enumerate(plan.strides):
+        for block in range(plan.blocks[stage]):
+            name, step = f"encoder.{stage}.{block}", stride if block == 0 else (1, 1, 1)
+            shortcut = functional.avg_pool3d(x, step)
+            if f"{name}.project.weight" in w:
+                shortcut = normed(convolved(shortcut, f"{name}.project"), f"{name}.project_norm")
+            x = normed(convolved(whole(x, f"{name}.first", step), f"{name}.conv"), f"{name}.norm")
+            x = leaky(x + shortcut)
+        skips.append(x)
+    heads = []
+    for up, stage in enumerate(range(len(plan.strides) - 2, -1, -1)):
+        x = functional.conv_transpose3d(x, w[f"ups.{up}.weight"], stride=plan.strides[stage + 1])
+        x = whole(torch.cat((x, skips[stage]), dim=1), f"decoder.{up}")
+        heads.append(functional.conv3d(x, w[f"heads.{up}.weight"], w[f"heads.{up}.bias"]))
+    return heads[::-1]
+
+
+def test_layers_and_their_gradients_are_those_of_the_published_layout():
+    network, generator = build_network(TINY).train(), torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            # Norms and biases start as 1 and 0: moved, so that each of them counts.
+            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
+    x = torch.randn(2, 1, 16, 32, 32, generator=generator)
+    weights = dict(network.named_parameters())
+    found, expected = network(x), heads_by_hand(weights, TINY, x)
+    for head, by_hand in zip(found, expected, strict=True):
+        assert torch.allclose(head, by_hand, atol=1e-4)
+    gradients, by_hand = (
+        torch.autograd.grad(sum(head.square().mean() for head in heads), list(weights.values()))
+        for heads in (found, expected)
+    )
+    for name, gradient, other in zip(weights, gradients, by_hand, strict=True):
+        assert torch.allclose(gradient, other, rtol=1e-3, atol=1e-4), name
+    with torch.no_grad():
+        assert torch.allclose(network.eval()(x), found[0], atol=1e-5)
+
+
+def test_convolutions_start_with_the_spread_of_he():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = build_network(
+            plan_architecture("residual_encoder", (6.0, 3.0, 3.0), (16, 32, 32), 16, 32, (1, 2))
+        )
+    for name, module in network.named_modules():
+        if isinstance(module, torch.nn.Conv3d) and module.weight.numel() > 1000:
+            inputs = module.weight[0].numel()
+            spread = (2 / (1 + 0.01**2) / inputs) ** 0.5
+            assert module.weight.std().item() == pytest.approx(spread, rel=0.1), name
+        if isinstance(module, torch.nn.InstanceNorm3d):
+            assert (module.weight == 1).all() and (module.bias == 0).all()
 
 
 def test_agrees_with_the_reference_implementation():

@@ -28,9 +28,34 @@ def test_every_patient_counts_the_same():
 
 
 def test_bright_outliers_are_clipped():
-    # The top 0.4 % of the voxels lie above the 99.5th percentile.
+    # The top 0.4 % of the voxels lie above the 99.5th percentile, the top 0.6 % reach below it.
     fitted = fit_normalisation([patient([200] * 996 + [3000] * 4, [])])
-    assert fitted.upper_hu == 200.0
+    assert (fitted.upper_hu, fitted.mean_hu) == (200.0, pytest.approx(200.0))
+    assert fit_normalisation([patient([200] * 994 + [3000] * 6, [])]).upper_hu == 3000.0
+
+
+def test_values_below_air_count_as_air():
+    fitted = fit_normalisation([patient([-3024, 100], [])])
+    assert (fitted.mean_hu, fitted.std_hu) == (pytest.approx(-450.0), pytest.approx(550.0))
+
+
+def test_spread_is_the_standard_deviation():
+    fitted = fit_normalisation([patient([0, 0, 0, 400], [])])
+    assert (fitted.mean_hu, fitted.std_hu) == (pytest.approx(100.0), pytest.approx(30000**0.5))
+
+
+def test_shares_that_have_no_binary_fraction_are_exact_enough():
+    # A third of 0 HU in one patient, one in seven in the other.
+    fitted = fit_normalisation([patient([0, 100, 100], []), patient([100] * 6 + [0], [])])
+    assert fitted.mean_hu == pytest.approx((200 / 3 + 600 / 7) / 2, abs=1e-6)
+
+
+def test_both_ends_of_the_window_are_cut():
+    fitted = Normalisation(-900.0, 200.0, 50.0, 100.0)
+    values = fitted.apply(torch.tensor([-1000, -900, 50, 200, 3000], dtype=torch.int16))
+    assert values.dtype == torch.float32
+    assert values.tolist() == pytest.approx([-9.5, -9.5, 0.0, 1.5, 1.5])
+    assert fitted.air == pytest.approx(-9.5)
 
 
 def test_flat_tumours_do_not_blow_noise_up():
@@ -38,8 +63,8 @@ def test_flat_tumours_do_not_blow_noise_up():
 
 
 def test_without_any_gtv_the_boxes_serve():
-    fitted = fit_normalisation([patient([], [-200, 100])])
-    assert fitted.mean_hu == pytest.approx(-50.0)
+    fitted = fit_normalisation([patient([], [-200, 100]), patient([], [150])])
+    assert fitted.mean_hu == pytest.approx((-50.0 + 150.0) / 2)
 
 
 def test_nobody_is_an_error():
@@ -57,6 +82,12 @@ def test_air_survives_and_is_told_from_lung():
 def test_plain_types_and_back():
     fitted = fit_normalisation([patient([0, 40, 80], [])])
     assert Normalisation.from_dict(fitted.to_dict()) == fitted
+
+
+def test_sums_of_tenths_do_not_depend_on_their_order():
+    # 0.1 + 0.2 + 0.3 is not 0.3 + 0.2 + 0.1 in floating point.
+    cohort = [patient([0] * n + [100] * (10 - n), []) for n in (1, 2, 3)]
+    assert fit_normalisation(cohort) == fit_normalisation(cohort[::-1])
 
 
 @given(

@@ -70,11 +70,14 @@ def test_missing_weights_are_named(saved):
         load_model(weights, model)
 
 
-def test_truncated_tensors_are_named(tmp_path):
+def test_truncated_or_missing_tensors_are_named(tmp_path):
     path = tmp_path / "t.safetensors"
     save_tensors(path, {"a": torch.zeros(9)})
     path.write_bytes(path.read_bytes()[:-4])
     with pytest.raises(DamagedFile, match=r"t\.safetensors"):
+        load_tensors(path)
+    path.unlink()
+    with pytest.raises(DamagedFile, match=r"t\.safetensors: cannot be read"):
         load_tensors(path)
 
 
@@ -86,10 +89,46 @@ def test_weights_of_another_network_are_refused(saved, tmp_path):
         load_model(weights, model)
 
 
-def test_card_without_a_key_of_the_contract_is_not_written(tmp_path):
-    card = {key: value for key, value in CARD.items() if key != "seed"}
-    with pytest.raises(ValueError, match="seed"):
+@pytest.mark.parametrize("key", sorted(CARD))
+def test_card_without_a_key_of_the_contract_is_neither_written_nor_read(saved, tmp_path, key):
+    card = {name: value for name, value in CARD.items() if name != key}
+    with pytest.raises(ValueError, match=f"model card lacks {key}"):
         save_model(tmp_path / "w", tmp_path / "m", {}, card)
+    _, weights, model = saved
+    written = json.loads(model.read_text(encoding="utf-8"))
+    del written[key]
+    model.write_text(json.dumps(written), encoding="utf-8")
+    with pytest.raises(DamagedFile, match=rf"model\.json: lacks {key}"):
+        load_model(weights, model)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"schema": 2}, "is not a model card of schema 1"), ({"weights_sha256": None}, "lacks weights_sha256")],
+)
+def test_whole_card_of_another_kind_is_refused(saved, change, message):
+    _, weights, model = saved
+    written = json.loads(model.read_text(encoding="utf-8")) | change
+    model.write_text(json.dumps({k: v for k, v in written.items() if v is not None}), encoding="utf-8")
+    with pytest.raises(DamagedFile, match=message):
+        load_model(weights, model)
+
+
+def test_weights_that_lack_a_tensor_are_refused(saved):
+    network, weights, model = saved
+    fewer = dict(network.named_parameters())
+    fewer.pop("stem.norm.bias")
+    save_model(weights, model, fewer, CARD)
+    with pytest.raises(DamagedFile, match="does not fit"):
+        load_model(weights, model)
+
+
+def test_tensors_of_any_layout_are_written_alike(tmp_path):
+    tensor = torch.randn(4, 3, 2, 2, 2, generator=torch.Generator().manual_seed(0))
+    save_tensors(tmp_path / "plain", {"a": tensor})
+    save_tensors(tmp_path / "last", {"a": tensor.to(memory_format=torch.channels_last_3d)})
+    assert (tmp_path / "last").read_bytes() == (tmp_path / "plain").read_bytes()
+    assert torch.equal(load_tensors(tmp_path / "last")["a"], tensor)
 
 
 def test_refreshed_card_keeps_the_rest(saved):

@@ -35,6 +35,8 @@ def predict(network, ct, **over):
 
 def test_worked_example_of_starts():
     assert window_starts(110, 64) == [0, 23, 46]
+    # Steps of 14.2 voxels, each rounded by itself.
+    assert window_starts(101, 30) == [0, 14, 28, 43, 57, 71]
     assert window_starts(64, 64) == [0]
     assert window_starts(10, 64) == [0]
 
@@ -91,6 +93,51 @@ def test_gaussian_has_a_sigma_of_an_eighth_of_the_window_and_never_vanishes():
     assert weight.min().item() == pytest.approx(1e-3)
 
 
-def test_wrong_type_is_refused():
+def test_even_windows_weigh_1_in_the_middle_too():
+    assert gaussian_window((8, 16, 16))[3:5, 7:9, 7:9].tolist() == [[[1.0] * 2] * 2] * 2
+
+
+class FirstVoxel(nn.Module):
+    """A network whose logit is the first voxel of its window everywhere."""
+
+    def forward(self, x):
+        return x[..., :1, :1, :1].expand_as(x)
+
+
+def test_windows_are_blended_as_logits_by_their_gaussians():
+    ct = torch.zeros(8, 16, 24)
+    ct[0, 0, 0], ct[0, 0, 8] = -2.0, 3.0  # the first voxels of two windows, eight voxels apart in x
+    predicted = predict(FirstVoxel(), ct)
+    z, y, x = np.meshgrid(*(np.arange(n) for n in ct.shape), indexing="ij")
+    across = ((z - 3.5) / 1) ** 2 + ((y - 7.5) / 2) ** 2  # sigmas of one slice and two voxels
+    corner = 1 / 16 * 2 + 1 / 4 / 1  # a Gaussian is 1 at the voxels nearest to the middle
+    first, second = (
+        np.maximum(np.exp(-0.5 * (across + ((x - middle) / 2) ** 2 - corner)), 1e-3) * within
+        for middle, within in ((7.5, x < 16), (15.5, x >= 8))
+    )
+    logit = (-2.0 * first + 3.0 * second) / (first + second)
+    assert torch.allclose(predicted, torch.sigmoid(torch.from_numpy(logit).float()), atol=1e-4)
+
+
+@pytest.mark.parametrize(("threads", "together"), [(1, 2), (2, 1)])
+def test_on_one_thread_a_small_window_is_not_computed_alone(monkeypatch, threads, together):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    network, ct = Voxelwise(), box(8, 16, 16)
+    assert torch.allclose(predict(network, ct), torch.sigmoid(ct), atol=1e-6)
+    assert [len(x) for x in network.seen] == [together]
+
+
+def test_bfloat16_is_for_the_network_alone():
+    network, kinds = nn.Conv3d(1, 1, 1), []
+    network.register_forward_hook(lambda _, __, output: kinds.append(output.dtype))
+    predicted = [predict(network, box(8, 16, 16), autocast=autocast) for autocast in (False, True)]
+    assert kinds == [torch.float32, torch.bfloat16]
+    assert predicted[1].dtype == torch.float32
+    assert torch.allclose(*predicted, atol=0.01)
+
+
+def test_wrong_type_or_shape_is_refused():
     with pytest.raises(ValueError, match="float32"):
         predict(Voxelwise(), box(8, 8, 8).double())
+    with pytest.raises(ValueError, match=r"\(1, 8, 8, 8\)"):
+        predict(Voxelwise(), box(1, 8, 8, 8))
