@@ -1,36 +1,21 @@
-"""Augmentation: nothing drawn changes nothing; image and label move together; each change is what it says."""
-
-from dataclasses import replace
+"""Geometry of augmentation: nothing drawn moves nothing; every voxel shows its place; image and label together."""
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lunggtv.model.normalisation import Normalisation
 from lunggtv.train.augmentation import (
     Augmentation,
-    change_intensity,
-    draw_augmentation,
     plan_reach,
     sample_patches,
 )
 from lunggtv.train.data import Case, cut_window
-from lunggtv.train.sampling import AUGMENTATION, stream
-from lunggtv.train.settings import AugmentationSettings
 
 SPACING = (6.0, 3.0, 3.0)
 PATCH = (8, 16, 16)
 SHAPE = (16, 40, 40)
 CENTRE = (7.5, 19.5, 19.5)
-WINDOW = Normalisation(-1000.0, 300.0, -200.0, 100.0)
-RANGES = AugmentationSettings(
-    mirror_share=0.5, geometry_share=1.0, rotation_in_plane_deg=25.0, rotation_out_of_plane_deg=8.0,
-    scale=(0.75, 1.33), elastic_share=0.5, elastic_mm=6.0, elastic_spacing_mm=30.0,
-    low_resolution_share=0.5, low_resolution=(0.5, 1.0), blur_share=0.5, blur_mm=(0.5, 4.0),
-    noise_share=0.5, noise_hu=60.0, brightness_share=0.5, brightness_hu=40.0, contrast_share=0.5,
-    contrast=(0.8, 1.25), gamma_share=0.5, gamma=(0.8, 1.25),
-)  # fmt: skip
 
 
 def case_of(ct: np.ndarray, label: np.ndarray) -> Case:
@@ -131,6 +116,31 @@ def test_rotation_keeps_lengths_in_mm_between_unlike_axes():
     assert (np.ptp(block, axis=0) + 1)[[0, 2]].tolist() == [4, 6]
 
 
+def test_every_voxel_shows_the_place_it_should():
+    spacing = np.array((6.0, 3.0, 2.5))
+    elastic = np.zeros((3, 2, 2, 3), np.float32)
+    # Displaced by 4 mm in z; in y by -3 mm at the first slice to 5 mm at the last; in x by 2 mm in the middle.
+    elastic[0], elastic[1, 0], elastic[1, 1], elastic[2] = 4.0, -3.0, 5.0, [-4.0, 2.0, -4.0]
+    change = Augmentation(True, (25.0, 8.0, -5.0), 0.9, elastic)
+    z, y, x = np.meshgrid(*(np.arange(n) for n in PATCH), indexing="ij")
+    place_mm = [(i - (n - 1) / 2) * s for i, n, s in zip((z, y, x), PATCH, spacing, strict=True)]
+    place_mm[2] = -place_mm[2]
+    for angle, (first, second) in zip(np.deg2rad((25.0, 8.0, -5.0)), ((1, 2), (0, 2), (0, 1)), strict=True):
+        a, b = place_mm[first], place_mm[second]
+        place_mm[first] = np.cos(angle) * a - np.sin(angle) * b
+        place_mm[second] = np.sin(angle) * a + np.cos(angle) * b
+    bent_mm = [4.0, -3.0 + 8.0 * z / 7, np.interp(x / 15, [0, 0.5, 1], [-4.0, 2.0, -4.0])]
+    for axis in range(3):
+        # A CT that tells where each voxel lies along one axis, 50 HU a step.
+        ct = (50 * np.indices(SHAPE)[axis]).astype(np.int16)
+        reach = plan_reach(change, CENTRE, PATCH, tuple(spacing))
+        window = cut_window(case_of(ct, np.zeros(SHAPE, np.uint8)), reach.start, reach.shape)
+        found = sample_patches([window], [reach], PATCH)[0][0, 0].numpy() / 50
+        expected = CENTRE[axis] + (place_mm[axis] / 0.9 + bent_mm[axis]) / spacing[axis]
+        assert expected.min() >= 0 and expected.max() <= SHAPE[axis] - 1
+        np.testing.assert_allclose(found, expected, atol=0.01)
+
+
 def test_scale_above_one_enlarges():
     case, _ = ball_case()
     small, large = (moved(case, Augmentation(scale=s))[1].sum() for s in (1.0, 1.3))
@@ -179,86 +189,3 @@ def test_samples_of_a_batch_do_not_touch_one_another():
     together, _ = sample_patches(regions, reaches, PATCH)
     for row, change in zip(together, changes, strict=True):
         np.testing.assert_allclose(row[0].numpy(), moved(case, change)[0], atol=0.05)
-
-
-def intensity(ct_hu: torch.Tensor, change: Augmentation) -> torch.Tensor:
-    """In HU again, so that expectations read in HU."""
-    return change_intensity(ct_hu, [change], [SPACING], WINDOW) * WINDOW.std_hu + WINDOW.mean_hu
-
-
-def test_no_intensity_change_is_the_window():
-    ct = torch.tensor([-2000.0, -1000.0, -500.0, 40.0, 300.0, 900.0]).view(1, 1, 1, 1, -1)
-    expected = [-1000.0, -1000.0, -500.0, 40.0, 300.0, 300.0]
-    assert intensity(ct, Augmentation()).view(-1).tolist() == pytest.approx(expected, abs=1e-3)
-
-
-def test_brightness_contrast_and_gamma_by_hand():
-    ct = torch.tensor([-500.0, 100.0]).view(1, 1, 1, 1, -1)
-    assert intensity(ct, Augmentation(brightness_hu=30.0)).view(-1).tolist() == pytest.approx([-470.0, 130.0])
-    # The fold's mean is -200 HU here: contrast stretches about it.
-    assert intensity(ct, Augmentation(contrast=0.5)).view(-1).tolist() == pytest.approx([-350.0, -50.0])
-    # -500 HU is 500 / 1300 of the window; squared, 25 / 169.
-    darker = intensity(ct, Augmentation(gamma=2.0)).view(-1)[0].item()
-    assert darker == pytest.approx(-1000 + 1300 * 25 / 169, abs=0.01)
-
-
-def test_noise_has_the_sigma_drawn_and_repeats():
-    ct = torch.zeros(1, 1, 16, 32, 32)
-    change = Augmentation(noise_hu=50.0, noise_seed=3)
-    first = intensity(ct, change)
-    assert first.std().item() == pytest.approx(50.0, rel=0.03)
-    assert torch.equal(first, intensity(ct, change))
-    assert not torch.equal(first, intensity(ct, replace(change, noise_seed=4)))
-
-
-@pytest.mark.parametrize("axis", [0, 1, 2])
-def test_blur_keeps_the_mean_and_has_its_width_in_mm(axis):
-    ct = torch.full((1, 1, 17, 33, 33), WINDOW.mean_hu)
-    ct[0, 0, 8, 16, 16] += 500.0
-    blurred = intensity(ct, Augmentation(blur_mm=9.0)) - WINDOW.mean_hu
-    # float32 rounds by 1e-4 HU in each of 18 513 voxels.
-    assert blurred.sum().item() == pytest.approx(500.0, rel=5e-3)
-    profile = blurred[0, 0].sum(dim=[other for other in range(3) if other != axis]).double().numpy()
-    place_mm = (np.arange(len(profile)) - len(profile) // 2) * SPACING[axis]
-    # Sampling and cutting at three sigma take a little off the nominal 9 mm.
-    assert np.sqrt((profile * place_mm**2).sum() / profile.sum()) == pytest.approx(9.0, rel=0.05)
-
-
-def test_low_resolution_leaves_shape_and_slices_alone():
-    generator = torch.Generator().manual_seed(0)
-    ct = torch.randn(1, 1, 4, 32, 32, generator=generator) * 100
-    ct[0, 0, 2] = 250.0
-    coarse = intensity(ct, Augmentation(low_resolution=0.5))
-    assert coarse.shape == ct.shape
-    assert torch.allclose(coarse[0, 0, 2], torch.tensor(250.0), atol=1e-3)
-    assert coarse[0, 0, 0].std() < ct[0, 0, 0].std()
-
-
-def test_draws_are_in_range_and_repeat():
-    extent = (96.0, 96.0, 96.0)
-    for index in range(200):
-        a, b = (draw_augmentation(stream(1, 0, AUGMENTATION, index), RANGES, extent) for _ in range(2))
-        assert replace(a, elastic_mm=None) == replace(b, elastic_mm=None)
-        assert abs(a.rotation_deg[0]) <= 25.0
-        assert max(abs(v) for v in a.rotation_deg[1:]) <= 8.0
-        assert 0.75 <= a.scale <= 1.33
-        assert 0.5 <= a.low_resolution <= 1.0
-        assert 0 <= a.noise_hu <= 60.0
-        assert a.elastic_mm is None or (np.abs(a.elastic_mm) <= 6.0).all()
-
-
-def test_one_share_does_not_alter_another_draw():
-    extent = (96.0, 96.0, 96.0)
-    without = replace(RANGES, elastic_share=0.0, mirror_share=0.0)
-    for index in range(30):
-        a, b = (draw_augmentation(stream(1, 0, AUGMENTATION, index), r, extent) for r in (RANGES, without))
-        assert replace(a, elastic_mm=None, mirror=False) == b
-
-
-def test_nothing_shared_is_identity():
-    off = {name: 0.0 for name in vars(RANGES) if name.endswith("_share")}
-    for index in range(20):
-        drawn = draw_augmentation(
-            stream(1, 0, AUGMENTATION, index), replace(RANGES, **off), (96.0, 96.0, 96.0)
-        )
-        assert replace(drawn, noise_seed=0) == Augmentation()

@@ -54,8 +54,19 @@ def test_every_patient_comes_once_a_round(count, round_number):
     assert sorted(draw_case(7, 2, i, count) for i in indices) == list(range(count))
 
 
+def test_seed_and_fold_place_the_windows_anew():
+    boxes = [(60, 200, 200)]
+    places = [
+        [draw(i, seed, fold, shapes=boxes).centre for i in range(5)]
+        for seed, fold in ((1, 0), (2, 0), (1, 1))
+    ]
+    assert places[0] != places[1] and places[0] != places[2]
+
+
 def test_foreground_share_is_exact():
     assert sum(draw(i, share=0.25).foreground for i in range(400)) == 100
+    # 0.29 * 100 is 28.999999999999996 in floating point.
+    assert sum(draw(i, share=0.29).foreground for i in range(100)) == 29
     assert not any(draw(i, share=0.0).foreground for i in range(50))
     assert all(draw(i, share=1.0).foreground for i in range(50))
 
@@ -99,6 +110,15 @@ def test_background_patches_reach_all_of_the_box():
     starts -= (np.array(PATCH) - 1) / 2
     assert starts.min(axis=0).tolist() == [0, 0, 0]
     assert starts.max(axis=0).tolist() == [8, 16, 26]
+
+
+def test_axes_are_drawn_by_themselves():
+    shape = (120, 240, 240)
+    gtv = foreground_of(shape, (60, 120, 120))
+    for share in (0.0, 1.0):
+        centres = [draw_window(1, 0, i, [shape], [gtv], PATCH, share).centre for i in range(400)]
+        # Chance correlations of 400 samples: 0.05.
+        assert np.abs(np.corrcoef(np.array(centres).T) - np.eye(3)).max() < 0.2
 
 
 def test_patient_without_gtv_is_shown_anyway():

@@ -51,3 +51,13 @@ def test_an_empty_batch_drawn_empty_is_perfect_and_a_false_voxel_is_not():
     target = torch.zeros(1, 1, 1, 1, 2)
     assert dice_loss(target - 50.0, target).item() == pytest.approx(0.0, abs=1e-6)
     assert dice_loss(target + 50.0, target).item() == pytest.approx(1.0, abs=1e-4)
+
+
+def test_losses_of_half_precision_are_summed_in_single():
+    head = torch.randn(1, 1, 8, 8, 8, generator=torch.Generator().manual_seed(0)).bfloat16()
+    target = torch.zeros(1, 1, 8, 8, 8)
+    for half, single in zip(
+        supervised_loss([head], target), supervised_loss([head.float()], target), strict=True
+    ):
+        assert half.dtype == torch.float32
+        assert half == single

@@ -23,6 +23,8 @@ def test_swapped_range_is_a_config_error():
         for key, value in section["augmentation"].items()
     }
     assert TrainSettings.from_config(section) == SETTINGS
+    section["augmentation"]["scale"] = [0.9, 0.9]
+    assert TrainSettings.from_config(section).augmentation.scale == (0.9, 0.9)
     section["augmentation"]["scale"] = [1.3, 0.8]
     with pytest.raises(ConfigError, match=r"augmentation\.scale"):
         TrainSettings.from_config(section)
