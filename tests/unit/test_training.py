@@ -1,21 +1,16 @@
 """A fold's training: learns, resumes to the bit, survives what goes wrong, sees no held-out patient."""
 
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from lunggtv.errors import CohortError
-from lunggtv.model.network import plan_architecture
 from lunggtv.model.weights import load_model, load_tensors
 from lunggtv.storage import read_tsv
 from lunggtv.train import loop
-from lunggtv.train.device import training_bytes
 from lunggtv.train.loop import HISTORY_COLUMNS
-from lunggtv.train.progress import Clock
-from lunggtv.train.run import new_network
 from lunggtv.train.validation import HeldOut, validate_fold
 
 from tests.unit.train_cases import SETTINGS, contents, train_tiny, write_cohort, write_patient
@@ -134,45 +129,6 @@ def test_monai_network_trains_through_the_same_loop(trained, tmp_path):
     assert load_model(files.weights, files.model).architecture.name == "dynunet"
 
 
-def test_memory_is_estimated_before_the_start():
-    # The default network: 14.0 GB of float32 features by saved-tensor hooks, five copies of 102 million weights.
-    plan = plan_architecture("residual_encoder", (5.0, 1.17, 1.17), (48, 160, 192), 32, 320, (1, 3, 4, 6))
-    assert training_bytes(plan, 2, 101_666_885, False) == pytest.approx(14.0e9 + 2.0e9, rel=0.1)
-    assert training_bytes(plan, 2, 0, True) == training_bytes(plan, 2, 0, False) // 2
-
-
-def test_progress_is_told_with_what_a_user_waits_for(trained, tmp_path, monkeypatch, caplog, capsys):
-    _, caches, _, _ = trained
-    caplog.set_level("INFO")
-    train_tiny(tmp_path, caches, tmp_path / "state", steps=6)
-    start, *lines = [record.message for record in caplog.records if record.message.startswith("fold 0: ")]
-    assert re.search(
-        r"3 patients \(kept in host memory\), training on cpu; patches of 8 x 16 x 16 voxels", start
-    )
-    assert re.search(r"0\.0 million weights, about \d+\.\d GB of memory$", start)
-    pattern = (
-        r"fold 0: step (\d)/6, loss \d\.\d{4}, batch Dice 0\.\d{3}, [\d.]+ patches/s, 0 min (\d+) s left"
-    )
-    assert [re.fullmatch(pattern, line)[1] for line in lines] == list("123456")
-    assert re.fullmatch(pattern, lines[-1])[2] == "0"
-    # The terminal gets the start, the first line, and then one every half minute.
-    assert capsys.readouterr().err.splitlines() == [start, lines[0]]
-
-
-def test_lines_come_by_the_clock_where_steps_are_slow(monkeypatch, caplog, capsys):
-    caplog.set_level("INFO")
-    now = [1000.0]
-    monkeypatch.setattr("lunggtv.train.progress.time.monotonic", lambda: now[0])
-    clock = Clock(100)
-    for step in range(101, 111):
-        now[0] += 20.0
-        clock.tell(3, step, replace(SETTINGS, steps=1000), 0.5, 0.25, always=False)
-    told = capsys.readouterr().err.splitlines()
-    assert [record.message for record in caplog.records] == told
-    assert [int(line.split()[3].split("/")[0]) for line in told] == [101, 103, 105, 107, 109]
-    assert told[0].endswith("loss 0.5000, batch Dice 0.250, 0.10 patches/s, 4 h 59 min left")
-
-
 def test_failing_compiler_is_reported_and_done_without(trained, tmp_path, monkeypatch, caplog):
     _, caches, _, expected = trained
 
@@ -183,35 +139,3 @@ def test_failing_compiler_is_reported_and_done_without(trained, tmp_path, monkey
     files = train_tiny(tmp_path, caches, tmp_path / "state", compile=True)
     assert contents(files)["weights"] == expected["weights"]
     assert "no C++ compiler" in caplog.text
-
-
-def test_the_same_ct_under_two_names_is_refused_and_known_to_the_card(trained, tmp_path):
-    _, caches, files, _ = trained
-    card = json.loads(Path(files.model).read_text(encoding="utf-8"))
-    assert len(card["ct_digests"]) == len(caches)
-    twin = tmp_path / "twin.h5"
-    twin.write_bytes(Path(caches["1"]).read_bytes())
-    with pytest.raises(CohortError, match=r"1 and twin have the same CT.*data\.exclude"):
-        train_tiny(tmp_path, {**caches, "twin": str(twin)}, tmp_path / "state")
-
-
-def test_card_tells_the_range_of_spacings_axis_by_axis(tmp_path):
-    (tmp_path / "data").mkdir()
-    spacings = [(6.0, 3.0, 3.0), (5.0, 3.2, 2.8), (5.5, 2.9, 3.0)]
-    caches = {
-        str(n): write_patient(tmp_path / "data", str(n), spacing_mm=spacing)
-        for n, spacing in enumerate(spacings, start=1)
-    }
-    files = train_tiny(tmp_path, caches, tmp_path / "state", steps=1)
-    card = json.loads(Path(files.model).read_text(encoding="utf-8"))
-    assert card["spacing_range_mm"] == [[5.0, 2.9, 2.8], [6.0, 3.2, 3.0]]
-    assert card["spacing_mm"] == [5.5, 3.0, 3.0]
-
-
-def test_initial_weights_are_drawn_from_seed_and_fold():
-    plan = plan_architecture("residual_encoder", (6.0, 3.0, 3.0), (8, 16, 16), 4, 8, (1,))
-    first = [
-        next(new_network(plan, seed, fold).parameters()) for seed, fold in ((1, 0), (1, 0), (1, 1), (2, 0))
-    ]
-    assert torch.equal(first[0], first[1])
-    assert not torch.equal(first[0], first[2]) and not torch.equal(first[0], first[3])

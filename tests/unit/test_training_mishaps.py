@@ -92,6 +92,14 @@ def test_a_killed_run_remembers_that_it_has_used_its_one_chance(caches, tmp_path
     assert float(rows[4]["learning_rate"]) == pytest.approx(0.01 * (1 - 4 / 20) ** 0.9, rel=1e-4)
 
 
+def test_nan_in_the_first_steps_goes_back_to_the_start(caches, tmp_path, monkeypatch, caplog):
+    failing(monkeypatch, {1}, not_a_number)
+    files = train_tiny(tmp_path, caches, tmp_path / "state", steps=4)
+    rates = [0.01 * (1 - step / 4) ** 0.9 for step in range(4)]
+    assert [float(row["learning_rate"]) for row in read_tsv(files.history)] == pytest.approx(rates, rel=1e-4)
+    assert "steps 2 and 2" in caplog.text and "back to step 0" in caplog.text
+
+
 def out_of_memory(result):
     raise torch.OutOfMemoryError("simulated")
 
@@ -103,6 +111,20 @@ def test_out_of_memory_halves_the_batch_and_goes_on(caches, tmp_path, monkeypatc
     # 3 whole steps, the failed one, then 17 steps in two parts.
     assert len(calls) == 3 + 1 + 17 * 2
     assert len(read_tsv(files.history)) == 20
+
+
+def test_out_of_memory_halves_a_larger_batch_as_often_as_needed(caches, tmp_path, monkeypatch):
+    parts = []
+
+    def small_memory(sampler, indices):
+        parts.append(len(indices))
+        if len(indices) > 2:
+            raise torch.OutOfMemoryError("simulated")
+        return make_batch(sampler, indices)
+
+    monkeypatch.setattr(loop, "make_batch", small_memory)
+    train_tiny(tmp_path, caches, tmp_path / "state", batch=8, steps=1)
+    assert parts == [8, 4, 2, 2, 2, 2]
 
 
 def test_a_resumed_run_keeps_the_halved_batch(caches, tmp_path, monkeypatch):

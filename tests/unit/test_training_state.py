@@ -14,7 +14,15 @@ import torch
 from lunggtv.train import loop
 from lunggtv.train.loop import TrainingStopped
 from lunggtv.train.run import new_network
-from lunggtv.train.state import load_state, open_state_folder, save_state
+from lunggtv.train.state import (
+    fingerprint_of,
+    keep_finished,
+    load_state,
+    open_state_folder,
+    restore_finished,
+    save_snapshot,
+    save_state,
+)
 
 from tests.unit.train_cases import SETTINGS, contents, prepared, stopping_batch, train_tiny, write_cohort
 
@@ -60,6 +68,18 @@ def test_sigterm_saves_and_stops_with_a_message(tmp_path, monkeypatch, optimiser
     assert len(source.calls) == 20
 
 
+@pytest.mark.parametrize(("number", "name"), [(signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "SIGINT")])
+def test_either_signal_stops_but_after_the_last_step(tmp_path, monkeypatch, number, name):
+    caches = write_cohort(tmp_path / "data")
+    before = signal.getsignal(number)
+    monkeypatch.setattr(loop, "make_batch", stopping_batch(2, number))
+    with pytest.raises(TrainingStopped, match=rf"asked to stop by {name} .* step 2 of 3"):
+        train_tiny(tmp_path, caches, tmp_path / "state", steps=3)
+    monkeypatch.setattr(loop, "make_batch", stopping_batch(1, number))
+    assert Path(train_tiny(tmp_path, caches, tmp_path / "state", steps=3).weights).exists()
+    assert signal.getsignal(number) == before
+
+
 def test_all_that_a_run_carries_comes_back(tmp_path):
     architecture, _ = prepared(tmp_path / "data")
     run, found = (loop.start_run(new_network(architecture, seed, 0), SETTINGS) for seed in (1, 2))
@@ -77,33 +97,99 @@ def test_all_that_a_run_carries_comes_back(tmp_path):
         assert torch.equal(*pair)
 
 
-@pytest.mark.parametrize("damage", [b"torn", None])
-def test_damaged_state_falls_back_to_the_one_before(tmp_path, caplog, damage):
-    save_state(tmp_path, 5, {"a": torch.ones(3)}, {"x": 1})
-    save_state(tmp_path, 6, {"a": torch.ones(3) * 2}, {"x": 2})
-    newest = tmp_path / "state-00000006.safetensors"
-    # Torn, or one bit of a number turned: readable, but not what was written.
-    content = newest.read_bytes()
-    newest.write_bytes(damage or content[:-1] + bytes([content[-1] ^ 1]))
+def other_bit(path: Path) -> None:
+    """A bit of the last number turned: readable, but not what was written."""
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "damage"),
+    [
+        (".safetensors", lambda path: path.write_bytes(b"torn")),
+        (".safetensors", other_bit),
+        (".safetensors", Path.unlink),
+        (".json", lambda path: path.write_text("{")),
+        (".json", lambda path: path.write_text("{}")),
+    ],
+    ids=["torn", "a bit", "missing", "torn card", "empty card"],
+)
+def test_damaged_state_falls_back_to_the_one_before(tmp_path, caplog, suffix, damage):
+    for step in (5, 6):
+        save_state(tmp_path, step, {"a": torch.full((3,), float(step))}, {"x": step})
+    damage(tmp_path / f"state-00000006{suffix}")
     tensors, content = load_state(tmp_path)
-    assert (content["step"], content["x"], tensors["a"].tolist()) == (5, 1, [1.0, 1.0, 1.0])
+    assert (content["step"], content["x"], tensors["a"].tolist()) == (5, 5, [5.0, 5.0, 5.0])
     assert "step 6 is damaged" in caplog.text
+    damage(tmp_path / f"state-00000005{suffix}")
+    assert load_state(tmp_path) is None
+
+
+def test_fingerprints_tell_content_apart_whatever_its_order():
+    one = fingerprint_of({"a": 1, "b": {"c": 2, "d": [1, 2]}})
+    assert one == fingerprint_of({"b": {"d": [1, 2], "c": 2}, "a": 1})
+    assert re.fullmatch("[0-9a-f]{16}", one)
+    assert len({fingerprint_of({"a": n}) for n in range(1000)}) == 1000
+
+
+def kept_fold(root: Path) -> tuple[Path, dict[str, Path]]:
+    """A finished fold's folder and its two files, as a run that wrote states and snapshots leaves them."""
+    files = {name: root / name for name in ("weights.safetensors", "model.json")}
+    for path in files.values():
+        path.write_text(f"content of {path.name}", encoding="utf-8")
+    folder = open_state_folder(root / "state", 0, "ab")
+    save_state(folder, 1, {"a": torch.ones(1)}, {})
+    save_snapshot(folder, 1, {"a": torch.ones(1)})
+    keep_finished(folder, files)
+    return folder, files
+
+
+def test_a_finished_fold_keeps_its_files_alone_and_gives_them_back(tmp_path):
+    folder, files = kept_fold(tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == ["finished", "finished.json"]
+    for path in files.values():
+        path.unlink()
+    assert restore_finished(folder, files)
+    for path in files.values():
+        assert path.read_text(encoding="utf-8") == f"content of {path.name}"
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("finished/weights.safetensors", other_bit),
+        ("finished/model.json", other_bit),
+        ("finished/model.json", Path.unlink),
+        ("finished.json", lambda path: path.write_text("{")),
+        ("finished.json", lambda path: path.write_text("{}")),
+        ("finished.json", Path.unlink),
+    ],
+)
+def test_a_finished_fold_with_a_damaged_copy_is_not_given_back(tmp_path, name, damage):
+    folder, files = kept_fold(tmp_path)
+    damage(folder / name)
+    for path in files.values():
+        path.unlink()
+    assert not restore_finished(folder, files)
+    assert not any(path.exists() for path in files.values())
 
 
 def test_two_generations_are_kept_and_stale_fingerprints_pruned(tmp_path):
     for step in range(5):
         save_state(tmp_path / "run", step, {"a": torch.ones(1)}, {})
-    kept = sorted(path.name for path in (tmp_path / "run").glob("state-*.json"))
-    assert kept == ["state-00000003.json", "state-00000004.json"]
+    kept = [f"state-0000000{step}.{suffix}" for step in (3, 4) for suffix in ("json", "safetensors")]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == kept
     for number, name in enumerate("abcd"):
         folder = open_state_folder(tmp_path / "state", 0, name)
         os.utime(folder, (number, number))
     other_fold = open_state_folder(tmp_path / "state", 1, "a")
+    (tmp_path / "state" / "fold0-notes").write_text("by hand", encoding="utf-8")
     open_state_folder(tmp_path / "state", 0, "e")
     assert sorted(path.name for path in (tmp_path / "state").iterdir()) == [
         "fold0-c",
         "fold0-d",
         "fold0-e",
+        "fold0-notes",
         "fold1-a",
     ]
     assert other_fold.is_dir()

@@ -78,9 +78,9 @@ def train_tiny(out: Path, caches: dict[str, str], state: Path, **over) -> FoldFi
     settings = replace(SETTINGS, **{k: over.pop(k) for k in list(over) if hasattr(SETTINGS, k)})
     files = files_in(out)
     arguments = {
-        "held_out": ["9"], "config": {"steps": settings.steps}, "code": {"train": "ab"}, "device": "cpu",
+        "fold": 0, "held_out": ["9"], "config": {"steps": settings.steps}, "code": {"train": "ab"}, "device": "cpu",
     } | over  # fmt: skip
-    train_fold(fold=0, caches=caches, settings=settings, files=files, state_folder=state, **arguments)
+    train_fold(caches=caches, settings=settings, files=files, state_folder=state, **arguments)
     return files
 
 
@@ -88,14 +88,14 @@ def contents(files: FoldFiles) -> dict[str, bytes]:
     return {name: Path(path).read_bytes() for name, path in vars(files).items()}
 
 
-def stopping_batch(call: int):
+def stopping_batch(call: int, number: int = signal.SIGTERM):
     """``make_batch`` that asks this process to stop at the given call."""
     calls = []
 
     def batch_with_signal(sampler, indices):
         calls.append(indices)
         if len(calls) == call:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
         return make_batch(sampler, indices)
 
     batch_with_signal.calls = calls

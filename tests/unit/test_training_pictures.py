@@ -1,0 +1,92 @@
+"""What stands in the pictures of a fold: its curves, and the patches the network saw."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from lunggtv.train import curves, picture
+from lunggtv.train.batches import make_batch, patients_of
+from lunggtv.train.curves import LABEL_HEIGHT, draw_curves
+from lunggtv.train.data import load_cases
+from lunggtv.train.picture import draw_contact_sheet
+from lunggtv.train.run import prepare
+
+from tests.unit.train_cases import CPU, SETTINGS, write_patient
+
+HISTORY = [
+    {"step": "10", "learning_rate": "0.01", "loss": "1.5", "dice_loss": "0.9", "cross_entropy": "0.6"},
+    {"step": "20", "learning_rate": "0.005", "loss": "1.0", "dice_loss": "0.7", "cross_entropy": "0.3"},
+]
+
+
+def drawn_curves(monkeypatch, dice: dict[str, tuple[float, float]]):
+    """The two panels and the figure, for Dice of patients at steps 10 and 20."""
+    kept = []
+    monkeypatch.setattr(curves, "save_svg", lambda figure, path: kept.append(figure))
+    rows = [
+        {"step": str(step), "patient": patient, "dice": str(values[index])}
+        for index, step in enumerate((10, 20))
+        for patient, values in dice.items()
+    ]
+    draw_curves(3, HISTORY, rows, "curves.svg")
+    return kept[0].axes, kept[0]
+
+
+def test_losses_and_rate_are_drawn_under_their_names(monkeypatch):
+    (losses, _, rate), figure = drawn_curves(monkeypatch, {"1": (0.2, 0.6)})
+    lines = {line.get_label(): line for line in (*losses.get_lines(), *rate.get_lines())}
+    assert {name: list(line.get_ydata()) for name, line in lines.items()} == {
+        "total loss": [1.5, 1.0], "1 - Dice of the batch": [0.9, 0.7], "cross-entropy": [0.6, 0.3],
+        "learning rate": [0.01, 0.005],
+    }  # fmt: skip
+    assert all(list(line.get_xdata()) == [10, 20] for line in lines.values())
+    assert [text.get_text() for text in losses.get_legend().get_texts()] == list(lines)
+    assert figure.get_suptitle() == "Fold 3"
+
+
+def test_every_patient_and_their_mean_are_drawn(monkeypatch):
+    (_, dice, _), _ = drawn_curves(monkeypatch, {"1": (0.2, 0.6), "b": (0.4, 0.9)})
+    *patients, mean = dice.get_lines()
+    assert [list(line.get_ydata()) for line in patients] == [[0.2, 0.6], [0.4, 0.9]]
+    assert list(mean.get_ydata()) == pytest.approx([0.3, 0.75])
+    assert mean.get_label() == "mean"
+    assert [(text.get_text(), text.xy) for text in dice.texts] == [("1", (20, 0.6)), ("b", (20, 0.9))]
+    assert dice.get_ylim() == (0, 1)
+
+
+def test_names_of_patients_stand_apart_in_the_order_of_their_dice(monkeypatch):
+    last = {"a": 0.99, "b": 0.985, "c": 0.98, "d": 0.5, "e": 0.51, "f": 0.2}
+    (_, dice, _), _ = drawn_curves(monkeypatch, {name: (0.1, value) for name, value in last.items()})
+    heights = {text.get_text(): text.xyann[1] for text in dice.texts}
+    assert sorted(heights, key=heights.get) == ["f", "d", "e", "c", "b", "a"]
+    assert all(b - a >= LABEL_HEIGHT - 1e-9 for a, b in pairwise(sorted(heights.values())))
+    assert LABEL_HEIGHT >= 0.04
+    assert max(heights.values()) <= 1 - LABEL_HEIGHT / 2
+    assert (heights["f"], heights["d"]) == (0.2, 0.5)
+
+
+def test_a_fold_that_holds_nobody_out_has_its_losses(monkeypatch):
+    (losses, dice, _), _ = drawn_curves(monkeypatch, {})
+    assert len(losses.get_lines()) == 3 and not dice.get_lines()
+
+
+def test_the_sheet_shows_the_first_samples_with_their_gtv(tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(picture, "save_png", lambda figure, path: kept.append(figure))
+    caches = {name: write_patient(tmp_path, name, spacing_mm=(6.0, 3.0, 2.5)) for name in "12"}
+    _, sampler = prepare(0, load_cases(caches, "host", CPU), SETTINGS)
+    draw_contact_sheet(sampler, tmp_path / "sheet.png")
+    (figure,) = kept
+    assert len(figure.axes) == 18
+    for index, axes in enumerate(figure.axes):
+        ct, label = (tensor[0, 0].numpy() for tensor in make_batch(sampler, range(index, index + 1)))
+        area = label.sum(axis=(1, 2))
+        z = int(area.argmax()) if area.any() else 4
+        (image,) = axes.images
+        shown = ct[z] * sampler.normalisation.std_hu + sampler.normalisation.mean_hu
+        np.testing.assert_allclose(image.get_array(), shown, atol=0.01)
+        assert image.get_clim() == (-1000, 300)
+        assert axes.get_title() == f"patient {patients_of(sampler, range(index, index + 1))[0]}, slice {z}"
+        outlines = [path for collection in axes.collections for path in collection.get_paths()]
+        assert bool(outlines) == bool(area.any())
+        assert axes.get_aspect() == 3.0 / 2.5
