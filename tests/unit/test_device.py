@@ -1,5 +1,6 @@
 """A GPU belongs to one job, and comes back when the job is killed. The devices are pretended."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from lunggtv.errors import ConfigError
-from lunggtv.model.device import claimed_device
+from lunggtv.model.device import claimed_device, place_network
 
 from tests.workflow.engine import PROJECT
 
@@ -70,6 +71,28 @@ def test_a_device_that_is_not_there_is_named(monkeypatch):
         pass
     with claimed_device("auto") as device:
         assert device == torch.device("cpu")
+
+
+def test_a_numbered_device_is_that_one(two_devices):
+    with claimed_device("cuda:1") as device:
+        assert device == torch.device("cuda", 1)
+
+
+def test_on_a_cpu_freed_memory_is_kept(monkeypatch):
+    told = []
+    library = SimpleNamespace(mallopt=lambda *given: told.append(given))
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
+    with claimed_device("cpu") as device:
+        assert device == torch.device("cpu")
+    # From malloc.h: no mmap (-4), and a trim threshold (-1) of the largest int.
+    assert sorted(told) == [(-4, 0), (-1, 2**31 - 1)]
+
+
+def test_weights_lie_channels_last_on_a_cpu():
+    network = torch.nn.Conv3d(4, 8, 3)
+    assert not network.weight.is_contiguous(memory_format=torch.channels_last_3d)
+    placed = place_network(network, "cpu")
+    assert placed.weight.is_contiguous(memory_format=torch.channels_last_3d)
 
 
 def test_with_more_jobs_than_devices_the_third_waits_for_the_first(two_devices):

@@ -114,6 +114,18 @@ def test_whole_card_of_another_kind_is_refused(saved, change, message):
         load_model(weights, model)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"normalisation": []}, {"normalisation": {}}, {"architecture": {}}, {"architecture": {"blocks": 1}}],
+)
+def test_card_that_describes_no_network_is_refused(saved, change):
+    _, weights, model = saved
+    written = json.loads(model.read_text(encoding="utf-8")) | change
+    model.write_text(json.dumps(written), encoding="utf-8")
+    with pytest.raises(DamagedFile, match=r"model\.json: describes no network"):
+        load_model(weights, model)
+
+
 def test_weights_that_lack_a_tensor_are_refused(saved):
     network, weights, model = saved
     fewer = dict(network.named_parameters())
