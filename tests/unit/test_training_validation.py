@@ -89,6 +89,8 @@ def fold(tmp_path, monkeypatch):
     sheets = []
     monkeypatch.setattr(validation, "draw_contact_sheet", lambda sampler, path: sheets.append(sampler))
 
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
+
     def validate(**changes):
         outputs = {name: tmp_path / name for name in ("validation", "curves", "augmentation", "described")}
         arguments = {"held_out": held_out, "settings": replace(SETTINGS, seed=6), "device": "cpu"} | changes
@@ -139,13 +141,16 @@ def test_labels_come_from_the_ingested_volume_untouched(fold, tmp_path, monkeypa
 
 
 def test_held_out_patients_of_now_are_described(fold, monkeypatch, caplog):
+    threads = []
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
     files, validate, _ = fold
     caplog.set_level("INFO")
     dice = iter((0.1, 0.3, 0.2, 0.6, 0.7, 0.9))
     monkeypatch.setattr(validation, "patient_dice", lambda *_: next(dice))
     ingest = str(files.model).replace("model.json", "data/4.ingest.h5")
     held = HeldOut(ingest.replace("ingest", "cache"), ingest)
-    outputs = validate(held_out={"5": held, "4": held}, threads=torch.get_num_threads())
+    outputs = validate(held_out={"5": held, "4": held}, threads=3)
+    assert threads == [3]
     assert load_card(outputs["described"])["held_out_patients"] == ["5", "4"]
     rows = read_tsv(outputs["validation"])
     assert [(row["step"], row["patient"]) for row in rows] == [(s, p) for s in "123" for p in "54"]
