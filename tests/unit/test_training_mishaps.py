@@ -84,7 +84,7 @@ def test_a_killed_run_remembers_that_it_has_used_its_one_chance(caches, tmp_path
     with pytest.raises(KeyboardInterrupt):
         train_tiny(tmp_path, caches, tmp_path / "state", save_every_s=0.0)
     failing(monkeypatch, {0}, not_a_number)
-    with pytest.raises(TrainingFailed, match="halved before"):
+    with pytest.raises(TrainingFailed, match="steps 5 and 5, .* halved before"):
         train_tiny(tmp_path, caches, tmp_path / "state")
     failing(monkeypatch, set(), not_a_number)
     rows = read_tsv(train_tiny(tmp_path, caches, tmp_path / "state").history)
@@ -98,6 +98,13 @@ def test_nan_in_the_first_steps_goes_back_to_the_start(caches, tmp_path, monkeyp
     rates = [0.01 * (1 - step / 4) ** 0.9 for step in range(4)]
     assert [float(row["learning_rate"]) for row in read_tsv(files.history)] == pytest.approx(rates, rel=1e-4)
     assert "steps 2 and 2" in caplog.text and "back to step 0" in caplog.text
+
+
+def test_after_a_roll_back_steps_are_counted_from_there(caches, tmp_path, monkeypatch, caplog):
+    failing(monkeypatch, {3, 4}, not_a_number)
+    with pytest.raises(TrainingFailed, match="steps 1 and 1, "):
+        train_tiny(tmp_path, caches, tmp_path / "state")
+    assert "steps 4 and 4, " in caplog.text and "back to step 0" in caplog.text
 
 
 def out_of_memory(result):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from lunggtv.train import loop
+from lunggtv.train.batches import make_batch
 from lunggtv.train.loop import TrainingStopped
 from lunggtv.train.run import new_network
 from lunggtv.train.state import (
@@ -78,6 +79,20 @@ def test_either_signal_stops_but_after_the_last_step(tmp_path, monkeypatch, numb
     monkeypatch.setattr(loop, "make_batch", stopping_batch(1, number))
     assert Path(train_tiny(tmp_path, caches, tmp_path / "state", steps=3).weights).exists()
     assert signal.getsignal(number) == before
+
+
+def test_states_are_as_far_apart_as_asked(tmp_path, monkeypatch):
+    now, written = [0.0], []
+
+    def slow_batch(sampler, indices):
+        now[0] += 10.0
+        return make_batch(sampler, indices)
+
+    monkeypatch.setattr("lunggtv.train.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(loop, "make_batch", slow_batch)
+    monkeypatch.setattr(loop, "save_state", lambda folder, step, *_: written.append(step))
+    train_tiny(tmp_path, write_cohort(tmp_path / "data"), tmp_path / "state", steps=8, save_every_s=25.0)
+    assert written == [0, 3, 6]
 
 
 def test_all_that_a_run_carries_comes_back(tmp_path):
