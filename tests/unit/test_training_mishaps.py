@@ -84,7 +84,7 @@ def test_a_killed_run_remembers_that_it_has_used_its_one_chance(caches, tmp_path
     with pytest.raises(KeyboardInterrupt):
         train_tiny(tmp_path, caches, tmp_path / "state", save_every_s=0.0)
     failing(monkeypatch, {0}, not_a_number)
-    with pytest.raises(TrainingFailed, match="steps 5 and 5, .* halved before"):
+    with pytest.raises(TrainingFailed, match=r"steps 5 and 5, .* halved before"):
         train_tiny(tmp_path, caches, tmp_path / "state")
     failing(monkeypatch, set(), not_a_number)
     rows = read_tsv(train_tiny(tmp_path, caches, tmp_path / "state").history)
@@ -100,7 +100,27 @@ def test_nan_in_the_first_steps_goes_back_to_the_start(caches, tmp_path, monkeyp
     assert "steps 2 and 2" in caplog.text and "back to step 0" in caplog.text
 
 
+def test_a_line_of_the_history_spans_a_roll_back(caches, tmp_path, monkeypatch, caplog):
+    # Lines of five steps; a loss goes wrong in the middle of the second, and is noticed at once.
+    monkeypatch.setattr(loop, "HISTORY_ROWS", 4)
+    told = []
+
+    def changed(heads, target):
+        result = supervised_loss(heads, target)
+        told.append(result[0].item())
+        return not_a_number(result) if len(told) == 8 else result
+
+    monkeypatch.setattr(loop, "supervised_loss", changed)
+    rows = read_tsv(train_tiny(tmp_path, caches, tmp_path / "state", save_every_s=0.0).history)
+    assert "steps 8 and 8, " in caplog.text and "back to step 7" in caplog.text
+    losses = told[:7] + told[8:]
+    means = [sum(losses[first : first + 5]) / 5 for first in range(0, 20, 5)]
+    assert [float(row["loss"]) for row in rows] == pytest.approx(means, rel=1e-4)
+
+
 def test_after_a_roll_back_steps_are_counted_from_there(caches, tmp_path, monkeypatch, caplog):
+    # One line of the history for all; the CPU looks at every step all the same.
+    monkeypatch.setattr(loop, "HISTORY_ROWS", 1)
     failing(monkeypatch, {3, 4}, not_a_number)
     with pytest.raises(TrainingFailed, match="steps 1 and 1, "):
         train_tiny(tmp_path, caches, tmp_path / "state")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from lunggtv.model.device import place_network
 from lunggtv.train import loop
 from lunggtv.train.batches import make_batch
 from lunggtv.train.loop import TrainingStopped
@@ -25,7 +26,7 @@ from lunggtv.train.state import (
     save_state,
 )
 
-from tests.unit.train_cases import SETTINGS, contents, prepared, stopping_batch, train_tiny, write_cohort
+from tests.unit.train_cases import CPU, SETTINGS, contents, prepared, stopping_batch, train_tiny, write_cohort
 
 
 def test_killed_at_random_moments_it_ends_bit_identical(tmp_path):
@@ -97,7 +98,12 @@ def test_states_are_as_far_apart_as_asked(tmp_path, monkeypatch):
 
 def test_all_that_a_run_carries_comes_back(tmp_path):
     architecture, _ = prepared(tmp_path / "data")
-    run, found = (loop.start_run(new_network(architecture, seed, 0), SETTINGS) for seed in (1, 2))
+    run, found = (
+        loop.start_run(place_network(new_network(architecture, seed, 0), CPU), SETTINGS) for seed in (1, 2)
+    )
+    speeds = [torch.full_like(parameter, 0.5) for parameter in run.network.parameters()]
+    for parameter, speed in zip(run.network.parameters(), speeds, strict=True):
+        run.optimiser.state[parameter]["momentum_buffer"] = speed
     run.step, run.rate_factor, run.rollbacks, run.micro_batch = 7, 0.5, 1, 1
     run.history, run.sums = [[1.0, 2.0]], [1.0, 2.0, 3.0, 4.0]
     run.average = [tensor + 1 for tensor in run.average]
@@ -110,6 +116,9 @@ def test_all_that_a_run_carries_comes_back(tmp_path):
         assert torch.equal(*pair)
     for pair in zip(run.average, found.average, strict=True):
         assert torch.equal(*pair)
+    for parameter, speed in zip(found.network.parameters(), speeds, strict=True):
+        restored = found.optimiser.state[parameter]["momentum_buffer"]
+        assert torch.equal(restored, speed) and restored.stride() == parameter.stride()
 
 
 def other_bit(path: Path) -> None:

@@ -83,12 +83,17 @@ def test_long_gradients_are_cut_to_the_norm_and_told_whole(fold, tmp_path):
     assert norm(gradient) > 0.02
 
 
-def test_without_deep_supervision_the_finest_head_alone_teaches(fold, tmp_path):
-    architecture, sampler = fold
-    _, run = trained(fold, replace(PLAIN, deep_supervision=False), tmp_path)
+@pytest.mark.parametrize("deep_supervision", [True, False])
+def test_coarser_heads_teach_only_under_deep_supervision(tmp_path, deep_supervision):
+    # Patches of this size have three heads, of which the second counts a third.
+    settings = replace(PLAIN, patch_shape=(16, 32, 32), deep_supervision=deep_supervision)
+    architecture, sampler = fold = prepared(tmp_path / "data", patch_shape=(16, 32, 32))
+    _, run = trained(fold, settings, tmp_path / "state")
     ct, label = make_batch(sampler, range(2))
-    finest = new_network(architecture, 1, 0).train()(ct)[0]
-    assert run.history[0][2] == pytest.approx(supervised_loss([finest], label)[0].item(), rel=1e-5)
+    heads = new_network(architecture, 1, 0).train()(ct)
+    several, finest = (supervised_loss(some, label)[0].item() for some in (heads, heads[:1]))
+    assert len(heads) == 3 and several != pytest.approx(finest, rel=1e-3)
+    assert run.history[0][2] == pytest.approx(several if deep_supervision else finest, rel=1e-5)
 
 
 def test_learning_rate_falls_as_a_power_of_what_is_left():
