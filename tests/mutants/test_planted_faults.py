@@ -23,8 +23,12 @@ def by_name(fault):
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=by_name)
-def test_the_fault_still_applies(fault):
+def test_the_fault_still_applies_and_its_tests_are_there(fault):
     assert with_fault(fault) and fault.tests
+    for test in fault.tests:
+        file, *names = test.partition("[")[0].split("::")
+        text = (PROJECT / file).read_text(encoding="utf-8")
+        assert all(f"def {name}(" in text or f"class {name}:" in text for name in names), test
 
 
 @pytest.fixture(scope="module")
