@@ -7,6 +7,7 @@ import pytest
 from tests.mutants.planting import (
     NOTICED,
     PASSED,
+    PROJECT,
     copy_project,
     outcome,
     outcome_with,
