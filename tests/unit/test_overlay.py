@@ -76,6 +76,16 @@ def test_letters_name_the_sides_of_the_patient(figure, column, sides):
 
 
 @pytest.mark.parametrize("column", range(len(COLUMNS)))
+def test_each_plane_shows_label_and_draft_in_the_middle_with_room_around(figure, column):
+    """The first row's centre is that of label and draft together, y 10 and x 44, on slice 5."""
+    plane, axes = COLUMNS[column][0], figure.axes[column]
+    centre_mm = np.multiply((5, 9.5, 43.5), SPACING_MM)
+    for ends, axis in ((axes.get_xlim(), plane.horizontal), (axes.get_ylim(), plane.vertical)):
+        assert np.mean(ends) == pytest.approx(centre_mm[axis], abs=SPACING_MM[axis])
+        assert abs(ends[1] - ends[0]) == 100.0, "masks of 25 mm and 30 mm around, but never less than 10 cm"
+
+
+@pytest.mark.parametrize("column", range(len(COLUMNS)))
 def test_windows_are_what_they_say(figure, column):
     (image,) = figure.axes[column].images
     assert image.get_clim() == ((-160, 240) if column == 1 else (-1350, 150))
