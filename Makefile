@@ -21,7 +21,8 @@ demo: env
 test: env
 	$(BIN)/python -m pytest
 
-# Fifty kills, full disks in every stage, a minute of fuzzing; its summary is printed, and kept in bench/results/faults.md.
+# Fifty kills, full disks in every stage, a minute of fuzzing, and faults planted in a copy of the code; the summary is
+# printed, and kept in bench/results/faults.md.
 test-long: env
 	$(BIN)/python -m pytest -s -m long
 
