@@ -369,6 +369,19 @@ def test_a_keyhole_whose_ends_do_not_quite_meet_is_a_hole(gap: float, way: int) 
     assert region.crossing_themselves == 0
 
 
+def test_a_twist_in_the_outline_of_a_ring_does_not_fill_its_hole() -> None:
+    """The contour runs out along a channel of a tenth of a pixel, round the hole and back; half-way round it loops."""
+    angle = np.linspace(0.005, 2 * np.pi - 0.005, 181)[:, None]
+    around = np.hstack([np.sin(angle), np.cos(angle)])
+    outer, inner = (30.2, 34.7) + 20 * around, ((30.2, 34.7) + 9 * around)[::-1]
+    out, along = around[90], np.array([-around[90][1], around[90][0]])
+    steps = ((0.5, 1), (-2, 2), (-2, 6), (2, 6), (2, 2), (-0.5, 1))
+    loop = [outer[90] + a * along + b * out for a, b in steps]
+    region = draw([np.concatenate([outer[:90], loop, outer[91:], inner])])
+    assert not region.inside[30, 34]
+    assert region.inside.sum() == pytest.approx(np.pi * (20**2 - 9**2), abs=25)
+
+
 def test_a_region_across_the_hole_of_another_is_not_cut() -> None:
     region = draw([circle(20.0, x=30.0), circle(6.0, x=40.0), circle(8.0, x=50.0)])
     assert off(disc(20.0, x=30.0) & ~disc(6.0, x=40.0) | disc(8.0, x=50.0), region) <= 8

@@ -207,6 +207,15 @@ def test_volumes_without_a_label_and_rejected_ones_say_so(tmp_path):
         evaluate_patient(tmp_path / "d.h5", *arguments)
 
 
+@pytest.mark.parametrize(
+    ("share", "contact"), [(None, None), (0.0, False), (0.09, False), (0.1, True), (0.5, True)]
+)
+def test_a_tumour_touches_the_wall_from_a_tenth_of_its_border_on(tmp_path, monkeypatch, share, contact):
+    monkeypatch.setattr("lunggtv.evaluate.run.contact_share", lambda *_: share)
+    record = evaluated(tmp_path, tumour(), tumour())
+    assert (record["contact_share"], record["contact"]) == (share, contact)
+
+
 def test_the_picture_shows_the_largest_and_the_worst_slice():
     """The largest slice of the label is 4; the draft is farthest off in 8, where there is no label."""
     label, draft = np.zeros((10, 6, 6), np.uint8), np.zeros((10, 6, 6), np.uint8)

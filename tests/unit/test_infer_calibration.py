@@ -12,7 +12,7 @@ from lunggtv.infer.calibration import (
     dice_curve,
     lesion_curve,
 )
-from lunggtv.infer.expected_dice import ExpectedDice, fit_expected_dice, measure_quality
+from lunggtv.infer.expected_dice import ExpectedDice, figures, fit_expected_dice, measure_quality
 from lunggtv.infer.uncertainty import Uncertainty
 
 
@@ -124,6 +124,29 @@ def test_a_single_figure_is_learnt_as_ridge_regression_says():
         dice.mean() + weight * (0.85 - soft.mean()) / soft.std()
     )
     assert learnt.estimate(uncertainty(0.0)) == 0.0, "never below 0"
+
+
+def test_figures_of_zero_are_known_ones():
+    """Members that have nothing in common, and a border without any doubt, say as much as others."""
+    assert figures(uncertainty(0.9, entropy_bits=0.0, mirror_dice=0.0)) == {
+        "certainty": 1.0, "soft_dice": 0.9, "mirror_dice": 0.0,
+    }  # fmt: skip
+    assert figures(uncertainty(0.9)) == {"certainty": 0.5, "soft_dice": 0.9}
+    assert figures(uncertainty(None)) == {}
+
+
+def test_figures_that_go_together_share_their_weight():
+    """Two figures that both speak for a good draft have the weights of plain ridge regression, not more."""
+    rng = np.random.default_rng(4)
+    soft = rng.uniform(0.4, 0.95, 30)
+    entropy = 1 - soft + rng.normal(0, 0.05, 30)
+    dice = 0.9 * soft + rng.normal(0, 0.03, 30)
+    learnt = fit_expected_dice([uncertainty(s, e) for s, e in zip(soft, entropy, strict=True)], list(dice))
+    x = np.column_stack([1 - entropy, soft])
+    z = (x - x.mean(axis=0)) / x.std(axis=0)
+    weights = np.linalg.solve(z.T @ z + np.eye(2), z.T @ (dice - dice.mean()))
+    assert (weights > 0).all() and learnt.names == ("certainty", "soft_dice")
+    assert learnt.weights == pytest.approx(weights)
 
 
 def test_few_patients_teach_no_expected_dice():

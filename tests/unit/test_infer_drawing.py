@@ -232,6 +232,11 @@ def test_a_sure_draft_has_no_reason():
         ({"fallback": True}, "No plausible lungs were found"),
         ({"faces": ["cranial", "left"]}, "reaches the cranial, left end of the lung box"),
         ({"expected_dice": 0.55}, "expected Dice is 0.55, below 0.70"),
+        ({"expected_dice": 0.0}, "expected Dice is 0.00, below 0.70"),
+        (
+            {"uncertainty": Uncertainty(2, 0.1, 0.0, None, 2.0, 0.9, 1.0)},
+            "mean Dice with each other is 0.00, below",
+        ),
         ({"uncertainty": Uncertainty(5, 0.1, 0.4, None, 0.5, 0.9, 1.0)}, "5 predictions disagree"),
         ({"uncertainty": Uncertainty(1, 0.9, None, None, None, 0.5, 0.8)}, "mean entropy 0.90 bits"),
     ],

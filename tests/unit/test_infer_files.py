@@ -160,6 +160,8 @@ def test_a_draft_tells_the_expected_dice_that_its_own_lesson_gives_it(tmp_path, 
     write_json(tmp_path / "lessons.json", lessons)
     record = draft(tmp_path, tmp_path / "lessons.json", fold=fold, height=0.95)
     assert record["expected_dice"] == pytest.approx(expected)
+    nothing = draft(tmp_path, tmp_path / "lessons.json", fold=fold, height=0.0)
+    assert nothing["expected_dice"] == 0.0, "of nothing drawn none is expected"
     told = [text for text in record["review"] if "expected Dice" in text]
     assert told == ([] if expected >= 0.7 else [f"The expected Dice is {expected:.2f}, below 0.70."])
 
@@ -169,6 +171,7 @@ def test_no_gtv_is_said_aloud(tmp_path, calibration, caplog):
         record = draft(tmp_path, calibration, probability=np.full((10, 15, 19), 0.2))
     assert record["lesions"] == []
     assert record["volume_ml"] == 0
+    assert record["expected_dice"] is None
     assert record["review"][0].startswith("No GTV found (highest probability 0.20, drawn from 0.50)")
     assert "Patient p: No GTV found" in caplog.text
     mask, _ = read_image(tmp_path / "gtv.nii.gz")

@@ -90,6 +90,17 @@ def test_the_same_models_give_the_same_package(made, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["again.zip"]
 
 
+def test_a_package_may_bring_no_other_settings_than_those_of_its_models(made, tmp_path):
+    """Settings for data or training would decide what is read and who takes part."""
+    with zipfile.ZipFile(made[0]) as archive:
+        manifest = json.loads(archive.read("package.json"))
+    for changed in (SETTINGS | {"data": {"labelled": "/elsewhere"}}, {"cache": SETTINGS["cache"]}):
+        with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
+            archive.writestr("package.json", json.dumps(manifest | {"settings": changed}))
+        with pytest.raises(DamagedFile, match=r"package\.json is not as a package has it"):
+            read_manifest(tmp_path / "other.zip")
+
+
 def test_settings_are_read_at_a_glance(made):
     assert read_manifest(made[0])["settings"] == SETTINGS
     assert read_manifest(made[0])["folds"] == 2

@@ -325,6 +325,14 @@ def test_an_image_without_a_place_in_the_patient_is_warned(tmp_path):
     assert (outcome.verdict["verdict"], outcome.codes) == ("warned", ["no_orientation"])
 
 
+def test_what_was_noticed_before_a_refusal_is_told_with_it(tmp_path):
+    files = write_pair(tmp_path / "7", chest_hu() // 2, grid=replace(GRID, origin_mm=(0.0, 0.0, 0.0)))
+    for path in (files.image, files.label):
+        patched(path, 252, "<2h", 0, 0)
+    outcome = ingest(files, tmp_path)
+    assert (outcome.verdict["verdict"], outcome.codes) == ("rejected", ["no_orientation", "not_hu"])
+
+
 def test_every_direction_is_told_in_lps(tmp_path):
     flipped = replace(
         GRID, direction=(-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0), origin_mm=(174.0, 140.0, -50.0)

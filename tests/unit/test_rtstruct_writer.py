@@ -240,10 +240,14 @@ def test_uids_follow_the_content(ct, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:The value length")
-def test_names_in_another_character_set_and_overlong_values_are_copied(tmp_path):
+@pytest.mark.parametrize(
+    ("character_set", "name"),
+    [("ISO_IR 192", "Müller^Jürgen"), ("ISO_IR 192", "山田^太郎"), ("ISO_IR 144", "Люкceмбypг")],
+)
+def test_names_in_another_character_set_and_overlong_values_are_copied(tmp_path, character_set, name):
     def rename(dataset, z):
-        dataset.SpecificCharacterSet = "ISO_IR 192"
-        dataset.PatientName = "Müller^Jürgen"
+        dataset.SpecificCharacterSet = character_set
+        dataset.PatientName = name
         with pydicom.config.disable_value_validation():
             dataset.StudyID = "longer than sixteen characters"
 
@@ -252,7 +256,7 @@ def test_names_in_another_character_set_and_overlong_values_are_copied(tmp_path)
     mask = np.ones(series.grid.shape, np.uint8)
     write_rtstruct(mask, sorted((tmp_path / "ct").iterdir()), tmp_path / "gtv.dcm", "GTV", "test")
     found = pydicom.dcmread(tmp_path / "gtv.dcm")
-    assert str(found.PatientName) == "Müller^Jürgen"
+    assert (found.SpecificCharacterSet, str(found.PatientName)) == (character_set, name)
     assert found.StudyID == "longer than sixteen characters"
 
 

@@ -156,6 +156,11 @@ def test_volume_strata_part_the_patients(volumes, edges):
     assert sorted(r["label_ml"] for group in strata.values() for r in group) == sorted(volumes)
 
 
+def test_outcomes_that_nobody_had_are_counted_as_none():
+    summary = summarise_records([record("1", block(4), block(4))], COHORT)
+    assert summary["outcomes"] == {"scored": 1, "missed": 0, "false_alarm": 0, "both_empty": 0}
+
+
 def test_a_volume_on_an_edge_belongs_to_the_larger():
     strata = by_volume([{"label_ml": volume} for volume in (0.0, 5.0, 10.0)], [5.0, 10.0])
     assert [[record["label_ml"] for record in group] for group in strata.values()] == [[0.0], [5.0], [10.0]]

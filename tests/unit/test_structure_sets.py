@@ -83,6 +83,24 @@ def test_files_without_prefix_are_read(tmp_path: Path, syntax: str, meta: bool) 
     assert scan.notes == ()
 
 
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
+def test_files_kept_with_the_command_that_sent_them_are_read(tmp_path: Path, syntax: str) -> None:
+    """Length, class and field of a DIMSE command stand first, without representations (PS3.7, 6.3.1)."""
+    write_ct(tmp_path / "ct", replace(CT, syntax=syntax))
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": BOXES}, Reference(CT))
+    command = b"".join(
+        struct.pack("<HHI", 0, element, len(value)) + value
+        for element, value in (
+            (0, struct.pack("<I", 36)),
+            (2, b"1.2.840.10008.5.1.4.1.1.481.3\0"),
+            (0x100, b"\1\0"),
+        )
+    )
+    strip(tmp_path / "rs.dcm", meta=False)
+    (tmp_path / "rs.dcm").write_bytes(command + (tmp_path / "rs.dcm").read_bytes())
+    assert read(tmp_path).label.sum() == 36
+
+
 def test_a_set_without_prefix_beside_an_older_one_is_not_overlooked(patient: Path) -> None:
     write_rtstruct(patient / "old.dcm", {"GTV": BOXES[:1]}, Reference(CT))
     strip(patient / "rs.dcm", meta=False)

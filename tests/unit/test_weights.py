@@ -38,6 +38,12 @@ def test_round_trip_predicts_the_same(saved):
     assert set(CARD) <= set(loaded.card)
 
 
+def test_a_model_goes_to_the_device_that_was_asked_for(saved):
+    _, weights, model = saved
+    loaded = load_model(weights, model, "meta")
+    assert {parameter.device.type for parameter in loaded.network.parameters()} == {"meta"}
+
+
 def test_same_weights_same_bytes(saved, tmp_path):
     network, weights, model = saved
     again = tmp_path / "again.safetensors", tmp_path / "again.json"
@@ -66,7 +72,7 @@ def test_bad_card_is_named(saved, content):
 def test_missing_weights_are_named(saved):
     _, weights, model = saved
     weights.unlink()
-    with pytest.raises(DamagedFile, match=r"weights\.safetensors"):
+    with pytest.raises(DamagedFile, match=r"weights\.safetensors: cannot be read"):
         load_model(weights, model)
 
 
