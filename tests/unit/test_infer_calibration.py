@@ -176,5 +176,11 @@ def test_few_failures_give_no_interval():
     assert more["auroc_ci95"][0] < 8 / 9 <= more["auroc_ci95"][1]
 
 
+def test_the_worst_estimate_has_an_auroc_of_zero_and_an_interval():
+    """Failures expected best, the rest worst: every draw that has both kinds gives 0."""
+    worst = measure_quality([0.9, 0.9, 0.9, 0.1, 0.1, 0.1], [0.1, 0.1, 0.1, 0.9, 0.9, 0.9])
+    assert (worst["auroc"], worst["auroc_ci95"]) == (0.0, [0.0, 0.0])
+
+
 def test_no_auroc_without_failures():
     assert measure_quality([0.7, 0.8], [0.9, 0.9])["auroc"] is None

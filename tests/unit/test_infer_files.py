@@ -229,6 +229,28 @@ def test_fixed_settings_are_taken_as_they_are(tmp_path):
         assert (lesson["threshold"], lesson["smallest_lesion_ml"]) == (0.6, 2.0)
 
 
+def test_a_smallest_lesion_of_zero_is_a_setting_and_keeps_every_part(tmp_path):
+    patients = labelled_cohort(tmp_path)
+    calibrate(patients, DrawingSettings(0.4, 0.0), tmp_path / "calibration.json")
+    found = read_json(tmp_path / "calibration.json")
+    assert {lesson["smallest_lesion_ml"] for lesson in (found["all"], *found["folds"].values())} == {0.0}
+    # Specks of noise at 0.29, which any learnt size would drop.
+    calibrate(patients, DrawingSettings(0.29, 0.0), tmp_path / "calibration.json")
+    assert {
+        lesson["smallest_lesion_ml"] for lesson in read_json(tmp_path / "calibration.json")["folds"].values()
+    } == {0.0}
+    calibrate(patients, DrawingSettings(0.29, None), tmp_path / "calibration.json")
+    assert read_json(tmp_path / "calibration.json")["all"]["smallest_lesion_ml"] > 0.0
+
+
+def test_drafts_that_are_expected_to_fail_count_in_the_quality_of_the_estimate(tmp_path):
+    """At 0.43 nothing is drawn of every third patient: an expected Dice of 0, and right."""
+    calibrate(labelled_cohort(tmp_path, count=18), DrawingSettings(0.43, None), tmp_path / "calibration.json")
+    found = read_json(tmp_path / "calibration.json")
+    assert sum(row["expected_dice"] == 0.0 for row in found["patients"]) == 6
+    assert (found["quality"]["patients"], found["quality"]["failed"]) == (18, 6)
+
+
 def test_what_a_fold_is_taught_never_depends_on_its_own_patients(tmp_path):
     calibrate(labelled_cohort(tmp_path), FREE, tmp_path / "a.json")
     calibrate(labelled_cohort(tmp_path, changed="2"), FREE, tmp_path / "b.json")

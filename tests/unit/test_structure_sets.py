@@ -91,13 +91,14 @@ def test_files_kept_with_the_command_that_sent_them_are_read(tmp_path: Path, syn
     command = b"".join(
         struct.pack("<HHI", 0, element, len(value)) + value
         for element, value in (
-            (0, struct.pack("<I", 36)),
+            (0, struct.pack("<I", 48)),
             (2, b"1.2.840.10008.5.1.4.1.1.481.3\0"),
             (0x100, b"\1\0"),
         )
     )
-    strip(tmp_path / "rs.dcm", meta=False)
-    (tmp_path / "rs.dcm").write_bytes(command + (tmp_path / "rs.dcm").read_bytes())
+    content = (tmp_path / "rs.dcm").read_bytes()
+    end = 132 + 12 + int.from_bytes(content[140:144], "little")  # of the file meta information
+    (tmp_path / "rs.dcm").write_bytes(content[:end] + command + content[end:])
     assert read(tmp_path).label.sum() == 36
 
 

@@ -1,6 +1,7 @@
 """What stands above a patient's picture is what was found, in every outcome."""
 
 import pytest
+from lunggtv.evaluate import run_draft
 from lunggtv.evaluate.run import _title
 
 RECORD = {
@@ -26,3 +27,20 @@ RECORD = {
 )
 def test_title(changes, title):
     assert _title(RECORD | changes) == title
+
+
+@pytest.mark.parametrize(
+    ("changes", "title"),
+    [
+        ({}, "Patient 7: draft of 3.5 ml in 1 part, expected Dice 0.61; no label to score it against"),
+        (
+            {"lesions": [{}, {}], "expected_dice": 0.0},
+            "Patient 7: draft of 3.5 ml in 2 parts, expected Dice 0.00; no label to score it against",
+        ),
+        ({"expected_dice": None}, "Patient 7: draft of 3.5 ml in 1 part; no label to score it against"),
+        ({"lesions": []}, "Patient 7: NO GTV FOUND"),
+    ],
+)
+def test_title_of_a_draft_without_a_label(changes, title):
+    record = {"patient": "7", "lesions": [{}], "volume_ml": 3.46, "expected_dice": 0.61}
+    assert run_draft._title(record | changes) == title

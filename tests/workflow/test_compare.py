@@ -58,6 +58,11 @@ def test_another_tool_and_another_run_are_compared_pair_by_pair(analysis):
     dice = rows["dice"]
     assert float(dice["nnU-Net"]) - float(dice["LungGTV"]) == pytest.approx(gain, abs=1e-5)
     assert dice["LungGTV"] == dice["seed2"]
+    assert analysis.reruns() == {}
+    for name in ("sets.tsv", "sets.html"):
+        (results / "compare" / name).unlink()
+        assert analysis.reruns()["gather_sets"] == 1, name
+        (results / "compare" / name).touch()
     assert read_tsv(results / "compare/nnU-Net/patients.tsv")[0]["patient"] == "3"
     assert "Against nnU-Net" in (results / "landing.rst").read_text(encoding="utf-8")
     report = (results / "report.html").read_text(encoding="utf-8")

@@ -2,8 +2,9 @@
 
 import base64
 
+import pytest
 from lunggtv.provenance import file_digest
-from lunggtv.storage import read_json, read_tsv
+from lunggtv.storage import read_json, read_tsv, write_json
 
 from tests.conftest import DICOM, FOLDS, LABELLED
 from tests.workflow.engine import Analysis
@@ -59,3 +60,33 @@ def test_what_the_drafts_expect_of_themselves_is_measured(finished):
     assert read_json(finished.work / f"results/infer/{NEW}/infer.json")["expected_dice_quality"] == quality
     # Five patients teach no expected Dice, and the report says so.
     assert quality is None and "carry no estimate of their own quality" in landing
+
+
+def test_a_labelled_patient_is_drawn_as_the_other_folds_teach_and_others_as_all_do(analysis):
+    path = analysis.work / "results/infer/calibration.json"
+    calibration = read_json(path)
+    calibration["all"]["threshold"] = 0.5
+    for fold in range(FOLDS):
+        calibration["folds"][str(fold)]["threshold"] = round(0.1 * (fold + 1), 1)
+    write_json(path, calibration)
+    path.with_name(f".{path.name}.sha256").unlink()  # as if it had been made so
+    analysis.run("infer")
+    for patient in [*PATIENTS, NEW]:
+        record = read_json(analysis.work / f"results/infer/{patient}/infer.json")
+        folds = {model["fold"] for model in record["models"]}
+        expected = 0.5 if patient == NEW else 0.1 * (folds.pop() + 1)
+        assert record["threshold"] == pytest.approx(expected), patient
+
+
+@pytest.mark.parametrize(
+    ("figure", "words"),
+    [
+        ("dice_by_volume", "Dice against tumour volume"),
+        ("distributions", "surface Dice at 2 mm"),
+        ("calibration", "these drafts carry no estimate of their own quality"),
+    ],
+)
+def test_each_figure_shows_what_its_name_says(finished, figure, words):
+    """Matplotlib writes every text of a figure as a comment beside its outlines."""
+    drawn = (finished.work / f"results/evaluate/{figure}.svg").read_text(encoding="utf-8")
+    assert f"<!-- {words}" in drawn

@@ -1,5 +1,6 @@
 """The report opens in a browser without a network: every category and result is shown, and no script fails."""
 
+import base64
 import html
 import json
 import re
@@ -96,3 +97,13 @@ class TestInABrowser:
 def test_it_loads_nothing_from_elsewhere(finished):
     page = (finished.work / "results/report.html").read_text(encoding="utf-8")
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=.https?://", page)
+
+
+def test_it_is_made_for_the_settings_of_the_run_wherever_they_stand(analysis):
+    """The unlabelled patient is known from a settings file of another name alone."""
+    report = analysis.work / "results/report.html"
+    report.unlink()
+    (analysis.work / "config.yaml").rename(analysis.work / "study.yaml")
+    analysis.run("--configfile", str(analysis.work / "study.yaml"), "--forcerun", "collect_timings")
+    picture = (analysis.work / "results/infer/new1/gtv.png").read_bytes()
+    assert base64.b64encode(picture).decode() in report.read_text(encoding="utf-8")
