@@ -15,7 +15,8 @@ from threading import Lock
 
 from tests.mutants.planting import PASSED, PROJECT, Fault, copy_project, outcome_with, read_faults
 
-ROOM_TIMEOUT_S, SUITE_TIMEOUT_S = 600, 3000
+ROOM_TIMEOUT_S, SUITE_TIMEOUT_S = 1200, 3600
+SUITE = ["tests", "--ignore=tests/slurm"]  # copies side by side would share the cluster's ports
 COLUMNS = ("name", "tests", "outcome", "told")
 
 
@@ -62,7 +63,7 @@ def main() -> None:
             return
         tree = trees.get()
         try:
-            tests = tests_of_room(fault, tree) if kind == "room" else []
+            tests = tests_of_room(fault, tree) if kind == "room" else SUITE
             result, told = outcome_with(fault, tree, tests, tree.parent / "temporary", timeout_s)
         finally:
             trees.put(tree)
