@@ -1,6 +1,7 @@
 """The picture of a crop: CT, lungs, GTV and box lie where they are, in every plane, with the head up."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from lunggtv.cache.picture import (
     LINE_HEIGHT,
     LOST,
     PANEL_HEIGHT,
+    PLANES,
     TEXT,
     Scene,
+    _annotate,
     _panel,
     _point_of_interest,
     draw_crop,
@@ -98,6 +101,22 @@ def test_the_picture_has_the_three_planes_side_by_side_and_the_words_around_them
     lines = [picture[:LINE_HEIGHT], *np.split(picture[-2 * LINE_HEIGHT :], 2)]
     assert all((line == TEXT).sum() > 50 for line in lines), "heading and both remarks"
     assert not (plain[:LINE_HEIGHT] == TEXT).any()
+
+
+def test_letters_stand_at_the_sides_of_the_patient(scene):
+    """Columns of axial and coronal planes run to the patient's left, of sagittal ones to the back; the head is up."""
+    placed = []
+    pen = SimpleNamespace(
+        text=lambda place, text, **_: placed.append((text, *place)), rectangle=lambda *_, **__: None,
+        textbbox=lambda *_, **__: (0, 0, 0, 0),
+    )  # fmt: skip
+    for plane, (left, right, top, bottom) in zip(PLANES, ("RLAP", "RLHF", "APHF"), strict=True):
+        placed.clear()
+        _annotate(pen, None, (100, 20, 300, 280), plane, 1.0)
+        at = {text: place for text, *place in placed}
+        assert at[left][0] < 200 < at[right][0] and at[left][1] == at[right][1] == 150
+        assert at[top][1] < 150 < at[bottom][1] and at[top][0] == at[bottom][0] == 200
+    assert [name for name, _ in PLANES] == ["axial", "coronal", "sagittal"]
 
 
 def test_planes_go_through_what_matters_most(scene):

@@ -207,6 +207,17 @@ def test_flat_files_of_other_kinds_are_no_patients(tmp_path):
     assert found["8"].label.name == "8_gtv.nii.gz"
 
 
+@pytest.mark.parametrize(
+    "name", ["Thumbs.db", "desktop.ini", "Desktop.ini", "__MACOSX", "@eaDir", ".DS_Store", ".git"]
+)
+@pytest.mark.parametrize("inside", [True, False])
+def test_what_systems_leave_behind_is_neither_a_patient_nor_a_file_of_one(tmp_path, name, inside):
+    touch(tmp_path, "1/ct/a.dcm", "1/rs.dcm")
+    touch(tmp_path, f"1/{name}/a.dcm" if inside else f"{name}/a.dcm")
+    (files,) = find(tmp_path).values()
+    assert sorted(path.name for path in files.files) == ["a.dcm", "rs.dcm"] and files.problem is None
+
+
 def test_hidden_files_and_clutter_do_not_count(tmp_path):
     touch(tmp_path, "1/data.nii.gz", ".cache/x", "__MACOSX/1/data.nii.gz", "Thumbs.db", "2/.DS_Store", "3/a")
     touch(tmp_path, "3/Thumbs.db", "3/.hidden/b", "readme.txt")

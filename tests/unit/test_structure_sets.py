@@ -279,9 +279,9 @@ def rewrite(path: Path, syntax: str, undefined: bool) -> None:
 # --- other structure sets of the folder -------------------------------------------------------------------------
 
 
-def dated(date: str) -> Callable[[Dataset], None]:
+def dated(date: str, time: str = "101010") -> Callable[[Dataset], None]:
     def change(dataset: Dataset) -> None:
-        dataset.StructureSetDate, dataset.StructureSetTime = date, "101010"
+        dataset.StructureSetDate, dataset.StructureSetTime = date, time
 
     return change
 
@@ -300,6 +300,17 @@ def test_a_newer_set_without_a_gtv_by_the_patterns_is_a_reason_to_look(
     assert "b.dcm" in text and "'Tumor', 'Heart'" in text
     assert ("newer than rs.dcm" in text) == (severity == WARNED)
     assert "2021" not in text and "1010" not in text
+
+
+@pytest.mark.parametrize(
+    ("date", "time", "newer"),
+    [("20200102", "080000", True), ("20191231", "235959", False), ("20200101", "200001", True)],
+)
+def test_days_count_before_hours(patient: Path, date: str, time: str, newer: bool) -> None:
+    edit(patient / "rs.dcm", dated("20200101", "200000"))
+    write_rtstruct(patient / "b.dcm", {"Tumor": BOXES[:1]}, Reference(CT))
+    edit(patient / "b.dcm", dated(date, time))
+    assert ("newer than rs.dcm" in told(read(patient))["other_rtstruct"][1]) == newer
 
 
 def test_a_set_without_date_with_a_name_like_a_gtv_is_a_reason_to_look(patient: Path) -> None:
