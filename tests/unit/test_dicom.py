@@ -398,6 +398,14 @@ def test_a_slice_and_its_copy_without_prefix_are_one(tmp_path: Path) -> None:
     assert codes(scan)["copied_files"] == "copies of other files left out: ct001.dcm."
 
 
+def test_a_number_that_is_none_is_taken_as_missing(tmp_path: Path) -> None:
+    """Nobody needs the acquisition's number where one series is one acquisition."""
+    stored = write_ct(tmp_path, CT, change=on_slice(2, AcquisitionNumber="31719"))
+    for path in tmp_path.iterdir():
+        path.write_bytes(path.read_bytes().replace(b"31719 ", b"1e400 "))
+    np.testing.assert_array_equal(read(tmp_path, label=False).ct, stored.astype(int) - 1024)
+
+
 def test_exact_copies_of_slices_are_left_out(tmp_path: Path) -> None:
     stored = write_ct(tmp_path, CT)
     (tmp_path / "copy").mkdir()
