@@ -32,6 +32,14 @@ def test_the_largest_parts_have_a_row_each():
     assert len(headings(parts(1))) == 1
 
 
+def test_a_part_is_shown_where_it_is_largest():
+    draft = np.zeros(GRID.shape, np.uint8)
+    draft[2:6, 5:7, 10:12] = 1
+    draft[4, 5:9, 10:16] = 1
+    (heading,) = headings(draft)
+    assert "slice 5 of 8" in heading
+
+
 def test_an_empty_draft_says_so():
     assert headings(parts(0)) == ["Nothing is drawn; the middle of the scan"]
 

@@ -40,6 +40,13 @@ def test_dropping_small_parts_changes_dice_as_it_should():
     assert choose_smallest_lesion(np.asarray([[0.8, 0.8, 1.0, 0.0]]), sizes_ml) == 0.3
 
 
+def test_parts_that_touch_by_a_corner_are_one_as_in_drafts():
+    drawn = np.zeros((2, 3, 4), bool)
+    drawn[0, 0, 0] = drawn[1, 1, 1] = True  # 0.2 ml together
+    label = drawn.astype(np.uint8)
+    assert lesion_curve(drawn, label, 0.1, (0.15, 0.25)) == pytest.approx([1.0, 0.0])
+
+
 def test_of_equal_sizes_the_smallest_is_taken():
     assert choose_smallest_lesion(np.asarray([[0.5, 0.7, 0.7, 0.6]]), (0.0, 0.1, 0.2, 0.3)) == 0.1
 

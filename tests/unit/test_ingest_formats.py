@@ -131,15 +131,15 @@ def test_big_endian_and_skipped_bytes(tmp_path):
     assert outcome.codes == ["unreadable"] and "raw or gzip" in outcome.words
 
 
-def test_a_big_endian_metaimage(tmp_path):
+def test_a_big_endian_metaimage_with_letters_beyond_ascii(tmp_path):
     path = tmp_path / "data.mha"
     header = (
-        "ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = True\n"
+        "ObjectType = Image\nComment = für Thorax\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = True\n"
         "CompressedData = True\n"
         "TransformMatrix = 1 0 0 0 1 0 0 0 1\nOffset = 0 0 0\nElementSpacing = 8 8 6\nDimSize = 44 36 16\n"
         "ElementType = MET_SHORT\nElementDataFile = LOCAL\n"
     )
-    path.write_bytes(header.encode() + zlib.compress(chest_hu().astype(">i2").tobytes()))
+    path.write_bytes(header.encode("latin-1") + zlib.compress(chest_hu().astype(">i2").tobytes()))
     assert np.array_equal(ct_of(unlabelled(path), tmp_path), chest_hu())
 
 

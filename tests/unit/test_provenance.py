@@ -1,12 +1,20 @@
 """The code fingerprint: what a stage imports, and nothing that does not change a result."""
 
 import ast
+import hashlib
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import pytest
-from lunggtv.provenance import _read_source, array_digest, code_fingerprint, library_version, stripped
+from lunggtv.provenance import (
+    _read_source,
+    array_digest,
+    code_fingerprint,
+    file_digest,
+    library_version,
+    stripped,
+)
 
 ROOT = Path(__file__).parents[2] / "workflow"
 SOURCES = sorted(path for path in ROOT.rglob("*.py") if path.stat().st_size)
@@ -127,3 +135,13 @@ def test_the_digest_of_an_array_knows_its_type_and_its_shape():
     digests = {array_digest(one) for one in (array, *others)}
     assert len(digests) == 5
     assert array_digest(np.asfortranarray(others[0])) == array_digest(others[0])
+
+
+@pytest.mark.parametrize("size", [0, 1, (1 << 20) + 1, 3 << 20])
+def test_the_digest_of_a_file_is_that_of_all_its_bytes(tmp_path, size):
+    path = tmp_path / "volume.h5"
+    path.write_bytes(bytes(size))
+    before = file_digest(path)
+    assert before == hashlib.sha256(bytes(size)).hexdigest()
+    path.write_bytes(bytes(max(size - 1, 0)) + b"1")
+    assert file_digest(path) != before

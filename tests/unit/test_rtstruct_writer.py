@@ -260,9 +260,12 @@ def test_names_in_another_character_set_and_overlong_values_are_copied(tmp_path,
     assert found.StudyID == "longer than sixteen characters"
 
 
-def test_slice_without_frame_of_reference_is_refused_without_naming_anybody(tmp_path):
+@pytest.mark.parametrize("empty", [False, True])
+def test_slice_without_frame_of_reference_is_refused_without_naming_anybody(tmp_path, empty):
     def drop(dataset, z):
-        del dataset.FrameOfReferenceUID
+        dataset.FrameOfReferenceUID = ""
+        if not empty:
+            del dataset.FrameOfReferenceUID
 
     series = CtSeries(slices=3)
     write_ct(tmp_path / "ct", series, change=drop)

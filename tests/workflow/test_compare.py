@@ -60,9 +60,22 @@ def test_another_tool_and_another_run_are_compared_pair_by_pair(analysis):
     assert dice["LungGTV"] == dice["seed2"]
     assert analysis.reruns() == {}
     for name in ("sets.tsv", "sets.html"):
-        (results / "compare" / name).unlink()
+        lost = (results / "compare" / name).rename(analysis.work / name)
         assert analysis.reruns()["gather_sets"] == 1, name
-        (results / "compare" / name).touch()
+        lost.rename(results / "compare" / name)
+    record = json.loads((results / "compare/nnU-Net/comparison.json").read_text(encoding="utf-8"))
+    assert (record["first"], record["second"]) == ("LungGTV", "nnU-Net")
+    mean = sum(scores["dice"] for scores in ours.values()) / LABELLED
+    assert record["metrics"]["dice"]["first"]["mean"] == pytest.approx(mean)
+    assert record["metrics"]["dice"]["second"]["mean"] == pytest.approx(mean + gain)
+    for table, page in (("comparison", "every metric"), ("patients", "every patient")):
+        text = (results / f"compare/nnU-Net/{table}.html").read_text(encoding="utf-8")
+        columns = (
+            (results / f"compare/nnU-Net/{table}.tsv").read_text(encoding="utf-8").splitlines()[0].split("\t")
+        )
+        assert f"LungGTV and nnU-Net: {page}" in text and all(
+            column.replace("_", " ") in text for column in columns
+        ), table
     assert read_tsv(results / "compare/nnU-Net/patients.tsv")[0]["patient"] == "3"
     assert "Against nnU-Net" in (results / "landing.rst").read_text(encoding="utf-8")
     report = (results / "report.html").read_text(encoding="utf-8")

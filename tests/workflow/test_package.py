@@ -5,6 +5,8 @@ import shlex
 import shutil
 
 import pytest
+import yaml
+from lunggtv.infer.package import read_manifest
 from lunggtv.storage import read_json, read_tsv
 
 from tests.conftest import FOLDS, LABELLED
@@ -72,6 +74,16 @@ def test_a_package_with_one_flipped_byte_is_refused(elsewhere):
         "models.zip: the package has changed since it was made. Copy it again." in done.stderr + done.stdout
     )
     assert not (elsewhere.work / DRAFT).exists()
+
+
+def test_a_package_brings_every_setting_that_its_models_depend_on(packaged):
+    used = yaml.safe_load((packaged.work / "config.yaml").read_text(encoding="utf-8"))["cache"]
+    shipped = yaml.safe_load((packaged.project / "config.yaml").read_text(encoding="utf-8"))
+    settings = read_manifest(packaged.work / "results/package.zip")["settings"]
+    assert settings == {
+        "cache": used | {"keep_native_within": shipped["cache"]["keep_native_within"]},
+        "infer": {"mirror": shipped["infer"]["mirror"]},
+    }
 
 
 def test_a_package_names_nobody(packaged):

@@ -12,7 +12,7 @@ from tests.workflow.engine import new_analysis
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory, raw_cohort):
-    """Two good patients, a truncated scan, an empty folder and a twin; run as far as the caches."""
+    """Two good patients, a truncated scan, an empty folder, a twin, a link that leads out; run as far as the caches."""
     analysis = new_analysis(tmp_path_factory.mktemp("mixed"))
     raw = analysis.work / "raw/labelled"
     for patient in ("1", "2", "3"):
@@ -24,6 +24,7 @@ def mixed(tmp_path_factory, raw_cohort):
     # The same voxels in other clothes: another gzip stream.
     content = gzip.decompress((raw / "4/data.nii.gz").read_bytes())
     (raw / "4/data.nii.gz").write_bytes(gzip.compress(content, compresslevel=1, mtime=5))
+    (raw / "5").symlink_to(raw_cohort / "labelled/5")
     (analysis.work / "config.yaml").write_text("folds: {count: 2}\n")
     return analysis, analysis.run("cache", check=False)
 
@@ -46,7 +47,8 @@ def test_the_others_went_on(mixed):
 def test_every_patient_has_a_verdict_and_a_row(mixed):
     analysis, _ = mixed
     rows = {row["patient"]: row for row in read_tsv(analysis.work / "results/ingest/verdicts.tsv")}
-    assert list(rows) == ["1", "2", "3", "4", "Zoë B"]
+    assert list(rows) == ["1", "2", "3", "4", "5", "Zoë B"]
+    assert rows["5"]["verdict"] == "rejected" and "symbolic link" in rows["5"]["reasons"]
     assert rows["1"]["verdict"] in ("accepted", "warned")
     assert rows["2"]["verdict"] == rows["Zoë B"]["verdict"] == "rejected"
     assert "data.nii.gz" in rows["2"]["reasons"]
@@ -65,7 +67,7 @@ def test_the_report_shows_the_verdicts(mixed):
 
 def test_excluding_them_with_reasons_lets_the_rest_pass(mixed, tmp_path):
     analysis = mixed[0].copied_to(tmp_path / "copy")
-    reasons = {"2": "lost at the archive", "4": "copy of 3", "Zoë B": "empty"}
+    reasons = {"2": "lost at the archive", "4": "copy of 3", "5": "elsewhere", "Zoë B": "empty"}
     (analysis.work / "config.yaml").write_text(
         f"folds: {{count: 2}}\ndata: {{exclude: {json.dumps(reasons)}}}\n"
     )

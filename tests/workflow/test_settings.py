@@ -42,7 +42,7 @@ SETTINGS = {
         "ema_decay": 0,
         "deep_supervision": False,
         "deterministic": False,
-        "network": {"name": "segresnet", "width": 8, "blocks": [1]},
+        "network": {"name": "residual_encoder", "width": 3, "max_width": 5, "blocks": [2, 1]},
     },
     "infer": {"threshold": 0.2, "smallest_lesion_ml": 0.5, "probability": True, "roi_name": "GTVp"},
     "evaluate": {"tolerances_mm": [4], "volume_edges_ml": [], "resamples": 100},
@@ -53,8 +53,9 @@ FOLDS = {"1": 1, "2": 0, "3": 1}
 @pytest.fixture(scope="module")
 def analysis(tmp_path_factory):
     analysis = new_analysis(tmp_path_factory.mktemp("settings"))
-    for plan in plan_cohort(PhantomSettings(4, 0, 0, DEMO, 3)):
+    for plan in plan_cohort(PhantomSettings(3, 0, 0, DEMO, 3)):
         write_patient(plan, analysis.work / "study" / plan.patient)
+    (analysis.work / "study/4").mkdir()
     rows = ["patient\tfold", *(f"{patient}\t{fold}" for patient, fold in FOLDS.items())]
     (analysis.work / "folds.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     (analysis.work / "config.yaml").write_text(yaml.safe_dump(SETTINGS), encoding="utf-8")
@@ -111,7 +112,7 @@ def test_training_is_told_and_done_as_set(analysis):
         assert (
             card["config"].items() >= {key: SETTINGS["train"][key] for key in ("optimiser", "batch")}.items()
         )
-        assert card["architecture"]["name"] == "segresnet"
+        assert card["architecture"]["widths"][:2] == [3, 5]
         assert sorted(card["train_patients"]) == [p for p, own in FOLDS.items() if own != fold]
         (first, _) = read_tsv(analysis.work / f"results/train/fold{fold}/history.tsv")
         assert float(first["learning_rate"]) == 0.001
