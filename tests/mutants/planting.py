@@ -98,7 +98,7 @@ def outcome(tree: Path, tests: Sequence[str], temporary: Path, timeout_s: float)
         )
     except subprocess.TimeoutExpired:
         return HUNG, f"after {timeout_s:.0f} s"
-    told = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    told = [line for line in done.stdout.splitlines() if line.startswith(("FAILED tests", "ERROR tests"))]
     if done.returncode not in (0, 1, 2):
         raise RuntimeError(f"pytest ended with {done.returncode}: {done.stdout}{done.stderr}")
     return (NOTICED if done.returncode else PASSED), "; ".join(told)
