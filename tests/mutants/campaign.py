@@ -13,7 +13,8 @@ from pathlib import Path
 from queue import Queue
 from threading import Lock
 
-from tests.mutants.planting import PASSED, PROJECT, Fault, copy_project, outcome_with, read_faults
+from tests.mutants.planting import PASSED, Fault, copy_project, outcome_with, read_faults
+from tests.workflow.engine import PROJECT
 
 ROOM_TIMEOUT_S, SUITE_TIMEOUT_S = 1200, 3600
 SUITE = ["tests", "--ignore=tests/slurm"]  # copies side by side would share the cluster's ports

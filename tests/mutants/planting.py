@@ -1,7 +1,6 @@
 """Small faults, planted one by one into a copy of the project, to see whether the tests notice."""
 
 import os
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -9,11 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-PROJECT = Path(__file__).parents[2]
-COPIED = (
-    "Snakefile", "config.yaml", "pyproject.toml", "Makefile", "README.md", "LICENSE", "workflow", "profiles", "envs",
-    "tests", "docs", "bench",
-)  # fmt: skip
+from tests.workflow.engine import PROJECT, SOURCES, copy_sources
+
 PASSED, NOTICED, HUNG = "passed", "noticed", "hung"
 
 
@@ -27,7 +23,6 @@ class Fault:
     new: str
     harm: str
     tests: tuple[str, ...] = ()
-    room: str = ""
 
 
 def read_faults(path: Path) -> list[Fault]:
@@ -35,13 +30,12 @@ def read_faults(path: Path) -> list[Fault]:
     rows = tomllib.loads(path.read_text(encoding="utf-8"))["fault"]
     return [
         Fault(
-            row.get("name") or row.get("id") or f"{Path(row['file']).stem} {number}",
+            row.get("name", f"{Path(row['file']).stem} {number}"),
             row["file"],
             row["old"],
             row["new"],
-            row.get("harm") or row["effect"],
+            row["harm"],
             tuple(row.get("tests", ())),
-            row.get("room", ""),
         )
         for number, row in enumerate(rows, 1)
     ]
@@ -61,14 +55,10 @@ def with_fault(fault: Fault, tree: Path = PROJECT) -> str:
 
 
 def copy_project(folder: Path) -> Path:
-    """A copy of what tests need, without compiled files, which could outlive a fault."""
-    folder.mkdir(parents=True)
-    for name in COPIED:
-        source = PROJECT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".work*"))
-        else:
-            shutil.copy2(source, folder / name)
+    """A copy of what tests need."""
+    copy_sources(
+        (*SOURCES, "pyproject.toml", "Makefile", "README.md", "LICENSE", "tests", "docs", "bench"), folder
+    )
     return folder
 
 
@@ -81,20 +71,17 @@ def outcome(tree: Path, tests: Sequence[str], temporary: Path, timeout_s: float)
     Raises:
         RuntimeError: pytest could not run these tests, as when one does not exist.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-x",
-        "-p",
-        "no:cacheprovider",
-        f"--basetemp={temporary}",
-        *tests,
-    ]
+    command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", f"--basetemp={temporary}"]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
     try:
         done = subprocess.run(
-            command, cwd=tree, env=environment, capture_output=True, text=True, check=False, timeout=timeout_s
+            [*command, *tests],
+            cwd=tree,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout_s,
         )
     except subprocess.TimeoutExpired:
         return HUNG, f"after {timeout_s:.0f} s"

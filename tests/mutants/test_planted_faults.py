@@ -7,13 +7,13 @@ import pytest
 from tests.mutants.planting import (
     NOTICED,
     PASSED,
-    PROJECT,
     copy_project,
     outcome,
     outcome_with,
     read_faults,
     with_fault,
 )
+from tests.workflow.engine import PROJECT
 
 FAULTS = read_faults(Path(__file__).with_name("faults.toml"))
 TIMEOUT_S = 300

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,12 +90,17 @@ def job_counts(output: str) -> dict[str, int]:
 def new_analysis(folder: Path) -> Analysis:
     """A copy of the project's sources and an empty working directory beside it."""
     project, work = folder / "project", folder / "work"
-    project.mkdir(parents=True)
+    copy_sources(SOURCES, project)
     work.mkdir()
-    for name in SOURCES:
+    return Analysis(project, work)
+
+
+def copy_sources(names: Iterable[str], folder: Path) -> None:
+    """Copy parts of the project into a new folder, without compiled files, which could outlive an edit."""
+    folder.mkdir(parents=True)
+    for name in names:
         source = PROJECT / name
         if source.is_dir():
-            shutil.copytree(source, project / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".work*"))
         else:
-            shutil.copy2(source, project / name)
-    return Analysis(project, work)
+            shutil.copy2(source, folder / name)

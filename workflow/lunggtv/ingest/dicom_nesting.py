@@ -56,10 +56,9 @@ class _Walk:
 
     def data_set(self, at: int, last: int) -> None:
         """Pass the elements of the whole data set, up to ``last``."""
+        # A command may stand first, which is written without representations (PS3.7, 6.3.1).
         while self._tag(at) >> 16 == 0:
-            at += 8 + self._number(
-                at + 4
-            )  # a command, which is written without representations (PS3.7, 6.3.1)
+            at += 8 + self._number(at + 4)
         explicit = self._is_explicit(at)
         filled_from = len(self.content.rstrip(b"\0"))
         while at < filled_from:
