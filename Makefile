@@ -19,7 +19,7 @@ demo: env
 	@echo "Metrics: demo/results/evaluate/metrics.tsv and demo/results/evaluate/summary.json"
 
 test: env
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 # Fifty kills, full disks in every stage, a minute of fuzzing, and faults planted in a copy of the code; the summary is
 # printed, and kept in bench/results/faults.md.

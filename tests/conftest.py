@@ -1,13 +1,17 @@
 """One finished run of the whole workflow on a tiny cohort, made once and copied for every case."""
 
+import fcntl
+import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pydicom
 import pytest
 
-from tests.workflow.engine import PROJECT, Analysis, new_analysis
+from tests.workflow.engine import PROJECT, Analysis, analysis_in, new_analysis
 
 SETTINGS = Path(__file__).parent / "workflow/tiny.yaml"
 LABELLED, UNLABELLED, FOLDS = 5, 1, 3
@@ -28,14 +32,36 @@ def make_raw(folder: Path, labelled: int, unlabelled: int, *options: str) -> Non
     subprocess.run(command, cwd=PROJECT / "workflow", check=True, capture_output=True)
 
 
+def shared_folder(tmp_path_factory) -> Path:
+    """The temporary folder of all processes of this test run."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
+    """The folder, made by the process that first needs it, while the others that need it wait."""
+    done = folder.with_suffix(".done")
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # what a failed attempt left
+            folder.mkdir()
+            make(folder)
+            done.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def raw_cohort(tmp_path_factory) -> Path:
     """Raw folders of one labelled and one unlabelled patient more than the finished run has."""
-    folder = tmp_path_factory.mktemp("cohort")
+    return made_once(shared_folder(tmp_path_factory) / "cohort", make_cohort)
+
+
+def make_cohort(folder: Path) -> None:
+    """Write the phantoms, one as DICOM with an identity to look for."""
     make_raw(folder, LABELLED + 1, UNLABELLED + 1, "--dicom", "1")
     for path in (folder / "labelled" / DICOM).rglob("*.dcm"):
         plant_identity(path)
-    return folder
 
 
 def plant_identity(path: Path) -> None:
@@ -51,14 +77,17 @@ def plant_identity(path: Path) -> None:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, raw_cohort) -> Analysis:
     """A finished analysis: 5 labelled patients, 1 unlabelled, 3 folds. Never change it; copy it."""
-    analysis = new_analysis(tmp_path_factory.mktemp("finished"))
-    for kind, count in (("labelled", LABELLED), ("unlabelled", UNLABELLED)):
-        (analysis.work / "raw" / kind).mkdir(parents=True)
-        for source in sorted((raw_cohort / kind).iterdir())[:count]:
-            subprocess.run(["cp", "-a", source, analysis.work / "raw" / kind], check=True)
-    (analysis.work / "config.yaml").write_text(SETTINGS.read_text(encoding="utf-8"), encoding="utf-8")
-    analysis.run()
-    return analysis
+
+    def make(folder: Path) -> None:
+        analysis = new_analysis(folder)
+        for kind, count in (("labelled", LABELLED), ("unlabelled", UNLABELLED)):
+            (analysis.work / "raw" / kind).mkdir(parents=True)
+            for source in sorted((raw_cohort / kind).iterdir())[:count]:
+                subprocess.run(["cp", "-a", source, analysis.work / "raw" / kind], check=True)
+        (analysis.work / "config.yaml").write_text(SETTINGS.read_text(encoding="utf-8"), encoding="utf-8")
+        analysis.run()
+
+    return analysis_in(made_once(shared_folder(tmp_path_factory) / "finished", make))
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parents[2]
+from tests.conftest import made_once, shared_folder
+from tests.workflow.engine import PROJECT
 
 
 @pytest.fixture(scope="session")
@@ -21,9 +22,11 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def unpacked(real_data, tmp_path_factory) -> Path:
     """Both archives unpacked: folders ``4dlung-113`` and ``ibsi-phantom``."""
-    folder = tmp_path_factory.mktemp("real")
-    for name in ("4dlung-113", "ibsi-phantom"):
-        with tarfile.open(real_data / f"{name}.tar.xz") as archive:
-            archive.extractall(folder, filter="data")
-        assert (folder / name).is_dir()
-    return folder
+
+    def unpack(folder: Path) -> None:
+        for name in ("4dlung-113", "ibsi-phantom"):
+            with tarfile.open(real_data / f"{name}.tar.xz") as archive:
+                archive.extractall(folder, filter="data")
+            assert (folder / name).is_dir()
+
+    return made_once(shared_folder(tmp_path_factory) / "real", unpack)

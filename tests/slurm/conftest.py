@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import shared_folder
 from tests.workflow.engine import PROJECT
 
 # Jobs look for the cluster's configuration here: the executor plugin passes no SLURM_CONF on.
@@ -63,7 +64,7 @@ def cluster(tmp_path_factory):
     daemons = [start_munge()]
     for name, command in (
         ("slurmctld", ["slurmctld", "-D"]),
-        ("slurmd", on_a_node(tmp_path_factory.getbasetemp())),
+        ("slurmd", on_a_node(shared_folder(tmp_path_factory))),
     ):
         log = (folder / f"{name}.out").open("w")
         daemons.append(subprocess.Popen(command, stdout=log, stderr=log))

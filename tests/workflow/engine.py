@@ -57,7 +57,7 @@ class Analysis:
     def copied_to(self, folder: Path) -> "Analysis":
         """The same sources and results elsewhere, times and Snakemake's records included."""
         folder.mkdir(parents=True)
-        copy = Analysis(folder / "project", folder / "work")
+        copy = analysis_in(folder)
         # `cp -a` keeps times, which shutil only does file by file.
         subprocess.run(["cp", "-a", self.project, copy.project], check=True)
         subprocess.run(["cp", "-a", self.work, copy.work], check=True)
@@ -89,10 +89,15 @@ def job_counts(output: str) -> dict[str, int]:
 
 def new_analysis(folder: Path) -> Analysis:
     """A copy of the project's sources and an empty working directory beside it."""
-    project, work = folder / "project", folder / "work"
-    copy_sources(SOURCES, project)
-    work.mkdir()
-    return Analysis(project, work)
+    analysis = analysis_in(folder)
+    copy_sources(SOURCES, analysis.project)
+    analysis.work.mkdir()
+    return analysis
+
+
+def analysis_in(folder: Path) -> Analysis:
+    """The analysis that lies in a folder."""
+    return Analysis(folder / "project", folder / "work")
 
 
 def copy_sources(names: Iterable[str], folder: Path) -> None:
