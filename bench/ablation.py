@@ -24,10 +24,11 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
-from lunggtv.evaluate.statistics import paired_difference
-from lunggtv.folds import deal_folds, natural_key
-from lunggtv.provenance import library_version
-from lunggtv.storage import read_json, read_tsv, write_json
+from lunggtv.code_identity import library_version
+from lunggtv.cohort.folds import deal_folds
+from lunggtv.files import read_json, write_json
+from lunggtv.statistics import paired_difference
+from lunggtv.tables import natural_key, read_tsv
 from nnunet_peer import machine
 
 ROOT = Path(__file__).parents[1]
@@ -62,11 +63,11 @@ def overlaid(base: dict, change: dict) -> dict:
 @contextmanager
 def replaced(name: str | None):
     """Our function exchanged for one of this file, for a while."""
-    from lunggtv.train import batches, run
+    from lunggtv.train import batches, train_fold
 
     places = {
         "all_axes": (batches, "draw_augmentation", all_axes),
-        "gtv_window": (run, "fit_normalisation", gtv_window),
+        "gtv_window": (train_fold, "fit_normalisation", gtv_window),
     }
     if name is None:
         yield
@@ -108,10 +109,10 @@ def train_and_score(
 ) -> dict:
     """One fold: seconds (of CPU time on a CPU) and the Dice of its held-out patients. Kept on disk by content of
     the settings."""
-    from lunggtv.train.run import FoldFiles, train_fold
-    from lunggtv.train.settings import TrainSettings
     from lunggtv.train.state import fingerprint_of
-    from lunggtv.train.validation import HeldOut, validate_fold
+    from lunggtv.train.train_fold import FoldFiles, train_fold
+    from lunggtv.train.train_settings import TrainSettings
+    from lunggtv.train.validate_fold import HeldOut, validate_fold
 
     settings = TrainSettings.from_config(section)
     content = {"settings": settings.to_dict(), "instead": instead}

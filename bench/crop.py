@@ -22,16 +22,16 @@ from scipy import ndimage
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
-from lunggtv.cache.box import Crop, choose_crop
-from lunggtv.cache.losses import measure_losses
+from lunggtv.cache.cache_settings import CacheSettings, Margins
+from lunggtv.cache.gtv_losses import measure_losses
+from lunggtv.cache.lung_box import Crop, choose_crop
 from lunggtv.cache.lungs import find_lungs
-from lunggtv.cache.settings import CacheSettings, Margins
 from lunggtv.cache.shrinking import shrink, shrink_factors, shrunken_grid
 from lunggtv.geometry import Grid
-from lunggtv.phantom.anatomy import make_phantom
-from lunggtv.phantom.plan import FULL, VARIANTS, PhantomPlan, PhantomSettings, plan_cohort
 from lunggtv.resampling import resample_ct, resample_mask, target_grid
 from lunggtv.volume import read_volume
+from lungphantom.body import paint_phantom
+from lungphantom.plan import FULL, VARIANTS, PhantomPlan, PhantomSettings, plan_cohort
 
 ROOT = Path(__file__).parents[1]
 CRANIAL_MM = (0, 10, 20, 30, 40, 50, 60)
@@ -73,7 +73,7 @@ class Measured:
 
 
 def phantom(plan: PhantomPlan) -> Case:
-    made = make_phantom(plan)
+    made = paint_phantom(plan)
     return Case(plan.patient, made.ct, made.grid, made.label, made.lungs, made.node)
 
 

@@ -55,8 +55,8 @@ def masks(case: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def ours(label: np.ndarray, draft: np.ndarray) -> Callable[[], dict]:
+    from lunggtv.evaluate.evaluate_settings import EvaluateSettings
     from lunggtv.evaluate.score import score_masks
-    from lunggtv.evaluate.settings import EvaluateSettings
 
     settings = EvaluateSettings(TOLERANCES_MM, 0.1)
     return lambda: score_masks(label, draft, SPACING_MM, settings)

@@ -26,12 +26,12 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
-from lunggtv.cache.run import cache_patient
-from lunggtv.cache.settings import CacheSettings
+from lunggtv.cache.cache_patient import cache_patient
+from lunggtv.cache.cache_settings import CacheSettings
 from lunggtv.geometry import Orientation
-from lunggtv.phantom.anatomy import make_phantom
-from lunggtv.phantom.plan import FULL, PhantomSettings, plan_cohort
 from lunggtv.volume import Volume, read_volume, write_volume
+from lungphantom.body import paint_phantom
+from lungphantom.plan import FULL, PhantomSettings, plan_cohort
 
 ROOT = Path(__file__).parents[1]
 PATCH = (40, 160, 192)
@@ -151,7 +151,7 @@ def phantom_volumes(count: int, folder: Path) -> list[Path]:
     plain = Orientation((0, 1, 2), (False, False, False)).to_dict()
     paths = []
     for plan in plan_cohort(PhantomSettings(count, 0, 0, FULL, 0)):
-        phantom = make_phantom(plan)
+        phantom = paint_phantom(plan)
         metadata = {"original": phantom.grid.to_dict(), "orientation": plain}
         paths.append(folder / f"{plan.patient}.h5")
         ct = np.maximum(phantom.ct, -1024)

@@ -25,15 +25,16 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
-from lunggtv.images import read_image
-from lunggtv.infer.run_package import package_models
-from lunggtv.model.network import Architecture, build_network, plan_architecture
+from lunggtv.files import read_json, write_json
+from lunggtv.image_files import read_image
+from lunggtv.model.architecture import Architecture, plan_architecture
+from lunggtv.model.network import build_network
 from lunggtv.model.normalisation import Normalisation
 from lunggtv.model.weights import save_model
-from lunggtv.phantom.anatomy import make_phantom
-from lunggtv.phantom.cohort import make_cohort
-from lunggtv.phantom.plan import FULL, PhantomSettings, plan_cohort
-from lunggtv.storage import read_json, write_json
+from lunggtv.package.package_models import package_models
+from lungphantom.body import paint_phantom
+from lungphantom.make_phantom import make_phantom
+from lungphantom.plan import FULL, PhantomSettings, plan_cohort
 from nnunet_peer import find_peer
 from nnunet_predict import Peer, fresh
 from process_cost import Cost, measured
@@ -52,7 +53,7 @@ def make_patient(folder: Path) -> Path:
     """The folder of a full-size phantom, made once: data.nii.gz and label.nii.gz."""
     patient = folder / "labelled" / "1"
     if not (patient / "label.nii.gz").is_file():
-        make_cohort(PhantomSettings(1, 0, 0, FULL, SEED), folder, 1)
+        make_phantom(PhantomSettings(1, 0, 0, FULL, SEED), folder, 1)
     return patient
 
 
@@ -90,7 +91,7 @@ def make_package(work: Path, architecture: Architecture, threshold: float, mirro
         {"all": lesson, "curve": {"mean_dice": [0.0], "thresholds": [threshold]}, "quality": None},
     )
     (plan,) = plan_cohort(PhantomSettings(1, 0))
-    phantom = make_phantom(plan)
+    phantom = paint_phantom(plan)
     settings = {
         "cache": {key: CONFIG["cache"][key] for key in ("spacing_mm", "keep_native_within", "margin_mm")},
         "infer": {"mirror": mirror},
@@ -117,21 +118,21 @@ def run_workflow(patient: Path, work: Path, package: Path, mirror: bool, cores: 
 
 STEPS = {
     "ingest": """
-        from lunggtv.ingest.run import ingest_patient; from lunggtv.ingest.patient import PatientFiles
-        from lunggtv.ingest.settings import IngestSettings
+        from lunggtv.ingest.ingest_patient import ingest_patient; from lunggtv.ingest.patient import PatientFiles
+        from lunggtv.ingest.ingest_settings import IngestSettings
         ct = place / "data.nii.gz"
         ingest_patient(PatientFiles("1", False, place, (ct,), ct), IngestSettings.from_config(config["ingest"]),
                        place / "ingest.h5", place / "verdict.json")""",
     "cache": """
-        from lunggtv.cache.run import cache_patient; from lunggtv.cache.settings import CacheSettings
+        from lunggtv.cache.cache_patient import cache_patient; from lunggtv.cache.settings import CacheSettings
         cache_patient(place / "ingest.h5", CacheSettings.from_config(config["cache"]), place / "cache.h5",
                       place / "crop.json", place / "crop.png")""",
     "predict": """
-        from lunggtv.infer.run_predict import predict_patient
+        from lunggtv.infer.predict_patient import predict_patient
         predict_patient(place / "cache.h5", [(model / "weights.safetensors", model / "model.json")], mirror,
                         place / "prediction.h5", threads=cores)""",
     "draw": """
-        from lunggtv.infer.run import infer_patient
+        from lunggtv.infer.infer_patient import infer_patient
         infer_patient(place / "prediction.h5", model / "calibration.json", None, 0.7, place / "gtv.nii.gz",
                       place / "infer.json")""",
 }
@@ -156,7 +157,7 @@ def dedent(code: str) -> str:
 def find_threshold(prediction: Path) -> float:
     """The probability above which the random network draws about ``DRAWN_ML``."""
     import numpy as np
-    from lunggtv.infer.prediction import read_prediction
+    from lunggtv.infer.prediction_file import read_prediction
 
     found = read_prediction(prediction)
     return float(np.quantile(found.mean, 1 - DRAWN_ML / (found.mean.size * found.grid.voxel_ml)))

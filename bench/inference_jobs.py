@@ -30,15 +30,15 @@ def prepare(work: Path, size: str, network: str, models: int) -> dict:
     """Caches of a phantom and random models on disk, made once; the paths and a word about the patient."""
     import yaml
     from inference import save_untrained
-    from lunggtv.cache.run import cache_patient
-    from lunggtv.cache.settings import CacheSettings
-    from lunggtv.ingest.patient import PatientFiles
-    from lunggtv.ingest.run import ingest_patient
-    from lunggtv.ingest.settings import IngestSettings
-    from lunggtv.model.network import plan_architecture
-    from lunggtv.phantom.cohort import make_cohort
-    from lunggtv.phantom.plan import PhantomSettings
+    from lunggtv.cache.cache_patient import cache_patient
+    from lunggtv.cache.cache_settings import CacheSettings
+    from lunggtv.ingest.ingest_patient import ingest_patient
+    from lunggtv.ingest.ingest_settings import IngestSettings
+    from lunggtv.model.architecture import plan_architecture
+    from lunggtv.patient_files import PatientFiles
     from lunggtv.volume import read_volume
+    from lungphantom.make_phantom import make_phantom
+    from lungphantom.plan import PhantomSettings
 
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     small = yaml.safe_load((ROOT / "profiles" / "demo" / "small.yaml").read_text(encoding="utf-8"))
@@ -49,7 +49,7 @@ def prepare(work: Path, size: str, network: str, models: int) -> dict:
     place = work / size
     ct = place / "raw" / "labelled" / "1" / "data.nii.gz"
     if not ct.is_file():
-        make_cohort(PhantomSettings(1, 0, 0, size, 1), place / "raw", 1)
+        make_phantom(PhantomSettings(1, 0, 0, size, 1), place / "raw", 1)
         files = PatientFiles("1", False, ct.parent, (ct,), ct)
         ingest_patient(
             files, IngestSettings.from_config(config["ingest"]), place / "ingest.h5", place / "v.json"
@@ -71,7 +71,7 @@ def prepare(work: Path, size: str, network: str, models: int) -> dict:
 def one_job(job: dict, device: str, threads: int, mirror: bool) -> dict[str, float]:
     """Seconds of each part of a job, in this process; the interpreter's own start is added by the caller."""
     import torch
-    from lunggtv.infer.run_predict import predict_patient
+    from lunggtv.infer.predict_patient import predict_patient
     from lunggtv.model.weights import load_model
 
     if device == "cuda":

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lunggtv.code_identity import library_version
 from lunggtv.geometry import Grid
-from lunggtv.infer.nifti import write_nifti
-from lunggtv.provenance import library_version
+from lunggtv.nifti_files import write_nifti
 
 PACKAGE = "nnunetv2==2.8.1"
 DATASET = 501

@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
-from lunggtv.model.network import Architecture
+from lunggtv.model.architecture import Architecture
 from process_cost import Cost, measured
 
 DATASET = "Dataset502_Phantom"

@@ -26,10 +26,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
 import yaml
-from lunggtv.phantom.cohort import make_cohort
-from lunggtv.phantom.plan import FULL, PhantomSettings
-from lunggtv.storage import read_tsv
+from lunggtv.tables import read_tsv
 from lunggtv.volume import read_volume, write_volume
+from lungphantom.make_phantom import make_phantom
+from lungphantom.plan import FULL, PhantomSettings
 from nnunet_peer import PACKAGE, find_peer
 
 ROOT = Path(__file__).parents[1]
@@ -37,16 +37,16 @@ DATASET = "Dataset501_Phantom"
 # A stage of one patient as a process on one core, without Snakemake: raw folder, folder to write to.
 ALONE = {
     "ingest": """
-from lunggtv.ingest.patient import PatientFiles
-from lunggtv.ingest.run import ingest_patient
-from lunggtv.ingest.settings import IngestSettings
+from lunggtv.patient_files import PatientFiles
+from lunggtv.ingest.ingest_patient import ingest_patient
+from lunggtv.ingest.ingest_settings import IngestSettings
 image, label = raw / "data.nii.gz", raw / "label.nii.gz"
 ingest_patient(PatientFiles(raw.name, True, raw, (image, label), image, label), IngestSettings.from_config(config),
                place / "ingest.h5", place / "verdict.json")
 """,
     "cache": """
-from lunggtv.cache.run import cache_patient
-from lunggtv.cache.settings import CacheSettings
+from lunggtv.cache.cache_patient import cache_patient
+from lunggtv.cache.cache_settings import CacheSettings
 cache_patient(place / "ingest.h5", CacheSettings.from_config(config), place / "cache.h5", place / "crop.json",
               place / "crop.png")
 """,
@@ -86,7 +86,7 @@ def make_patients(count: int, folder: Path, workers: int) -> list[Path]:
     """Folders of full-size phantoms, made once."""
     patients = [folder / "labelled" / str(number) for number in range(1, count + 1)]
     if not all((patient / "label.nii.gz").is_file() for patient in patients):
-        make_cohort(PhantomSettings(count, 0, 0, FULL, 0), folder, workers)
+        make_phantom(PhantomSettings(count, 0, 0, FULL, 0), folder, workers)
     return patients
 
 

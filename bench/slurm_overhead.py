@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
-from lunggtv.storage import read_tsv
+from lunggtv.tables import read_tsv
 
 
 def ended_jobs() -> dict[str, list[tuple[float, float]]]:

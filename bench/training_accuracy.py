@@ -30,15 +30,15 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
-from lunggtv.evaluate.compare import compare_records
-from lunggtv.evaluate.run import evaluate_patient
-from lunggtv.evaluate.settings import CohortSettings, EvaluateSettings
-from lunggtv.folds import natural_key
+from lunggtv.evaluate.comparison import compare_records
+from lunggtv.evaluate.evaluate_patient import evaluate_patient
+from lunggtv.evaluate.evaluate_settings import CohortSettings, EvaluateSettings
+from lunggtv.files import read_json, write_json
 from lunggtv.geometry import Grid, Orientation
 from lunggtv.model.device import claimed_device
-from lunggtv.storage import read_json, read_tsv, write_json
-from lunggtv.train.run import numerics
-from lunggtv.train.settings import TrainSettings
+from lunggtv.tables import natural_key, read_tsv
+from lunggtv.train.train_fold import numerics
+from lunggtv.train.train_settings import TrainSettings
 from lunggtv.volume import read_volume
 from nnunet_peer import DATASET, PACKAGE, Peer, find_peer, machine
 from training_speed import median_ms, workload

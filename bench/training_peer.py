@@ -27,10 +27,10 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
 from lunggtv.geometry import Grid
+from lunggtv.model.architecture import Architecture
 from lunggtv.model.device import claimed_device
-from lunggtv.model.network import Architecture
-from lunggtv.train.run import numerics
-from lunggtv.train.settings import TrainSettings
+from lunggtv.train.train_fold import numerics
+from lunggtv.train.train_settings import TrainSettings
 from lunggtv.volume import read_volume
 from nnunet_peer import DATASET, PACKAGE, find_peer, machine
 from training_speed import Work, read_section, workload

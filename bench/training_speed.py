@@ -22,14 +22,15 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
+from lunggtv.model.architecture import Architecture
 from lunggtv.model.device import claimed_device, place_network
-from lunggtv.model.network import Architecture, parameter_count
-from lunggtv.train import loop
+from lunggtv.model.network import parameter_count
+from lunggtv.train import fit
 from lunggtv.train.batches import Sampler, make_batch
-from lunggtv.train.data import load_cases
-from lunggtv.train.device import bfloat16_works
-from lunggtv.train.run import new_network, numerics, prepare
-from lunggtv.train.settings import TrainSettings
+from lunggtv.train.cases import load_cases
+from lunggtv.train.memory import bfloat16_works
+from lunggtv.train.train_fold import new_network, numerics, prepare
+from lunggtv.train.train_settings import TrainSettings
 from nnunet_peer import machine
 
 ROOT = Path(__file__).parents[1]
@@ -50,7 +51,7 @@ def median_ms(works: Sequence[Callable[[int], object]], steps: int, device: torc
     on in the machine meets all of them alike. A turn is one step on a CPU; on a GPU as many as training does
     before it waits for the device."""
     clock = time.process_time if device.type == "cpu" else time.perf_counter
-    length = 1 if device.type == "cpu" else loop.CHECK_EVERY_CUDA
+    length = 1 if device.type == "cpu" else fit.CHECK_EVERY_CUDA
     times: list[list[float]] = [[] for _ in works]
     for turn in range(steps + 3):
         for work, own in zip(works, times, strict=True):
@@ -80,16 +81,16 @@ def workload(settings: TrainSettings, caches: list[str], device: torch.device) -
     architecture, sampler = prepare(0, cases, settings)
     network = place_network(new_network(architecture, settings.seed, 0), device).train()
     autocast = settings.bfloat16 and device.type == "cuda" and bfloat16_works(device)
-    around = loop.Surroundings(Path(), device, autocast, 1e9, settings.compile)
-    forward = loop.compiled(network, sampler, around) if settings.compile else network
-    run = loop.start_run(network, settings)
+    around = fit.Surroundings(Path(), device, autocast, 1e9, settings.compile)
+    forward = fit.compiled(network, sampler, around) if settings.compile else network
+    run = fit.start_run(network, settings)
     fixed = make_batch(sampler, range(settings.batch))
 
     def step_on(source: Callable[[Sampler, range], object]) -> Callable[[int], object]:
         def one_step(step: int) -> None:
             run.step = step % settings.steps
-            loop.make_batch = source
-            loop._one_step(run, forward, sampler, settings, around)
+            fit.make_batch = source
+            fit._one_step(run, forward, sampler, settings, around)
 
         return one_step
 

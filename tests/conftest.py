@@ -27,7 +27,7 @@ IDENTIFYING = (
 
 def make_raw(folder: Path, labelled: int, unlabelled: int, *options: str) -> None:
     """Write a phantom cohort as raw patient folders."""
-    command = [sys.executable, "-m", "lunggtv.phantom", str(folder), "--size", "demo", "--seed", "3"]
+    command = [sys.executable, "-m", "lungphantom", str(folder), "--size", "demo", "--seed", "3"]
     command += ["--labelled", str(labelled), "--unlabelled", str(unlabelled), "--workers", "2", *options]
     subprocess.run(command, cwd=PROJECT / "workflow", check=True, capture_output=True)
 

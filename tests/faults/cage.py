@@ -28,12 +28,12 @@ def too_slow(*_) -> None:
 def main(workflow: str, out: str, *folders: str) -> None:
     """Ingest each folder as one patient and say what came of it."""
     sys.path.insert(0, workflow)
-    import lunggtv.ingest.dicom
+    import lunggtv.ingest.dicom.read_folder
     import lunggtv.ingest.formats  # noqa: F401
-    from lunggtv.ingest.dicom_settings import DicomSettings
-    from lunggtv.ingest.discover import find_patients
-    from lunggtv.ingest.run import ingest_patient
-    from lunggtv.ingest.settings import IngestSettings
+    from lunggtv.cohort.discover import find_patients
+    from lunggtv.ingest.dicom.dicom_settings import DicomSettings
+    from lunggtv.ingest.ingest_patient import ingest_patient
+    from lunggtv.ingest.ingest_settings import IngestSettings
 
     settings = IngestSettings(
         (1,), 0.001, 0.1, 300_000_000, DicomSettings(("GTV.*",), 0.1, max_voxels=300_000_000)

@@ -6,13 +6,14 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from lunggtv.figure_files import save_png, save_svg
+from lunggtv.figures import save_png, save_svg
+from lunggtv.files import write_json
 from lunggtv.geometry import Grid
-from lunggtv.infer.nifti import write_nifti
-from lunggtv.infer.package import member_names, write_package
-from lunggtv.infer.prediction import Prediction, write_prediction
+from lunggtv.infer.prediction_file import Prediction, write_prediction
 from lunggtv.model.weights import save_tensors
-from lunggtv.storage import write_json, write_tsv
+from lunggtv.nifti_files import write_nifti
+from lunggtv.package.package_file import member_names, write_package
+from lunggtv.tables import write_tsv
 from lunggtv.volume import Volume, write_volume
 from matplotlib.figure import Figure
 

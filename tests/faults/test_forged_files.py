@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from lunggtv.errors import DamagedFile
 from lunggtv.geometry import Grid
-from lunggtv.infer.package import COMMENT_BYTES, read_manifest, read_members
-from lunggtv.infer.prediction import Prediction, read_prediction, write_prediction
+from lunggtv.infer.prediction_file import Prediction, read_prediction, write_prediction
 from lunggtv.model.weights import load_model, load_tensors
+from lunggtv.package.package_file import COMMENT_BYTES, read_manifest, read_members
 from lunggtv.volume import Volume, read_volume, write_volume
 
 from tests.unit.test_weights import PLAN, saved  # noqa: F401

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from lunggtv.ingest.patient import PatientFiles
+from lunggtv.patient_files import PatientFiles
 
 from tests.unit.dicom_files import CtSeries, Reference, box, write_ct, write_rtstruct
 from tests.unit.ingest_bodies import ingest, write_pair

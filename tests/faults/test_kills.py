@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 import pytest
-from lunggtv.storage import read_tsv
+from lunggtv.tables import read_tsv
 
 from tests.faults.chaos import differences, start
 

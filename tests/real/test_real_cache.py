@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lunggtv.cache.run import cache_patient
-from lunggtv.cache.settings import CacheSettings
+from lunggtv.cache.cache_patient import cache_patient
+from lunggtv.cache.cache_settings import CacheSettings
+from lunggtv.cohort.discover import find_patients
+from lunggtv.files import read_json
 from lunggtv.geometry import Grid
-from lunggtv.ingest.dicom_settings import DicomSettings
-from lunggtv.ingest.discover import find_patients
-from lunggtv.ingest.run import ingest_patient
-from lunggtv.ingest.settings import IngestSettings
+from lunggtv.ingest.dicom.dicom_settings import DicomSettings
+from lunggtv.ingest.ingest_patient import ingest_patient
+from lunggtv.ingest.ingest_settings import IngestSettings
 from lunggtv.resampling import resample_mask
-from lunggtv.storage import read_json
 from lunggtv.volume import Volume, read_volume
 from scipy import ndimage
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lunggtv.images import read_image
-from lunggtv.ingest.dicom import read_dicom
-from lunggtv.ingest.dicom_settings import DicomSettings
-from lunggtv.ingest.patient import PatientFiles
-from lunggtv.ingest.raw import RawScan, Refused
+from lunggtv.image_files import read_image
+from lunggtv.ingest.dicom.dicom_settings import DicomSettings
+from lunggtv.ingest.dicom.read_folder import read_dicom
+from lunggtv.ingest.raw_scan import RawScan, Refused
+from lunggtv.patient_files import PatientFiles
 
 TOLERANCE_MM = 0.1
 SPEED_LIMIT_S = 4.0  # of processor time, for 100 slices of 512 x 512 with RTSTRUCT, in a fresh process
@@ -19,9 +19,9 @@ SPEED_LIMIT_S = 4.0  # of processor time, for 100 slices of 512 x 512 with RTSTR
 TIMED_READ = """
 import sys, time
 from pathlib import Path
-from lunggtv.ingest.dicom import read_dicom
-from lunggtv.ingest.dicom_settings import DicomSettings
-from lunggtv.ingest.patient import PatientFiles
+from lunggtv.ingest.dicom.read_folder import read_dicom
+from lunggtv.ingest.dicom.dicom_settings import DicomSettings
+from lunggtv.patient_files import PatientFiles
 folder = Path(sys.argv[1])
 files = tuple(sorted(path for path in folder.rglob("*") if path.is_file()))
 read_dicom(PatientFiles("1", True, folder, files), DicomSettings(("Tumor.*",), 0.1))

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lunggtv.cohort.discover import find_patients
 from lunggtv.geometry import Grid, Orientation
-from lunggtv.images import read_image
+from lunggtv.image_files import read_image
 from lunggtv.ingest.anatomy import body_mask, thinned_mm, thinning
-from lunggtv.ingest.dicom_settings import DicomSettings
-from lunggtv.ingest.discover import find_patients
+from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.hounsfield import to_hounsfield
+from lunggtv.ingest.ingest_patient import ingest_patient
+from lunggtv.ingest.ingest_settings import IngestSettings
 from lunggtv.ingest.posture import check_posture
-from lunggtv.ingest.raw import Refused
-from lunggtv.ingest.run import ingest_patient
-from lunggtv.ingest.settings import IngestSettings
+from lunggtv.ingest.raw_scan import Refused
 from lunggtv.volume import Volume, read_volume
 
 SETTINGS = IngestSettings((1,), 0.001, 0.1, 300_000_000, DicomSettings(("GTV.*", "Tumor_.*"), 0.1))

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from lunggtv.infer.rtstruct import write_rtstruct
-from lunggtv.infer.run_rtstruct import find_slices
-from lunggtv.ingest.dicom import read_dicom
-from lunggtv.ingest.dicom_settings import DicomSettings
-from lunggtv.ingest.raw import PatientFiles
+from lunggtv.infer.rtstruct_file import write_structure_set
+from lunggtv.infer.write_rtstruct import find_slices
+from lunggtv.ingest.dicom.dicom_settings import DicomSettings
+from lunggtv.ingest.dicom.read_folder import read_dicom
+from lunggtv.ingest.raw_scan import PatientFiles
 
 
 def read(*folders: Path, pattern: str):
@@ -33,7 +33,7 @@ def drawn(unpacked, tmp_path_factory):
     mask[z + 2, 40, 60] = 1
     slices = find_slices(sorted((home / "ct").iterdir()), scan.slice_digests)
     path = tmp_path_factory.mktemp("drawn") / "gtv.dcm"
-    write_rtstruct(mask, slices, path, "GTV", "LungGTV test")
+    write_structure_set(mask, slices, path, "GTV", "LungGTV test")
     return mask, home / "ct", path
 
 

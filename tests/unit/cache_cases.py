@@ -5,14 +5,14 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from lunggtv.cache.box import Crop, choose_crop
+from lunggtv.cache.cache_settings import CacheSettings, Margins
+from lunggtv.cache.lung_box import Crop, choose_crop
 from lunggtv.cache.lungs import Lungs, find_lungs
-from lunggtv.cache.settings import CacheSettings, Margins
 from lunggtv.cache.shrinking import shrink, shrink_factors, shrunken_grid
 from lunggtv.geometry import Grid, Orientation
-from lunggtv.phantom.anatomy import Phantom, make_phantom
-from lunggtv.phantom.plan import DEMO, PhantomPlan, PhantomSettings, plan_cohort, with_spacing
 from lunggtv.volume import Volume, write_volume
+from lungphantom.body import Phantom, paint_phantom
+from lungphantom.plan import DEMO, PhantomPlan, PhantomSettings, plan_cohort, with_spacing
 
 NO_MARGIN = Margins(0, 0, 0, 0, 0, 0)
 SECTION = {
@@ -37,7 +37,7 @@ def demo_plans() -> tuple[PhantomPlan, ...]:
 def demo(number: int, *variants: str, spacing_mm: tuple[float, float, float] | None = None) -> Phantom:
     """Demo patient ``number`` (from 1) with planted variants; cached, so do not write into its arrays."""
     plan = replace(demo_plans()[number - 1], variants=variants)
-    return make_phantom(plan if spacing_mm is None else with_spacing(plan, spacing_mm))
+    return paint_phantom(plan if spacing_mm is None else with_spacing(plan, spacing_mm))
 
 
 def search(ct: np.ndarray, grid: Grid, margins: Margins = NO_MARGIN) -> tuple[Lungs, Crop]:

@@ -9,8 +9,8 @@ import numpy as np
 import pydicom
 import SimpleITK as sitk
 from lunggtv.geometry import Grid
-from lunggtv.ingest.dicom_settings import DicomSettings
-from lunggtv.ingest.raw import PatientFiles
+from lunggtv.ingest.dicom.dicom_settings import DicomSettings
+from lunggtv.ingest.raw_scan import PatientFiles
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,

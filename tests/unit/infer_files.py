@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from lunggtv.geometry import Grid, lps_orientation
-from lunggtv.infer.prediction import Prediction, quantised, write_prediction
+from lunggtv.infer.prediction_file import Prediction, quantised, write_prediction
 from lunggtv.resampling import resample_ct, resample_mask, target_grid
 from lunggtv.volume import Volume, write_volume
 

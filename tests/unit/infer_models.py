@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import torch
-from lunggtv.model.network import build_network, plan_architecture
+from lunggtv.model.architecture import plan_architecture
+from lunggtv.model.network import build_network
 from lunggtv.model.normalisation import Normalisation
 from lunggtv.model.weights import save_model
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 from lunggtv.geometry import Grid
-from lunggtv.images import write_image
-from lunggtv.ingest.dicom_settings import DicomSettings
-from lunggtv.ingest.patient import PatientFiles
-from lunggtv.ingest.run import ingest_patient
-from lunggtv.ingest.settings import IngestSettings
+from lunggtv.image_files import write_image
+from lunggtv.ingest.dicom.dicom_settings import DicomSettings
+from lunggtv.ingest.ingest_patient import ingest_patient
+from lunggtv.ingest.ingest_settings import IngestSettings
+from lunggtv.patient_files import PatientFiles
 
 LPS = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 GRID = Grid((16, 36, 44), (6.0, 8.0, 8.0), (-170.0, -140.0, -50.0), LPS)

@@ -10,10 +10,10 @@ import pytest
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 # The adapters that use a GPU, and the function that each calls.
 CALLS = {
-    "predict_patient": "lunggtv.infer.run_predict.predict_patient",
-    "train_fold": "lunggtv.train.run.train_fold",
-    "unpack_models": "lunggtv.infer.run_package.unpack_models",
-    "validate_fold": "lunggtv.train.validation.validate_fold",
+    "predict_patient": "lunggtv.infer.predict_patient.predict_patient",
+    "train_fold": "lunggtv.train.train_fold.train_fold",
+    "unpack_models": "lunggtv.package.unpack_models.unpack_models",
+    "validate_fold": "lunggtv.train.validate_fold.validate_fold",
 }
 
 
@@ -33,7 +33,7 @@ class Names(list):
 def test_a_job_without_a_gpu_stays_on_the_processor(tmp_path, monkeypatch, adapter, gpu, device):
     calls = []
     monkeypatch.setattr(CALLS[adapter], lambda *_, **named: calls.append(named))
-    monkeypatch.setattr("lunggtv.train.settings.TrainSettings.from_config", lambda _: None)
+    monkeypatch.setattr("lunggtv.train.train_settings.TrainSettings.from_config", lambda _: None)
     monkeypatch.chdir(tmp_path)
     job = SimpleNamespace(
         input=Names(["7/a"]), output=Names(["7/b"]), log=["log"], threads=3, resources=SimpleNamespace(gpu=gpu),

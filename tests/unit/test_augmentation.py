@@ -5,12 +5,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lunggtv.train.augmentation import (
-    Augmentation,
-    plan_reach,
-    sample_patches,
-)
-from lunggtv.train.data import Case, cut_window
+from lunggtv.train.augmentation import Augmentation, plan_reach, sample_patches
+from lunggtv.train.cases import Case, cut_window
 
 SPACING = (6.0, 3.0, 3.0)
 PATCH = (8, 16, 16)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from lunggtv.train.augmentation import Augmentation, draw_augmentation
 from lunggtv.train.sampling import AUGMENTATION, stream
-from lunggtv.train.settings import AugmentationSettings
+from lunggtv.train.train_settings import AugmentationSettings
 
 EXTENT_MM = (96.0, 60.0, 100.0)
 RANGES = AugmentationSettings(

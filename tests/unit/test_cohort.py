@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from lunggtv.cohort import find_cohort, read_pinned
+from lunggtv.cohort.cohort import find_cohort, read_pinned
 from lunggtv.errors import CohortError, UnusableMask
 from lunggtv.evaluate.other_masks import check_places
 

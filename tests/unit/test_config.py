@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from lunggtv.config import check_config, check_files, plain
+from lunggtv.cohort.config import check_config, check_files, plain
 from lunggtv.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]

@@ -6,11 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lunggtv.ingest import polygon_pairs
-from lunggtv.ingest.contour_region import Region, draw_region
-from lunggtv.ingest.contour_shape import FoldedContour
-from lunggtv.ingest.polygon_pairs import Pairs, TangledContours
-from lunggtv.ingest.polygons import length_of, signed_distance, simple_loops, thinned, winding, with_steps
+from lunggtv.ingest.dicom import polygon_pairs
+from lunggtv.ingest.dicom.contour_region import Region, draw_region
+from lunggtv.ingest.dicom.contour_shape import FoldedContour
+from lunggtv.ingest.dicom.polygon_pairs import Pairs, TangledContours
+from lunggtv.ingest.dicom.polygons import (
+    length_of,
+    signed_distance,
+    simple_loops,
+    thinned,
+    winding,
+    with_steps,
+)
 
 SHAPE = (60, 70)
 SPACING_MM = (0.9, 1.1)

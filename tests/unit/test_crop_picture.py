@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from lunggtv.cache.picture import (
+from lunggtv.cache.crop_picture import (
     BOX,
     GAP,
     GREYS,
@@ -20,8 +20,8 @@ from lunggtv.cache.picture import (
     _panel,
     _point_of_interest,
     draw_crop,
-)  # fmt: skip
-from lunggtv.cache.record import remarks_of
+)
+from lunggtv.cache.crop_record import remarks_of
 from lunggtv.geometry import Grid
 
 SHAPE, SPACING_MM = (21, 41, 63), (5.0, 2.0, 1.5)

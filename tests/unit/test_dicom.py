@@ -9,10 +9,10 @@ import numpy as np
 import pydicom
 import pytest
 from lunggtv.errors import ConfigError
-from lunggtv.ingest.dicom import read_dicom
-from lunggtv.ingest.dicom_settings import DicomSettings
-from lunggtv.ingest.raw import NOTED, WARNED, RawScan, Refused
-from lunggtv.provenance import file_digest
+from lunggtv.files import file_digest
+from lunggtv.ingest.dicom.dicom_settings import DicomSettings
+from lunggtv.ingest.dicom.read_folder import read_dicom
+from lunggtv.ingest.raw_scan import NOTED, WARNED, RawScan, Refused
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (

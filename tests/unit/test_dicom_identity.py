@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lunggtv.ingest.dicom import read_dicom
-from lunggtv.ingest.raw import Refused
+from lunggtv.ingest.dicom.read_folder import read_dicom
+from lunggtv.ingest.raw_scan import Refused
 from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian, RLELossless
 

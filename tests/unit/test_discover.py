@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from lunggtv.cohort.discover import find_patients
 from lunggtv.errors import CohortError
-from lunggtv.ingest.discover import find_patients
-from lunggtv.ingest.patient import PatientFiles
+from lunggtv.patient_files import PatientFiles
 
 IMAGE, LABEL = "{patient}/data.nii.gz", "{patient}/label.nii.gz"
 
@@ -320,7 +320,7 @@ def test_the_root_is_listed_as_often_for_many_patients_as_for_few_and_no_file_is
 
 def test_discovery_loads_nothing_heavy():
     code = (
-        "import sys; sys.path.insert(0, 'workflow'); import lunggtv.ingest.discover; "
+        "import sys; sys.path.insert(0, 'workflow'); import lunggtv.cohort.discover; "
         "print(sorted({'numpy', 'SimpleITK', 'pydicom', 'h5py', 'scipy'} & set(sys.modules)))"
     )
     project = Path(__file__).parents[2]

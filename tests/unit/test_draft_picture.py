@@ -2,10 +2,10 @@
 
 import numpy as np
 from lunggtv.evaluate.overlay import MOST_PARTS, draw_draft
-from lunggtv.evaluate.run_draft import picture_draft
+from lunggtv.evaluate.picture_draft import picture_draft
+from lunggtv.files import write_json
 from lunggtv.geometry import Grid
-from lunggtv.images import write_image
-from lunggtv.storage import write_json
+from lunggtv.image_files import write_image
 from lunggtv.volume import Volume, write_volume
 from PIL import Image
 

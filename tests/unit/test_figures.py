@@ -1,107 +1,43 @@
-"""The cohort's figures show the numbers they are given, every patient once."""
+"""Figures have the same bytes on every machine, whatever fonts it has."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from lunggtv.evaluate.figures import (
-    DISTRIBUTIONS,
-    SMALLEST_ML,
-    draw_calibration,
-    draw_comparison,
-    draw_dice_by_volume,
-    draw_distributions,
-)
+from lunggtv.figures import save_png, save_svg
+from matplotlib import font_manager, get_data_path
+from matplotlib.figure import Figure
+
+ROOT = Path(__file__).resolve().parents[2]
+SAVERS = {".svg": save_svg, ".png": save_png}
 
 
-def record(patient, label_ml, dice, contact, outcome="scored", **more):
-    return {
-        "patient": patient,
-        "label_ml": label_ml,
-        "dice": dice,
-        "contact": contact,
-        "outcome": outcome,
-    } | more
+def draw(path):
+    figure = Figure(layout="constrained")
+    axes = figure.add_subplot(title="GTV \N{MINUS SIGN}7 fl")
+    axes.plot([-1, 1], [1e-3, 1e3])
+    axes.set_yscale("log")
+    SAVERS[path.suffix](figure, path)
 
 
-RECORDS = [
-    record("1", 4.0, 0.0, True, "missed", hd95_mm=300.0),
-    record("2", 40.0, 0.9, False, hd95_mm=2.0),
-    record("3", 15.0, 0.4, False, hd95_mm=30.0),
-    record("4", 0.0, 0.0, None, "false_alarm", hd95_mm=None),
-    record("5", 90.0, 0.8, True, hd95_mm=0.0),
-]
+@pytest.fixture
+def foreign_fonts(tmp_path):
+    """A list of fonts, as Matplotlib keeps it at home, where DejaVu Sans is another file."""
+    mono = Path(get_data_path(), "fonts", "ttf", "DejaVuSansMono.ttf")
+    fonts = font_manager.FontManager()
+    fonts.ttflist = [replace(entry, fname=str(mono)) for entry in fonts.ttflist if "DejaVu" in entry.name]
+    font_manager.json_dump(fonts, tmp_path / f"fontlist-v{fonts.__version__}.json")
+    return tmp_path
 
 
-def points(axes):
-    """Points of each plot by the first words of its legend."""
-    lines = [line for line in axes.get_lines() if not line.get_label().startswith("_")]
-    return {line.get_label().split(" (")[0]: sorted(zip(*line.get_data(), strict=True)) for line in lines}
-
-
-def words(figure):
-    return [text.get_text() for axes in figure.axes for text in axes.texts] + [
-        text.get_text() for text in figure.texts
-    ]
-
-
-def test_dice_by_volume():
-    (axes,) = draw_dice_by_volume(RECORDS).axes
-    shown = points(axes)
-    assert shown["within the lung"] == [(15.0, 0.4), (40.0, 0.9)]
-    assert shown["touches pleura or mediastinum"] == [(4.0, 0.0), (90.0, 0.8)]
-    assert shown["empty label"] == [(SMALLEST_ML, 0.0)]
-    assert shown["failure"] == [(SMALLEST_ML, 0.0), (4.0, 0.0), (15.0, 0.4)]
-    assert sorted(text.get_text() for text in axes.texts) == ["1 missed", "3", "4 false alarm"]
-    low, high = axes.get_xlim()
-    assert low < SMALLEST_ML and high > 90.0
-
-
-def test_distributions_leave_out_what_has_no_value_and_mark_failures():
-    figure = draw_distributions(RECORDS)
-    by_title = {axes.get_title(): axes for axes in figure.axes}
-    assert list(by_title) == ["Dice", "HD95 (mm)"], "nobody has the others"
-    for key, name in (("dice", "Dice"), ("hd95_mm", "HD95 (mm)")):
-        good, bad = by_title[name].get_lines()[-2:]
-        known = [r for r in RECORDS if r[key] is not None]
-        failed = [r[key] for r in known if r["outcome"] != "scored" or r["dice"] < 0.5]
-        assert sorted(bad.get_ydata()) == sorted(failed)
-        assert sorted([*good.get_ydata(), *failed]) == sorted(r[key] for r in known)
-    assert by_title["HD95 (mm)"].get_xlabel() == "median 16, mean 83"
-    low, high = by_title["HD95 (mm)"].get_ylim()
-    assert low <= 0.0 and high >= 300.0, "every patient is in sight"
-    assert {key for key, _, _ in DISTRIBUTIONS} >= {"dice", "hd95_mm", "volume_error_percent"}
-
-
-def test_calibration_pairs_each_draft_with_its_own_score():
-    drafts = [
-        {"patient": "5", "expected_dice": 0.7, "review": []},
-        {"patient": "2", "expected_dice": 0.0, "review": ["Nothing drawn."]},
-        {"patient": "1", "expected_dice": None, "review": []},
-    ]
-    (axes,) = draw_calibration(RECORDS, drafts).axes
-    shown = points(axes)
-    assert shown["no review flag"] == [(0.7, 0.8)] and shown["flagged for review"] == [(0.0, 0.9)]
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("expected Dice", "true Dice")
-
-
-def test_comparison_pairs_the_same_patients_and_orders_their_differences():
-    others = [r | {"dice": dice} for r, dice in zip(RECORDS, (0.5, 0.8, 0.6, 0.0, 0.1), strict=True)]
-    both, ordered = draw_comparison("LungGTV", RECORDS, "nnU-Net", others[::-1]).axes
-    pairs = both.get_lines()[1]
-    assert sorted(zip(*pairs.get_data(), strict=True)) == [
-        (0.0, 0.0),
-        (0.1, 0.8),
-        (0.5, 0.0),
-        (0.6, 0.4),
-        (0.8, 0.9),
-    ]
-    assert (both.get_xlabel(), both.get_ylabel()) == ("Dice, nnU-Net", "Dice, LungGTV")
-    assert [text.get_text() for text in both.texts] == ["LungGTV better", "nnU-Net better"]
-    heights = [bar.get_height() for bar in ordered.patches]
-    assert heights == pytest.approx([0.7, 0.1, 0.0, -0.2, -0.5])
-    assert [tick.get_text() for tick in ordered.get_xticklabels()] == ["5", "2", "4", "3", "1"]
-
-
-def test_one_patient_is_compared_and_none_is_told():
-    assert len(draw_comparison("a", RECORDS[:1], "b", RECORDS[:1]).axes) == 2
-    assert "no patients to compare" in words(draw_comparison("a", [], "b", []))
-    assert "no patients were scored" in words(draw_distributions([]))
-    assert "these drafts carry no estimate of their own quality" in words(draw_calibration(RECORDS, []))
+@pytest.mark.parametrize("suffix", SAVERS)
+def test_the_fonts_of_the_machine_change_nothing(suffix, foreign_fonts, tmp_path):
+    here, there = tmp_path / f"here{suffix}", tmp_path / f"there{suffix}"
+    draw(here)
+    command = f"from tests.unit.test_figures import draw, Path; draw(Path({str(there)!r}))"
+    environment = os.environ | {"MPLCONFIGDIR": str(foreign_fonts), "PYTHONPATH": str(ROOT / "workflow")}
+    subprocess.run([sys.executable, "-c", command], cwd=ROOT, env=environment, check=True)
+    assert there.read_bytes() == here.read_bytes()

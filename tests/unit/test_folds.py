@@ -5,9 +5,10 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lunggtv.cohort import Cohort, check_run_folds
+from lunggtv.cohort.cohort import Cohort, check_run_folds
+from lunggtv.cohort.folds import deal_folds
 from lunggtv.errors import CohortError
-from lunggtv.folds import deal_folds, natural_key
+from lunggtv.tables import natural_key
 
 
 def test_natural_order():

@@ -12,7 +12,8 @@ from lunggtv.infer.calibration import (
     dice_curve,
     lesion_curve,
 )
-from lunggtv.infer.expected_dice import ExpectedDice, figures, fit_expected_dice, measure_quality
+from lunggtv.infer.draft_quality import measure_quality
+from lunggtv.infer.expected_dice import ExpectedDice, figures, fit_expected_dice
 from lunggtv.infer.uncertainty import Uncertainty
 
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lunggtv.cache.run import cache_patient
+from lunggtv.cache.cache_patient import cache_patient
+from lunggtv.files import read_json, write_json
 from lunggtv.geometry import Grid, Orientation
-from lunggtv.images import read_image
-from lunggtv.infer.run import infer_patient
-from lunggtv.infer.run_rtstruct import write_patient_rtstruct
-from lunggtv.ingest.dicom import read_dicom
-from lunggtv.ingest.patient import PatientFiles
+from lunggtv.image_files import read_image
+from lunggtv.infer.infer_patient import infer_patient
+from lunggtv.infer.write_rtstruct import write_rtstruct
+from lunggtv.ingest.dicom.read_folder import read_dicom
+from lunggtv.patient_files import PatientFiles
 from lunggtv.resampling import resample_mask
-from lunggtv.storage import read_json, write_json
 from lunggtv.volume import read_volume
 
 from tests.unit.cache_cases import settings as cache_settings
@@ -106,7 +106,7 @@ def test_a_dicom_scan_gets_its_mask_as_a_structure_set_on_its_own_slices(tmp_pat
     write_json(tmp_path / "calibration.json", {"all": LESSON, "folds": {}, "quality": None})
     draft, record = tmp_path / "gtv.nii.gz", tmp_path / "infer.json"
     infer_patient(tmp_path / "p.h5", tmp_path / "calibration.json", None, 0.7, draft, record)
-    write_patient_rtstruct(draft, record, names[0], files, "GTV", raw / "gtv.dcm")
+    write_rtstruct(draft, record, names[0], files, "GTV", raw / "gtv.dcm")
     mask, _ = read_image(draft)
     # The cache is at the scan's own voxels, so nothing is lost on the way.
     assert np.array_equal(mask, stored(gtv_mask(), GRID, turn)[0])

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from lunggtv.geometry import Grid, Orientation
-from lunggtv.infer.draft import Place, as_stored, draw, to_percent
-from lunggtv.infer.lesions import drop_small, find_lesions
+from lunggtv.geometry import Grid, Orientation, Placement
+from lunggtv.infer.draft import as_stored, draw
+from lunggtv.infer.draft_lesions import drop_small, find_lesions
 from lunggtv.infer.review import review_reasons, touched_faces
 from lunggtv.infer.uncertainty import Uncertainty, measure_uncertainty
+from lunggtv.masks import to_percent
 
 STRAIGHT = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
@@ -18,9 +19,9 @@ def grid_of(shape, spacing_mm=(5.0, 2.0, 1.0), origin_mm=(100.0, -50.0, 10.0), d
     return Grid(shape, spacing_mm, origin_mm, direction)
 
 
-def place_of(shape=(8, 9, 10), start=(1, 2, 3), box=(5, 6, 6)) -> Place:
+def place_of(shape=(8, 9, 10), start=(1, 2, 3), box=(5, 6, 6)) -> Placement:
     grid = grid_of(shape)
-    return Place(grid, start, box, grid, Orientation((0, 1, 2), (False, False, False)))
+    return Placement(grid, start, box, grid, Orientation((0, 1, 2), (False, False, False)))
 
 
 # Lesions
@@ -112,7 +113,7 @@ def test_dropped_parts_are_counted_in_ml():
 def test_parts_are_measured_with_the_voxels_of_the_scan_not_of_the_cache():
     scan = grid_of((4, 16, 16), (5.0, 1.0, 1.0), (0.0, 0.0, 0.0))
     cache = grid_of((4, 8, 8), (5.0, 2.0, 2.0), (0.5, 0.5, 0.0))
-    place = Place(scan, (0, 0, 0), scan.shape, scan, Orientation((0, 1, 2), (False, False, False)))
+    place = Placement(scan, (0, 0, 0), scan.shape, scan, Orientation((0, 1, 2), (False, False, False)))
     probability = np.zeros(cache.shape, np.float32)
     probability[1, 2:4, 2:4] = 1.0  # 16 voxels of 0.005 ml on the scan
     kept, dropped = (draw(probability, cache, place, 0.5, smallest) for smallest in (0.08, 0.0801))

@@ -10,17 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lunggtv.errors import CohortError, DamagedFile
+from lunggtv.files import read_json, write_json
 from lunggtv.geometry import Grid, Orientation
-from lunggtv.images import read_image
+from lunggtv.image_files import read_image
+from lunggtv.infer.calibrate_drafts import LabelledFiles, calibrate_drafts
+from lunggtv.infer.collect_reviews import collect_reviews
 from lunggtv.infer.expected_dice import ExpectedDice, fit_expected_dice
-from lunggtv.infer.prediction import read_prediction
-from lunggtv.infer.run import infer_patient
-from lunggtv.infer.run_calibrate import LabelledFiles, calibrate
-from lunggtv.infer.run_review import collect_reviews
-from lunggtv.infer.settings import DrawingSettings
+from lunggtv.infer.infer_patient import infer_patient
+from lunggtv.infer.infer_settings import DrawingSettings
+from lunggtv.infer.prediction_file import read_prediction
 from lunggtv.infer.uncertainty import measure_uncertainty
 from lunggtv.resampling import paste_box, resample_mask
-from lunggtv.storage import read_json, read_tsv, write_json
+from lunggtv.tables import read_tsv
 from lunggtv.volume import read_volume
 
 from tests.unit.infer_files import (
@@ -213,7 +214,7 @@ def labelled_cohort(folder: Path, count: int = 12, changed: str | None = None) -
 
 
 def test_threshold_that_separates_is_found(tmp_path):
-    calibrate(labelled_cohort(tmp_path), FREE, tmp_path / "calibration.json")
+    calibrate_drafts(labelled_cohort(tmp_path), FREE, tmp_path / "calibration.json")
     found = read_json(tmp_path / "calibration.json")
     # Tumours have at least 0.41, the rest at most 0.3; 0.4 is the nearest to one half between.
     assert found["all"]["threshold"] == 0.4
@@ -224,7 +225,7 @@ def test_threshold_that_separates_is_found(tmp_path):
 
 
 def test_fixed_settings_are_taken_as_they_are(tmp_path):
-    calibrate(labelled_cohort(tmp_path), DrawingSettings(0.6, 2.0), tmp_path / "calibration.json")
+    calibrate_drafts(labelled_cohort(tmp_path), DrawingSettings(0.6, 2.0), tmp_path / "calibration.json")
     found = read_json(tmp_path / "calibration.json")
     for lesson in (found["all"], *found["folds"].values()):
         assert (lesson["threshold"], lesson["smallest_lesion_ml"]) == (0.6, 2.0)
@@ -232,29 +233,31 @@ def test_fixed_settings_are_taken_as_they_are(tmp_path):
 
 def test_a_smallest_lesion_of_zero_is_a_setting_and_keeps_every_part(tmp_path):
     patients = labelled_cohort(tmp_path)
-    calibrate(patients, DrawingSettings(0.4, 0.0), tmp_path / "calibration.json")
+    calibrate_drafts(patients, DrawingSettings(0.4, 0.0), tmp_path / "calibration.json")
     found = read_json(tmp_path / "calibration.json")
     assert {lesson["smallest_lesion_ml"] for lesson in (found["all"], *found["folds"].values())} == {0.0}
     # Specks of noise at 0.29, which any learnt size would drop.
-    calibrate(patients, DrawingSettings(0.29, 0.0), tmp_path / "calibration.json")
+    calibrate_drafts(patients, DrawingSettings(0.29, 0.0), tmp_path / "calibration.json")
     assert {
         lesson["smallest_lesion_ml"] for lesson in read_json(tmp_path / "calibration.json")["folds"].values()
     } == {0.0}
-    calibrate(patients, DrawingSettings(0.29, None), tmp_path / "calibration.json")
+    calibrate_drafts(patients, DrawingSettings(0.29, None), tmp_path / "calibration.json")
     assert read_json(tmp_path / "calibration.json")["all"]["smallest_lesion_ml"] > 0.0
 
 
 def test_drafts_that_are_expected_to_fail_count_in_the_quality_of_the_estimate(tmp_path):
     """At 0.43 nothing is drawn of every third patient: an expected Dice of 0, and right."""
-    calibrate(labelled_cohort(tmp_path, count=18), DrawingSettings(0.43, None), tmp_path / "calibration.json")
+    calibrate_drafts(
+        labelled_cohort(tmp_path, count=18), DrawingSettings(0.43, None), tmp_path / "calibration.json"
+    )
     found = read_json(tmp_path / "calibration.json")
     assert sum(row["expected_dice"] == 0.0 for row in found["patients"]) == 6
     assert (found["quality"]["patients"], found["quality"]["failed"]) == (18, 6)
 
 
 def test_what_a_fold_is_taught_never_depends_on_its_own_patients(tmp_path):
-    calibrate(labelled_cohort(tmp_path), FREE, tmp_path / "a.json")
-    calibrate(labelled_cohort(tmp_path, changed="2"), FREE, tmp_path / "b.json")
+    calibrate_drafts(labelled_cohort(tmp_path), FREE, tmp_path / "a.json")
+    calibrate_drafts(labelled_cohort(tmp_path, changed="2"), FREE, tmp_path / "b.json")
     a, b = read_json(tmp_path / "a.json"), read_json(tmp_path / "b.json")
     # Patient 2 is of fold 1.
     assert a["folds"]["1"] == b["folds"]["1"]
@@ -266,7 +269,7 @@ def test_the_expected_dice_of_a_patient_is_that_of_the_fold_that_holds_it_out(tm
     patients = labelled_cohort(tmp_path, changed="2")
     # Patients 2 and 5, of fold 1, have a low Dice, of which folds 0 and 2 alone learn.
     patients["5"] = replace(patients["5"], cache=patients["2"].cache)
-    calibrate(patients, FREE, tmp_path / "calibration.json")
+    calibrate_drafts(patients, FREE, tmp_path / "calibration.json")
     found = read_json(tmp_path / "calibration.json")
     assert found["folds"]["1"]["expected_dice"] != found["all"]["expected_dice"]
     assert [row["patient"] for row in found["patients"]] == list(patients)
@@ -288,7 +291,7 @@ def test_each_fold_learns_at_its_own_threshold(tmp_path):
         write_predicted(
             files.prediction, volume, np.maximum(height * volume.label, noise * rng.random(volume.ct.shape))
         )
-    calibrate(patients, DrawingSettings(None, 0.0), tmp_path / "calibration.json")
+    calibrate_drafts(patients, DrawingSettings(None, 0.0), tmp_path / "calibration.json")
     found = read_json(tmp_path / "calibration.json")
     assert len({lesson["threshold"] for lesson in found["folds"].values()}) > 1
     for fold, lesson in found["folds"].items():
@@ -312,12 +315,12 @@ def dice_of(prediction, files, threshold: float) -> float:
 
 def test_calibration_needs_labels(tmp_path):
     with pytest.raises(CohortError, match="no labelled patient"):
-        calibrate({}, FREE, tmp_path / "calibration.json")
+        calibrate_drafts({}, FREE, tmp_path / "calibration.json")
     volume = write_cache(tmp_path / "cache.h5", "p")
     write_predicted(tmp_path / "p.h5", volume, np.zeros(volume.ct.shape))
     files = LabelledFiles(0, tmp_path / "p.h5", tmp_path / "cache.h5")
     with pytest.raises(CohortError, match=r"Patient p: .* has no label"):
-        calibrate({"p": files}, FREE, tmp_path / "calibration.json")
+        calibrate_drafts({"p": files}, FREE, tmp_path / "calibration.json")
 
 
 # Review queue

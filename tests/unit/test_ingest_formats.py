@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from lunggtv.geometry import Grid
-from lunggtv.headers import detached_data
-from lunggtv.images import to_image
-from lunggtv.ingest.patient import PatientFiles
+from lunggtv.image_files import to_image
+from lunggtv.image_headers import detached_data
+from lunggtv.patient_files import PatientFiles
 from lunggtv.volume import read_volume
 
 from tests.unit.ingest_bodies import GRID, chest_hu, gtv_mask, ingest, write_pair

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lunggtv.geometry import Grid, Orientation
-from lunggtv.images import read_image, write_image
+from lunggtv.image_files import read_image, write_image
 from lunggtv.ingest.checks import check_grids
 from lunggtv.volume import read_volume
 

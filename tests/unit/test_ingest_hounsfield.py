@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from lunggtv.ingest.hounsfield import FLOOR_HU, find_offset, to_hounsfield, value_counts
-from lunggtv.ingest.raw import Refused
+from lunggtv.ingest.raw_scan import Refused
 
 from tests.unit.ingest_bodies import GRID, chest_hu
 

@@ -18,9 +18,9 @@ CODE = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from lunggtv.ingest.patient import PatientFiles
-from lunggtv.ingest.run import ingest_patient
-from lunggtv.ingest.settings import IngestSettings
+from lunggtv.patient_files import PatientFiles
+from lunggtv.ingest.ingest_patient import ingest_patient
+from lunggtv.ingest.ingest_settings import IngestSettings
 folder = Path(sys.argv[2])
 files = tuple(folder / name for name in ("data.nii.gz", "label.nii.gz"))
 settings = IngestSettings.from_config(json.loads(sys.argv[3]))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from lunggtv.ingest.anatomy import body_mask, thinned_mm, thinning
 from lunggtv.ingest.posture import check_posture
-from lunggtv.phantom.anatomy import make_phantom
-from lunggtv.phantom.plan import PhantomSettings, plan_cohort
+from lungphantom.body import paint_phantom
+from lungphantom.plan import PhantomSettings, plan_cohort
 
 from tests.unit.ingest_bodies import GRID, chest_hu
 
@@ -25,7 +25,7 @@ def codes(ct: np.ndarray, spacing_mm: tuple[float, float, float]) -> list[str]:
 @pytest.fixture(scope="module")
 def phantoms():
     """Five synthetic patients with different tumours."""
-    return [make_phantom(plan) for plan in plan_cohort(PhantomSettings(12, 0))[::3]]
+    return [paint_phantom(plan) for plan in plan_cohort(PhantomSettings(12, 0))[::3]]
 
 
 def test_right_volumes_are_never_warned_about(phantoms):
@@ -49,7 +49,7 @@ def test_each_swap_is_named(phantoms, axes):
 )
 def test_sick_and_cut_chests_are_not_taken_for_swapped(variant):
     plan = replace(plan_cohort(PhantomSettings(2, 0))[1], variants=(variant,))
-    phantom = make_phantom(plan)
+    phantom = paint_phantom(plan)
     assert codes(phantom.ct, phantom.grid.spacing_mm) == []
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from lunggtv.errors import RejectedPatient
-from lunggtv.ingest.patient import PatientFiles
+from lunggtv.patient_files import PatientFiles
 from lunggtv.volume import read_volume
 
 from tests.unit.ingest_bodies import GRID, LPS, chest_hu, gtv_mask, ingest, sitk_image, write_pair

@@ -8,11 +8,11 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from lunggtv.evaluate.contact import contact_share
+from lunggtv.evaluate.chest_wall_contact import contact_share
 from lunggtv.evaluate.contour import added_path, contour_pixels, pixel_mm
+from lunggtv.evaluate.evaluate_settings import EvaluateSettings
 from lunggtv.evaluate.metrics import centroid_mm, diagonal_mm, end_errors_slices, overlap_of
 from lunggtv.evaluate.score import score_masks
-from lunggtv.evaluate.settings import EvaluateSettings
 from monai.metrics import DiceMetric, SurfaceDiceMetric
 
 from tests.unit.mask_pairs import mask_pairs

@@ -2,13 +2,9 @@
 
 import pytest
 import torch
-from lunggtv.model.network import (
-    Architecture,
-    block_mean,
-    build_network,
-    parameter_count,
-    plan_architecture,
-)
+from lunggtv.model.architecture import Architecture, plan_architecture
+from lunggtv.model.network import build_network, parameter_count
+from lunggtv.model.residual_encoder import block_mean
 from torch.nn import functional
 
 TINY = plan_architecture("residual_encoder", (6.0, 3.0, 3.0), (16, 32, 32), 4, 16, (1, 2))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from lunggtv.evaluate.overlay import COLUMNS, draw_overlay
-from lunggtv.figure_files import LABEL_COLOUR, PREDICTION_COLOUR
+from lunggtv.figures import LABEL_COLOUR, PREDICTION_COLOUR
 from matplotlib.colors import to_rgba
 
 SHAPE, SPACING_MM = (20, 40, 60), (5.0, 2.0, 1.5)

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from lunggtv.geometry import Grid, lps_orientation
-from lunggtv.images import grid_of, read_image
-from lunggtv.phantom.__main__ import main
-from lunggtv.phantom.anatomy import make_phantom
-from lunggtv.phantom.cohort import make_cohort, write_patient
-from lunggtv.phantom.dicom import SeriesStyle, write_ct_series, write_dicom, write_rtstruct
-from lunggtv.phantom.nifti import write_nifti
-from lunggtv.phantom.outlines import outlines
-from lunggtv.phantom.plan import PhantomSettings, plan_cohort, planned_files, with_spacing
+from lunggtv.image_files import grid_of, read_image
+from lungphantom.__main__ import main
+from lungphantom.body import paint_phantom
+from lungphantom.dicom_folder import SeriesStyle, write_ct_series, write_dicom, write_rtstruct
+from lungphantom.make_phantom import make_phantom, write_patient
+from lungphantom.nifti_pair import write_nifti
+from lungphantom.plan import PhantomSettings, plan_cohort, planned_files, with_spacing
+from lungphantom.slice_outlines import outlines
 
 SETTINGS = PhantomSettings(labelled=3, unlabelled=1, dicom=1, seed=4)
 COARSE = with_spacing(plan_cohort(SETTINGS)[0], (14.0, 6.0, 6.0))
@@ -49,13 +49,13 @@ def even_odd(shape: tuple[int, int], loops: list[np.ndarray]) -> np.ndarray:
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("cohort")
-    make_cohort(SETTINGS, root, workers=1)
+    make_phantom(SETTINGS, root, workers=1)
     return root
 
 
 @pytest.fixture(scope="module")
 def coarse():
-    return make_phantom(COARSE)
+    return paint_phantom(COARSE)
 
 
 def test_just_the_planned_files_are_written(cohort):
@@ -64,7 +64,7 @@ def test_just_the_planned_files_are_written(cohort):
 
 
 def test_neither_workers_nor_a_longer_cohort_change_a_byte(cohort, tmp_path):
-    make_cohort(replace(SETTINGS, labelled=4), tmp_path, workers=2)
+    make_phantom(replace(SETTINGS, labelled=4), tmp_path, workers=2)
     longer = digests(tmp_path)
     assert digests(cohort) == {name: longer[name] for name in digests(cohort)}
     assert {name.split("/")[1] for name in set(longer) - set(digests(cohort))} == {"4"}
@@ -86,7 +86,7 @@ def test_files_of_an_earlier_cohort_do_not_stay_in_a_patient(tmp_path):
 )
 def test_stored_orientation_leads_back_to_the_phantom(orientation, diagonal, coarse, tmp_path):
     plan = replace(COARSE, orientation=orientation)
-    phantom = make_phantom(plan)
+    phantom = paint_phantom(plan)
     write_nifti(phantom, plan, tmp_path)
     for name, expected in (("data", phantom.ct), ("label", phantom.label)):
         stored, grid = read_image(tmp_path / f"{name}.nii.gz")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from lunggtv.errors import ConfigError
-from lunggtv.phantom.plan import (
+from lungphantom.plan import (
     DEMO,
     FEATURES,
     FULL,
@@ -21,7 +21,7 @@ from lunggtv.phantom.plan import (
 
 
 def test_plans_need_no_numpy():
-    code = "import sys, lunggtv.phantom.plan; sys.exit('numpy' in sys.modules)"
+    code = "import sys, lungphantom.plan; sys.exit('numpy' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, check=False)
     assert run.returncode == 0
 

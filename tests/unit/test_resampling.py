@@ -6,7 +6,7 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import given, settings
 from lunggtv.geometry import Grid
-from lunggtv.images import to_image
+from lunggtv.image_files import to_image
 from lunggtv.resampling import paste_box, resample_ct, resample_mask, resample_probability, target_grid
 
 STRAIGHT = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from lunggtv.geometry import Grid
-from lunggtv.infer.selftest import cut_case
+from lunggtv.package.selftest import cut_case
 
 GRID = Grid((12, 40, 60), (5.0, 2.0, 1.0), (10.0, -20.0, 30.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
 CT = np.arange(12 * 40 * 60, dtype=np.int32).reshape(GRID.shape).astype(np.int16)

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lunggtv.errors import CohortError
 from lunggtv.evaluate.columns import loss, metric_directions, table_columns
-from lunggtv.evaluate.compare import COMPARISON_COLUMNS, compare_records, comparison_rows
+from lunggtv.evaluate.comparison import COMPARISON_COLUMNS, compare_records, comparison_rows
+from lunggtv.evaluate.evaluate_settings import CohortSettings, EvaluateSettings
 from lunggtv.evaluate.score import score_masks
-from lunggtv.evaluate.settings import CohortSettings, EvaluateSettings
-from lunggtv.evaluate.statistics import auroc, describe, paired_difference, rank_correlation
 from lunggtv.evaluate.summary import by_volume, summarise_records, summarise_review
+from lunggtv.statistics import auroc, describe, paired_difference, rank_correlation
 
 COHORT = CohortSettings(resamples=500, seed=1, volume_edges_ml=(0.2, 0.5))
 SPACING_MM = (5.0, 2.0, 1.0)

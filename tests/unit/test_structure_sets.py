@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from lunggtv.ingest.dicom import read_dicom
-from lunggtv.ingest.raw import NOTED, REJECTED, WARNED, RawScan, Refused
+from lunggtv.ingest.dicom.read_folder import read_dicom
+from lunggtv.ingest.raw_scan import NOTED, REJECTED, WARNED, RawScan, Refused
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 

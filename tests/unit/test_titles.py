@@ -1,8 +1,8 @@
 """What stands above a patient's picture is what was found, in every outcome."""
 
 import pytest
-from lunggtv.evaluate import run_draft
-from lunggtv.evaluate.run import _title
+from lunggtv.evaluate import picture_draft
+from lunggtv.evaluate.evaluate_patient import _title
 
 RECORD = {
     "patient": "7", "fold": 0, "outcome": "scored", "dice": 0.876, "hd95_mm": 4.04,
@@ -43,4 +43,4 @@ def test_title(changes, title):
 )
 def test_title_of_a_draft_without_a_label(changes, title):
     record = {"patient": "7", "lesions": [{}], "volume_ml": 3.46, "expected_dice": 0.61}
-    assert run_draft._title(record | changes) == title
+    assert picture_draft._title(record | changes) == title

@@ -8,10 +8,10 @@ import pytest
 import torch
 from lunggtv.errors import CohortError
 from lunggtv.model.weights import load_model, load_tensors
-from lunggtv.storage import read_tsv
-from lunggtv.train import loop
-from lunggtv.train.loop import HISTORY_COLUMNS
-from lunggtv.train.validation import HeldOut, validate_fold
+from lunggtv.tables import read_tsv
+from lunggtv.train import fit
+from lunggtv.train.fit import HISTORY_COLUMNS
+from lunggtv.train.validate_fold import HeldOut, validate_fold
 
 from tests.unit.train_cases import SETTINGS, contents, train_tiny, write_cohort, write_patient
 
@@ -77,7 +77,7 @@ def test_repeated_training_is_bit_identical(trained, tmp_path):
 
 def test_finished_fold_is_restored_without_training(trained, tmp_path, monkeypatch):
     root, caches, _, expected = trained
-    monkeypatch.setattr(loop, "make_batch", None)
+    monkeypatch.setattr(fit, "make_batch", None)
     files = train_tiny(tmp_path, caches, root / "state", held_out=["9", "10"])
     restored = contents(files)
     assert {k: v for k, v in restored.items() if k != "model"} == {

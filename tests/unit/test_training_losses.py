@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from lunggtv.train.losses import dice_loss, supervised_loss, supervision_weights
+from lunggtv.train.loss import dice_loss, supervised_loss, supervision_weights
 from torch.nn import functional
 
 

@@ -4,12 +4,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from lunggtv.train import curves, picture
+from lunggtv.train import contact_sheet, training_curves
 from lunggtv.train.batches import make_batch, patients_of
-from lunggtv.train.curves import LABEL_HEIGHT, draw_curves
-from lunggtv.train.data import load_cases
-from lunggtv.train.picture import draw_contact_sheet
-from lunggtv.train.run import prepare
+from lunggtv.train.cases import load_cases
+from lunggtv.train.contact_sheet import draw_contact_sheet
+from lunggtv.train.train_fold import prepare
+from lunggtv.train.training_curves import LABEL_HEIGHT, draw_curves
 
 from tests.unit.train_cases import CPU, SETTINGS, write_patient
 
@@ -22,7 +22,7 @@ HISTORY = [
 def drawn_curves(monkeypatch, dice: dict[str, tuple[float, float]]):
     """The two panels and the figure, for Dice of patients at steps 10 and 20."""
     kept = []
-    monkeypatch.setattr(curves, "save_svg", lambda figure, path: kept.append(figure))
+    monkeypatch.setattr(training_curves, "save_svg", lambda figure, path: kept.append(figure))
     rows = [
         {"step": str(step), "patient": patient, "dice": str(values[index])}
         for index, step in enumerate((10, 20))
@@ -72,7 +72,7 @@ def test_a_fold_that_holds_nobody_out_has_its_losses(monkeypatch):
 
 def test_the_sheet_shows_the_first_samples_with_their_gtv(tmp_path, monkeypatch):
     kept = []
-    monkeypatch.setattr(picture, "save_png", lambda figure, path: kept.append(figure))
+    monkeypatch.setattr(contact_sheet, "save_png", lambda figure, path: kept.append(figure))
     caches = {name: write_patient(tmp_path, name, spacing_mm=(6.0, 3.0, 2.5)) for name in "12"}
     _, sampler = prepare(0, load_cases(caches, "host", CPU), SETTINGS)
     draw_contact_sheet(sampler, tmp_path / "sheet.png")

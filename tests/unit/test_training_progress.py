@@ -4,9 +4,9 @@ import re
 from dataclasses import replace
 
 import pytest
-from lunggtv.model.network import plan_architecture
-from lunggtv.storage import read_tsv
-from lunggtv.train.device import training_bytes
+from lunggtv.model.architecture import plan_architecture
+from lunggtv.tables import read_tsv
+from lunggtv.train.memory import training_bytes
 from lunggtv.train.progress import Clock
 
 from tests.unit.train_cases import SETTINGS, train_tiny, write_cohort

@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 import torch
 from lunggtv.errors import CohortError
-from lunggtv.model.network import plan_architecture
+from lunggtv.model.architecture import plan_architecture
 from lunggtv.model.weights import load_card
-from lunggtv.provenance import array_digest
-from lunggtv.train import data
-from lunggtv.train.run import new_network, numerics
+from lunggtv.train import cases
+from lunggtv.train.train_fold import new_network, numerics
 from lunggtv.volume import read_volume
 
-from tests.unit.train_cases import contents, train_tiny, write_cohort, write_patient
+from tests.unit.train_cases import array_digest, contents, train_tiny, write_cohort, write_patient
 
 PLAN = plan_architecture("residual_encoder", (6.0, 3.0, 3.0), (8, 16, 16), 4, 8, (1,))
 
@@ -108,7 +107,7 @@ def test_volumes_are_streamed_where_they_do_not_fit_and_change_no_byte(caches, t
     needed = 3 * 3 * 12 * 28 * 30  # bytes: three patients' int16 CT and uint8 label
     found = []
     for free in (2 * needed, 2 * needed - 1):
-        monkeypatch.setattr(data, "_host_bytes_free", lambda free=free: free)
+        monkeypatch.setattr(cases, "_host_bytes_free", lambda free=free: free)
         found.append(contents(train_tiny(tmp_path, caches, tmp_path / f"state{free}", steps=2)))
     assert found[0] == found[1]
     assert caplog.text.index("kept in host memory") < caplog.text.index("streamed from disk")

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 from lunggtv.errors import CohortError, DamagedFile
-from lunggtv.train import batches, data
+from lunggtv.train import batches, cases
 from lunggtv.train.augmentation import change_intensity, draw_augmentation, plan_reach
 from lunggtv.train.batches import Sampler, make_batch, patients_of
-from lunggtv.train.data import choose_residency, count_voxels, load_cases
-from lunggtv.train.run import prepare
+from lunggtv.train.cases import choose_residency, count_voxels, load_cases
 from lunggtv.train.sampling import AUGMENTATION, Window, draw_window, stream
+from lunggtv.train.train_fold import prepare
 from lunggtv.volume import read_volume, write_volume
 
 from tests.unit.train_cases import CPU, SETTINGS, train_tiny, write_cohort, write_patient
@@ -45,7 +45,7 @@ def test_a_batch_is_its_samples(caches):
 
 def test_residency_follows_the_memory_free(monkeypatch):
     # Three bytes a voxel, int16 CT and uint8 label: 200 voxels are half of the host's and a quarter of the device's.
-    monkeypatch.setattr(data, "_host_bytes_free", lambda: 1200)
+    monkeypatch.setattr(cases, "_host_bytes_free", lambda: 1200)
     assert [choose_residency(n, CPU, 0.25, 0.5) for n in (200, 201)] == ["host", "stream"]
     cuda = torch.device("cuda")
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2400, 10**9))
@@ -55,7 +55,7 @@ def test_residency_follows_the_memory_free(monkeypatch):
 
 def test_free_memory_of_the_host_is_what_the_kernel_calls_available(monkeypatch):
     told = "MemTotal:  900 kB\nMemFree:   10 kB\nMemAvailable:   100 kB\n"
-    monkeypatch.setattr(data, "open", lambda *_, **__: io.StringIO(told), raising=False)
+    monkeypatch.setattr(cases, "open", lambda *_, **__: io.StringIO(told), raising=False)
     # 102,400 bytes, of which half is 17,066 voxels.
     assert [choose_residency(n, CPU, 0.25, 0.5) for n in (17_066, 17_067)] == ["host", "stream"]
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 from lunggtv.errors import ConfigError
-from lunggtv.train.loop import snapshot_steps
-from lunggtv.train.settings import TrainSettings, spacing_of
+from lunggtv.train.fit import snapshot_steps
+from lunggtv.train.train_settings import TrainSettings, spacing_of
 
 from tests.unit.train_cases import SETTINGS
 

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 from lunggtv.model.device import place_network
-from lunggtv.train import loop
+from lunggtv.train import fit
 from lunggtv.train.batches import make_batch
-from lunggtv.train.loop import TrainingStopped
-from lunggtv.train.run import new_network
+from lunggtv.train.fit import TrainingStopped
 from lunggtv.train.state import (
     fingerprint_of,
     keep_finished,
@@ -25,6 +24,7 @@ from lunggtv.train.state import (
     save_snapshot,
     save_state,
 )
+from lunggtv.train.train_fold import new_network
 
 from tests.unit.train_cases import CPU, SETTINGS, contents, prepared, stopping_batch, train_tiny, write_cohort
 
@@ -55,12 +55,12 @@ def newest_step(state: Path) -> int:
 @pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
 def test_sigterm_saves_and_stops_with_a_message(tmp_path, monkeypatch, optimiser):
     # A line of the history is the mean of five steps; the signal comes in the middle of one.
-    monkeypatch.setattr(loop, "HISTORY_ROWS", 4)
+    monkeypatch.setattr(fit, "HISTORY_ROWS", 4)
     caches = write_cohort(tmp_path / "data")
     expected = contents(train_tiny(tmp_path / "whole", caches, tmp_path / "other", optimiser=optimiser))
     before = signal.getsignal(signal.SIGTERM)
     source = stopping_batch(7)
-    monkeypatch.setattr(loop, "make_batch", source)
+    monkeypatch.setattr(fit, "make_batch", source)
     with pytest.raises(TrainingStopped, match=r"fold 0 .* SIGTERM .* step 7 of 20"):
         train_tiny(tmp_path, caches, tmp_path / "state", optimiser=optimiser)
     assert signal.getsignal(signal.SIGTERM) == before
@@ -74,10 +74,10 @@ def test_sigterm_saves_and_stops_with_a_message(tmp_path, monkeypatch, optimiser
 def test_either_signal_stops_but_after_the_last_step(tmp_path, monkeypatch, number, name):
     caches = write_cohort(tmp_path / "data")
     before = signal.getsignal(number)
-    monkeypatch.setattr(loop, "make_batch", stopping_batch(2, number))
+    monkeypatch.setattr(fit, "make_batch", stopping_batch(2, number))
     with pytest.raises(TrainingStopped, match=rf"asked to stop by {name} .* step 2 of 3"):
         train_tiny(tmp_path, caches, tmp_path / "state", steps=3)
-    monkeypatch.setattr(loop, "make_batch", stopping_batch(1, number))
+    monkeypatch.setattr(fit, "make_batch", stopping_batch(1, number))
     assert Path(train_tiny(tmp_path, caches, tmp_path / "state", steps=3).weights).exists()
     assert signal.getsignal(number) == before
 
@@ -90,8 +90,8 @@ def test_states_are_as_far_apart_as_asked(tmp_path, monkeypatch):
         return make_batch(sampler, indices)
 
     monkeypatch.setattr("lunggtv.train.progress.time.monotonic", lambda: now[0])
-    monkeypatch.setattr(loop, "make_batch", slow_batch)
-    monkeypatch.setattr(loop, "save_state", lambda folder, step, *_: written.append(step))
+    monkeypatch.setattr(fit, "make_batch", slow_batch)
+    monkeypatch.setattr(fit, "save_state", lambda folder, step, *_: written.append(step))
     train_tiny(tmp_path, write_cohort(tmp_path / "data"), tmp_path / "state", steps=8, save_every_s=25.0)
     assert written == [0, 3, 6]
 
@@ -99,7 +99,7 @@ def test_states_are_as_far_apart_as_asked(tmp_path, monkeypatch):
 def test_all_that_a_run_carries_comes_back(tmp_path):
     architecture, _ = prepared(tmp_path / "data")
     run, found = (
-        loop.start_run(place_network(new_network(architecture, seed, 0), CPU), SETTINGS) for seed in (1, 2)
+        fit.start_run(place_network(new_network(architecture, seed, 0), CPU), SETTINGS) for seed in (1, 2)
     )
     speeds = [torch.full_like(parameter, 0.5) for parameter in run.network.parameters()]
     for parameter, speed in zip(run.network.parameters(), speeds, strict=True):
@@ -107,8 +107,8 @@ def test_all_that_a_run_carries_comes_back(tmp_path):
     run.step, run.rate_factor, run.rollbacks, run.micro_batch = 7, 0.5, 1, 1
     run.history, run.sums = [[1.0, 2.0]], [1.0, 2.0, 3.0, 4.0]
     run.average = [tensor + 1 for tensor in run.average]
-    loop.write(run, tmp_path / "state")
-    assert loop.restore(found, tmp_path / "state")
+    fit.write(run, tmp_path / "state")
+    assert fit.restore(found, tmp_path / "state")
     plain = ("step", "rate_factor", "rollbacks", "micro_batch", "history", "sums")
     assert set(vars(run)) == {*plain, "network", "optimiser", "average"}
     assert {key: getattr(found, key) for key in plain} == {key: getattr(run, key) for key in plain}

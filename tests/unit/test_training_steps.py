@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 from lunggtv.model.weights import load_model, load_tensors
-from lunggtv.train import loop
+from lunggtv.train import fit
 from lunggtv.train.batches import make_batch
-from lunggtv.train.loop import Run, Surroundings, average_decay, learning_rate, start_run, train
-from lunggtv.train.losses import supervised_loss
-from lunggtv.train.run import new_network
+from lunggtv.train.fit import Run, Surroundings, average_decay, learning_rate, start_run, train
+from lunggtv.train.loss import supervised_loss
+from lunggtv.train.train_fold import new_network
 from torch import Tensor
 
 from tests.unit.train_cases import CPU, SETTINGS, prepared, train_tiny, write_cohort
@@ -57,7 +57,7 @@ def norm(tensors: list[Tensor]) -> float:
 
 def test_steps_share_no_sample(fold, tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(loop, "make_batch", lambda s, indices: seen.extend(indices) or make_batch(s, indices))
+    monkeypatch.setattr(fit, "make_batch", lambda s, indices: seen.extend(indices) or make_batch(s, indices))
     trained(fold, replace(SETTINGS, steps=4, batch=3), tmp_path, micro_batch=2)
     assert seen == list(range(4 * 3))
 
@@ -183,7 +183,7 @@ def test_delivered_weights_and_snapshots_are_the_average_of_the_steps(tmp_path, 
 
 
 def test_a_line_of_the_history_is_the_mean_of_its_steps(fold, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "HISTORY_ROWS", 2)
+    monkeypatch.setattr(fit, "HISTORY_ROWS", 2)
     told = []
 
     def listening(heads, target):
@@ -191,7 +191,7 @@ def test_a_line_of_the_history_is_the_mean_of_its_steps(fold, tmp_path, monkeypa
         told.append([part.item() for part in result])
         return result
 
-    monkeypatch.setattr(loop, "supervised_loss", listening)
+    monkeypatch.setattr(fit, "supervised_loss", listening)
     _, run = trained(fold, replace(SETTINGS, steps=7), tmp_path)
     steps = np.array(told)
     expected = [steps[:3].mean(axis=0), steps[3:6].mean(axis=0), steps[6]]

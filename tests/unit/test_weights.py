@@ -5,7 +5,8 @@ import json
 import pytest
 import torch
 from lunggtv.errors import DamagedFile
-from lunggtv.model.network import build_network, plan_architecture
+from lunggtv.model.architecture import plan_architecture
+from lunggtv.model.network import build_network
 from lunggtv.model.normalisation import Normalisation
 from lunggtv.model.weights import load_model, load_tensors, refresh_card, save_model, save_tensors
 

@@ -1,5 +1,6 @@
 """A tiny cohort and tiny settings, with which a fold trains in a second."""
 
+import hashlib
 import os
 import signal
 import sys
@@ -9,12 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from lunggtv.geometry import Grid
-from lunggtv.model.network import Architecture
-from lunggtv.provenance import array_digest
+from lunggtv.model.architecture import Architecture
 from lunggtv.train.batches import Sampler, make_batch
-from lunggtv.train.data import load_cases
-from lunggtv.train.run import FoldFiles, prepare, train_fold
-from lunggtv.train.settings import AugmentationSettings, NetworkSettings, TrainSettings
+from lunggtv.train.cases import load_cases
+from lunggtv.train.train_fold import FoldFiles, prepare, train_fold
+from lunggtv.train.train_settings import AugmentationSettings, NetworkSettings, TrainSettings
 from lunggtv.volume import Volume, write_volume
 
 CPU = torch.device("cpu")
@@ -33,6 +33,11 @@ SETTINGS = TrainSettings(
         contrast=(0.8, 1.25), gamma_share=0.3, gamma=(0.8, 1.25),
     ),
 )  # fmt: skip
+
+
+def array_digest(array: np.ndarray) -> str:
+    """A digest that another array does not have."""
+    return hashlib.sha256(array.tobytes()).hexdigest()
 
 
 def write_patient(folder: Path, patient: str, shape=(12, 28, 30), spacing_mm=SPACING) -> str:

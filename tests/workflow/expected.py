@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from lunggtv.folds import deal_folds
+from lunggtv.cohort.folds import deal_folds
 
 from tests.conftest import FOLDS, LABELLED, UNLABELLED
 

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 import yaml
-from lunggtv.storage import read_tsv
+from lunggtv.tables import read_tsv
 
 from tests.conftest import LABELLED
 

@@ -7,8 +7,8 @@ KEPT = ("weights.safetensors", "history.tsv", "snapshots.safetensors", "card.jso
 
 
 def test_changed_code_that_leaves_the_caches_as_they_were_trains_nothing(analysis, finished):
-    analysis.edit("workflow/lunggtv/ingest/raw.py", "\nimport ", "\nEDITED = True\nimport ")
-    analysis.edit("workflow/lunggtv/cache/box.py", "\nimport ", "\nEDITED = True\nimport ")
+    analysis.edit("workflow/lunggtv/ingest/raw_scan.py", "\nimport ", "\nEDITED = True\nimport ")
+    analysis.edit("workflow/lunggtv/cache/lung_box.py", "\nimport ", "\nEDITED = True\nimport ")
     assert analysis.reruns() == all_jobs_of(with_what_follows(["ingest_patient"]))
 
     analysis.run("--until", "train_fold")

@@ -3,8 +3,8 @@
 import base64
 
 import pytest
-from lunggtv.provenance import file_digest
-from lunggtv.storage import read_json, read_tsv, write_json
+from lunggtv.files import file_digest, read_json, write_json
+from lunggtv.tables import read_tsv
 
 from tests.conftest import DICOM, FOLDS, LABELLED
 from tests.workflow.engine import Analysis

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from lunggtv.storage import read_tsv
+from lunggtv.tables import read_tsv
 
 from tests.unit.dicom_files import CtSeries, Reference, write_ct, write_rtstruct
 from tests.unit.ingest_bodies import GRID, chest_hu

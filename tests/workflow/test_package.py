@@ -6,8 +6,9 @@ import shutil
 
 import pytest
 import yaml
-from lunggtv.infer.package import read_manifest
-from lunggtv.storage import read_json, read_tsv
+from lunggtv.files import read_json
+from lunggtv.package.package_file import read_manifest
+from lunggtv.tables import read_tsv
 
 from tests.conftest import FOLDS, LABELLED
 from tests.workflow.engine import PROJECT, Analysis, new_analysis

@@ -5,7 +5,7 @@ import json
 import shutil
 
 import pytest
-from lunggtv.storage import read_tsv
+from lunggtv.tables import read_tsv
 
 from tests.workflow.engine import new_analysis
 

@@ -1,6 +1,6 @@
 """An edit to any module of the package reruns exactly the rules whose scripts import it, and what follows.
 
-What imports what is asked of grimp, not of ``lunggtv.provenance``, so that the two check each other; a new
+What imports what is asked of grimp, not of ``lunggtv.code_identity``, so that the two check each other; a new
 module is covered by itself. Modules with the same importers are edited together, one dry run for all of them.
 """
 
@@ -13,15 +13,16 @@ from pathlib import Path
 
 import grimp
 import pytest
-from lunggtv.provenance import SHAPING_LIBRARIES, code_fingerprint, stripped
+from lunggtv.code_identity import SHAPING_LIBRARIES, code_fingerprint, stripped
 
 from tests.workflow.engine import PROJECT, Analysis
 from tests.workflow.expected import JOBS, all_jobs_of, with_what_follows
 
 WORKFLOW = PROJECT / "workflow"
-GRAPH = grimp.build_graph("lunggtv", cache_dir=None, include_external_packages=True)
+PACKAGES = ("lunggtv", "lungphantom")
+GRAPH = grimp.build_graph(*PACKAGES, cache_dir=None, include_external_packages=True)
 SCRIPTS = sorted(path.stem for path in (WORKFLOW / "scripts").glob("*.py"))
-MODULES = sorted(module for module in GRAPH.modules if module.split(".")[0] == "lunggtv")
+MODULES = sorted(module for module in GRAPH.modules if module.split(".")[0] in PACKAGES)
 EDIT = "\nEDITED = True\n"
 
 
@@ -44,7 +45,7 @@ def closure(script: str) -> set[str]:
         module = waiting.pop()
         found.add(module)
         waiting |= set(GRAPH.find_modules_directly_imported_by(module)) - found
-        if module.startswith("lunggtv."):
+        if module.partition(".")[0] in PACKAGES and "." in module:
             waiting |= {module.rpartition(".")[0]} - found
     return found
 
@@ -98,7 +99,7 @@ def test_a_fingerprint_lists_every_module_that_the_script_imports_and_no_other(s
     fingerprint = code_fingerprint(WORKFLOW / f"scripts/{script}.py", WORKFLOW)
     assert set(fingerprint) == {
         f"{script}.py",
-        *(m for m in CLOSURES[script] if m.startswith("lunggtv") or m in SHAPING_LIBRARIES),
+        *(m for m in CLOSURES[script] if m in MODULES or m in SHAPING_LIBRARIES),
     }
 
 

@@ -3,8 +3,8 @@
 import shutil
 
 import yaml
-from lunggtv.folds import deal_folds
-from lunggtv.storage import read_tsv
+from lunggtv.cohort.folds import deal_folds
+from lunggtv.tables import read_tsv
 
 from tests.conftest import FOLDS, LABELLED
 from tests.workflow.engine import Analysis, new_analysis

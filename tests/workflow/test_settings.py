@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import yaml
 from lunggtv.geometry import Grid, Orientation
-from lunggtv.images import read_image, write_image
-from lunggtv.infer.prediction import read_prediction
-from lunggtv.phantom.anatomy import make_phantom
-from lunggtv.phantom.nifti import stored_orientation, write_nifti
-from lunggtv.phantom.plan import DEMO, PhantomSettings, plan_cohort
+from lunggtv.image_files import read_image, write_image
+from lunggtv.infer.prediction_file import read_prediction
 from lunggtv.resampling import resample_mask
-from lunggtv.storage import read_tsv
+from lunggtv.tables import read_tsv
 from lunggtv.volume import read_volume
+from lungphantom.body import paint_phantom
+from lungphantom.nifti_pair import stored_orientation, write_nifti
+from lungphantom.plan import DEMO, PhantomSettings, plan_cohort
 
 from tests.workflow.engine import new_analysis
 
@@ -65,7 +65,7 @@ def analysis(tmp_path_factory):
 
 def write_patient(plan, folder):
     """A label of two values that both are GTV, and lungs of the user's own, larger than they are found."""
-    phantom = make_phantom(plan)
+    phantom = paint_phantom(plan)
     folder.mkdir(parents=True)
     write_nifti(phantom, plan, folder)
     (folder / "data.nii.gz").rename(folder / "ct.nii.gz")
@@ -147,7 +147,7 @@ def test_phantoms_are_made_and_read_in_place_of_raw_data(tmp_path):
     assert [row["patient"] for row in verdicts] == ["1", "2", "new1"]
     for plan in plan_cohort(PhantomSettings(2, 1, 1, DEMO, 5)):
         volume = read_volume(analysis.work / f"results/ingest/{plan.patient}/volume.h5", "ingest")
-        phantom = make_phantom(plan)
+        phantom = paint_phantom(plan)
         assert np.abs(volume.ct - np.maximum(phantom.ct, -1024)).max() <= 1
         assert (volume.label is not None) == plan.labelled
         # The structure set's contours run along the voxels' edges.

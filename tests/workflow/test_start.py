@@ -67,7 +67,7 @@ def test_nobody_is_left_out_or_taken_for_somebody_else(fresh, written, words):
 def test_parsing_has_no_side_effects_and_imports_nothing_heavy(fresh):
     code = (
         "import sys; sys.path.insert(0, 'workflow')\n"
-        "import lunggtv.cohort, lunggtv.config, lunggtv.provenance\n"
+        "import lunggtv.cohort.cohort, lunggtv.cohort.config, lunggtv.code_identity\n"
         "print(sorted(set(sys.modules) & {'torch', 'monai', 'SimpleITK', 'h5py', 'scipy', 'pandas', 'pydicom'}))"
     )
     done = subprocess.run(

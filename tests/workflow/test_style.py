@@ -89,3 +89,26 @@ def test_nothing_is_ever_unpickled():
         assert not re.search(
             r"\bimport pickle|torch\.load|allow_pickle=True|(?<![.\w])(eval|exec)\(", text
         ), path
+
+
+def test_a_rule_is_a_script_and_a_module_of_its_own_name():
+    rules = "".join(path.read_text(encoding="utf-8") for path in (PROJECT / "workflow/rules").glob("*.smk"))
+    scripts = {path.stem for path in (PROJECT / "workflow/scripts").glob("*.py")}
+    for name, text in re.findall(r"^ *rule (\w+):\n(.*?)(?=^ *rule |\Z)", rules, re.MULTILINE | re.DOTALL):
+        if "script:" in text:
+            # Other tools' masks are scored as ours are.
+            script = {"evaluate_other": "evaluate_patient"}.get(name, name)
+            assert f'"../scripts/{script}.py"' in text and script in scripts, name
+            assert f'"logs/{name}' in text, name
+            code = (PROJECT / f"workflow/scripts/{script}.py").read_text(encoding="utf-8")
+            assert re.search(rf"^from lung\w+(\.\w+)*\.{script} import .*\b{script}\b", code, re.MULTILINE), (
+                name
+            )
+
+
+def test_no_two_modules_share_a_name():
+    paths = [*(PROJECT / "workflow").glob("lung*/**/*.py")]
+    names = [path.stem for path in paths if path.stem not in ("__init__", "__main__")]
+    assert len(paths) > 100
+    assert sorted(names) == sorted(set(names))
+    assert not [name for name in names if re.match(r"run|util|helper|misc", name)]

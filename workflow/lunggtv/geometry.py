@@ -130,6 +130,37 @@ class Orientation:
         )
 
 
+@dataclass(frozen=True)
+class Placement:
+    """Where a cache lies in its scan, and how the scan was stored.
+
+    ``scan`` is the ingested (LPS) grid, the box is given in its voxels; ``original`` is the stored grid and
+    ``orientation`` the turn from stored to LPS axes.
+    """
+
+    scan: Grid
+    box_start: Shape
+    box_shape: Shape
+    original: Grid
+    orientation: Orientation
+
+    @property
+    def box(self) -> Grid:
+        """The box's own grid."""
+        return self.scan.cropped(self.box_start, self.box_shape)
+
+    @staticmethod
+    def from_metadata(metadata: dict[str, Any]) -> "Placement":
+        """From a cache's metadata."""
+        return Placement(
+            Grid.from_dict(metadata["ingested"]),
+            _shape(metadata["box_start"]),
+            _shape(metadata["box_shape"]),
+            Grid.from_dict(metadata["original"]),
+            Orientation.from_dict(metadata["orientation"]),
+        )
+
+
 def lps_orientation(grid: Grid) -> Orientation:
     """The permutation and flips that bring a grid nearest to LPS; an oblique rest is kept.
 
@@ -146,3 +177,8 @@ def lps_orientation(grid: Grid) -> Orientation:
 def _triple(values: Any) -> Triple:
     x, y, z = (float(v) for v in values)
     return (x, y, z)
+
+
+def _shape(values: Any) -> Shape:
+    z, y, x = (int(value) for value in values)
+    return (z, y, x)

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lunggtv.errors import DamagedFile, LungGtvError
+from lunggtv.files import forget_digest, is_as_written, record_digest
 from lunggtv.locks import lock_job
-from lunggtv.storage import forget_digest, is_as_written, record_digest
 
 # What a machine can refuse, and what to do about it: no fault of the code, so no traceback.
 REFUSALS = {

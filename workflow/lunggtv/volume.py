@@ -15,9 +15,9 @@ import h5py
 import numpy as np
 
 from lunggtv.errors import DamagedFile, RejectedPatient
+from lunggtv.files import whole_file
 from lunggtv.geometry import Grid
 from lunggtv.hdf5 import new_file, read_array, read_text, write_array, write_text
-from lunggtv.storage import whole_file
 
 SCHEMA = 2
 MASKS = ("label", "lungs")

@@ -2,15 +2,15 @@
 
 import re
 
-from lunggtv.cohort import find_cohort
-from lunggtv.config import check_config, check_files, plain
+from lunggtv.cohort.cohort import find_cohort
+from lunggtv.cohort.config import check_config, check_files, plain
 from lunggtv.errors import LungGtvError
 from lunggtv.evaluate.other_masks import check_places, mask_file
-from lunggtv.infer.package import read_manifest
-from lunggtv.labels import crop_labels, draft_labels
+from lunggtv.package.package_file import read_manifest
+from lunggtv.report.result_names import crop_labels, draft_labels
 from lunggtv.locks import lock_run
-from lunggtv.provenance import code_fingerprint
-from lunggtv.storage import read_tsv
+from lunggtv.code_identity import code_fingerprint
+from lunggtv.tables import read_tsv
 from snakemake.exceptions import WorkflowError
 
 WORKFLOW = Path(workflow.basedir) / "workflow"

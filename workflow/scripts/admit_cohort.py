@@ -1,6 +1,6 @@
 """Stop with one message for every rejected patient, or list the admitted ones."""
 
-from lunggtv.ingest.cohort import admit_cohort
+from lunggtv.ingest.admit_cohort import admit_cohort
 from lunggtv.job import logged_job
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):

@@ -1,7 +1,7 @@
 """Crop one patient to the lungs' box and resample it into a cache."""
 
-from lunggtv.cache.run import cache_patient
-from lunggtv.cache.settings import CacheSettings
+from lunggtv.cache.cache_patient import cache_patient
+from lunggtv.cache.cache_settings import CacheSettings
 from lunggtv.job import logged_job
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):

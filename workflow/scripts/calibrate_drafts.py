@@ -1,14 +1,14 @@
 """Choose threshold and smallest lesion, and learn the expected Dice, from out-of-fold predictions."""
 
-from lunggtv.infer.run_calibrate import LabelledFiles, calibrate
-from lunggtv.infer.settings import DrawingSettings
+from lunggtv.infer.calibrate_drafts import LabelledFiles, calibrate_drafts
+from lunggtv.infer.infer_settings import DrawingSettings
 from lunggtv.job import logged_job
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     files = zip(
         snakemake.params.folds["folds"], snakemake.input.predictions, snakemake.input.volumes, strict=True
     )
-    calibrate(
+    calibrate_drafts(
         {patient: LabelledFiles(fold, prediction, cache) for (patient, fold), prediction, cache in files},
         DrawingSettings.from_config(snakemake.params.config),
         snakemake.output[0],

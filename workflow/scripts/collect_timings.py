@@ -1,8 +1,8 @@
 """Gather what the jobs cost, from the benchmark files of the run."""
 
 from lunggtv.job import logged_job
-from lunggtv.table_page import write_table_page
-from lunggtv.timings import collect_timings
+from lunggtv.report.collect_timings import collect_timings
+from lunggtv.table_pages import write_table_page
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     collect_timings(snakemake.params.folder, snakemake.output.table)

@@ -1,8 +1,8 @@
 """Gather all verdicts in one table, with what only the cohort as a whole shows."""
 
-from lunggtv.ingest.cohort import collect_verdicts
+from lunggtv.ingest.collect_verdicts import collect_verdicts
 from lunggtv.job import logged_job
-from lunggtv.table_page import write_table_page
+from lunggtv.table_pages import write_table_page
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     collect_verdicts(list(snakemake.input), snakemake.params.config["exclude"], snakemake.output.table)

@@ -1,12 +1,12 @@
 """Compare our scores with those of another tool's masks, patient by patient."""
 
-from lunggtv.evaluate.run_cohort import compare
-from lunggtv.evaluate.settings import CohortSettings
+from lunggtv.evaluate.compare_scores import compare_scores
+from lunggtv.evaluate.evaluate_settings import CohortSettings
 from lunggtv.job import logged_job
-from lunggtv.table_page import write_table_page
+from lunggtv.table_pages import write_table_page
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
-    compare(
+    compare_scores(
         "LungGTV",
         list(snakemake.input.ours),
         snakemake.wildcards.other,

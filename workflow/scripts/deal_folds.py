@@ -1,7 +1,7 @@
 """Write down which fold holds out which patient."""
 
+from lunggtv.cohort.deal_folds import deal_folds
 from lunggtv.job import logged_job
-from lunggtv.storage import write_tsv
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
-    write_tsv(snakemake.output[0], ("patient", "fold"), snakemake.params.config["folds"])
+    deal_folds(snakemake.params.config["folds"], snakemake.output[0])

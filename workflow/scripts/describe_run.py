@@ -1,12 +1,13 @@
 """Write the report's first page."""
 
-from lunggtv.evaluate.landing import landing_page
+from lunggtv.files import read_json, write_text
 from lunggtv.job import logged_job
-from lunggtv.storage import read_json, read_tsv, write_text
+from lunggtv.report.describe_run import describe_run
+from lunggtv.tables import read_tsv
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     cards = [read_json(card) for card in snakemake.input.cards]
-    page = landing_page(
+    page = describe_run(
         read_tsv(snakemake.input.verdicts),
         read_tsv(snakemake.input.reviews),
         read_json(snakemake.input.summary[0]) if snakemake.input.summary else None,

@@ -1,7 +1,7 @@
 """Score one draft against the patient's original label."""
 
-from lunggtv.evaluate.run import evaluate_patient
-from lunggtv.evaluate.settings import EvaluateSettings
+from lunggtv.evaluate.evaluate_patient import evaluate_patient
+from lunggtv.evaluate.evaluate_settings import EvaluateSettings
 from lunggtv.job import logged_job
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from lunggtv.evaluate.run_cohort import gather_sets
+from lunggtv.evaluate.gather_sets import gather_sets
 from lunggtv.job import logged_job
-from lunggtv.table_page import write_table_page
+from lunggtv.table_pages import write_table_page
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     theirs = {

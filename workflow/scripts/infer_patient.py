@@ -1,6 +1,6 @@
 """Draw one patient's GTV on the grid of the original CT."""
 
-from lunggtv.infer.run import infer_patient
+from lunggtv.infer.infer_patient import infer_patient
 from lunggtv.job import logged_job
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from lunggtv.ingest.patient import PatientFiles
-from lunggtv.ingest.run import ingest_patient
-from lunggtv.ingest.settings import IngestSettings
+from lunggtv.ingest.ingest_patient import ingest_patient
+from lunggtv.ingest.ingest_settings import IngestSettings
 from lunggtv.job import logged_job
+from lunggtv.patient_files import PatientFiles
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     config = dict(snakemake.params.config)

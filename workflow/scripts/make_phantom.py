@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from lunggtv.job import logged_job
-from lunggtv.phantom.cohort import make_cohort
-from lunggtv.phantom.plan import PhantomSettings
+from lungphantom.make_phantom import make_phantom
+from lungphantom.plan import PhantomSettings
 
 with logged_job(snakemake.log[0]):
-    make_cohort(
+    make_phantom(
         PhantomSettings.from_config(snakemake.params.config),
         Path(snakemake.output[0]).parts[0],
         workers=snakemake.threads,

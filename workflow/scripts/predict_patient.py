@@ -1,6 +1,6 @@
 """Write what the models say about one patient."""
 
-from lunggtv.infer.run_predict import predict_patient
+from lunggtv.infer.predict_patient import predict_patient
 from lunggtv.job import logged_job
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):

@@ -1,12 +1,12 @@
 """Gather the scores of all patients: table, summary with intervals, figures."""
 
-from lunggtv.evaluate.run_cohort import summarise
-from lunggtv.evaluate.settings import CohortSettings
+from lunggtv.evaluate.evaluate_settings import CohortSettings
+from lunggtv.evaluate.summarise_metrics import summarise_metrics
 from lunggtv.job import logged_job
-from lunggtv.table_page import write_table_page
+from lunggtv.table_pages import write_table_page
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
-    summarise(
+    summarise_metrics(
         list(snakemake.input.scores),
         list(snakemake.input.drafts),
         CohortSettings.from_config(snakemake.params.config),

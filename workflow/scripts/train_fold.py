@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from lunggtv.job import logged_job
-from lunggtv.train.run import FoldFiles, train_fold
-from lunggtv.train.settings import TrainSettings
+from lunggtv.train.train_fold import FoldFiles, train_fold
+from lunggtv.train.train_settings import TrainSettings
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     train_fold(

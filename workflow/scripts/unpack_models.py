@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from lunggtv.infer.run_package import unpack_models
 from lunggtv.job import logged_job
+from lunggtv.package.unpack_models import unpack_models
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     unpack_models(

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from lunggtv.job import logged_job
-from lunggtv.train.settings import TrainSettings
-from lunggtv.train.validation import HeldOut, validate_fold
+from lunggtv.train.train_settings import TrainSettings
+from lunggtv.train.validate_fold import HeldOut, validate_fold
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     files = snakemake.input

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lunggtv.errors import LungGtvError
-from lunggtv.evaluate.run import score_files
-from lunggtv.evaluate.settings import EvaluateSettings
+from lunggtv.evaluate.evaluate_patient import score_files
+from lunggtv.evaluate.evaluate_settings import EvaluateSettings
 
 TOLERANCES_MM = (1.0, 2.0, 3.0, 5.0)
 LESION_OVERLAP = 0.1

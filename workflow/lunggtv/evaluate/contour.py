@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lunggtv.evaluate.boxes import mask_box, widened
+from lunggtv.evaluate.mask_boxes import mask_box, widened
 from lunggtv.geometry import Triple
 
 # In-plane reach of the one-pixel tolerance: the pixel itself and its eight neighbours.

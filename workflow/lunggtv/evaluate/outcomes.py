@@ -2,11 +2,11 @@
 
 from typing import Literal
 
+from lunggtv.masks import FAILED_DICE
+
 Outcome = Literal["scored", "missed", "false_alarm", "both_empty"]
 
 OUTCOMES: tuple[Outcome, ...] = ("scored", "missed", "false_alarm", "both_empty")
-# A draft this far from the label has to be drawn anew rather than edited; counted as a failure.
-FAILURE_DICE = 0.5
 
 
 def outcome_of(label_voxels: int, prediction_voxels: int) -> Outcome:
@@ -25,7 +25,7 @@ def outcome_of(label_voxels: int, prediction_voxels: int) -> Outcome:
 
 def is_failure(outcome: str, dice: float) -> bool:
     """Missed, a false alarm, or a Dice below 0.5."""
-    return outcome in ("missed", "false_alarm") or dice < FAILURE_DICE
+    return outcome in ("missed", "false_alarm") or dice < FAILED_DICE
 
 
 def empty_distance_mm(outcome: str, diagonal_mm: float) -> float:

@@ -15,9 +15,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from scipy import ndimage
 
-from lunggtv.evaluate.boxes import mask_box
-from lunggtv.evaluate.lesions import NEIGHBOURS_26
-from lunggtv.figure_files import LABEL_COLOUR, PREDICTION_COLOUR
+from lunggtv.evaluate.lesion_scores import NEIGHBOURS_26
+from lunggtv.evaluate.mask_boxes import mask_box
+from lunggtv.figures import LABEL_COLOUR, PREDICTION_COLOUR
 from lunggtv.geometry import Triple
 
 # Window centre and width in HU, the usual presets.

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 
 from lunggtv.evaluate import metrics
-from lunggtv.evaluate.boxes import Box, mask_box, union_box
 from lunggtv.evaluate.contour import added_path, contour_pixels, pixel_mm
-from lunggtv.evaluate.lesions import match_lesions
+from lunggtv.evaluate.evaluate_settings import EvaluateSettings
+from lunggtv.evaluate.lesion_scores import match_lesions
+from lunggtv.evaluate.mask_boxes import Box, mask_box, union_box
 from lunggtv.evaluate.outcomes import empty_distance_mm, outcome_of
-from lunggtv.evaluate.settings import EvaluateSettings
 from lunggtv.evaluate.surface import (
     SurfaceDistances,
     hausdorff_mm,

@@ -6,9 +6,9 @@ from itertools import pairwise
 from typing import Any
 
 from lunggtv.evaluate.columns import metric_directions
+from lunggtv.evaluate.evaluate_settings import CohortSettings
 from lunggtv.evaluate.outcomes import OUTCOMES, is_failure
-from lunggtv.evaluate.settings import CohortSettings
-from lunggtv.evaluate.statistics import auroc, describe, rank_correlation
+from lunggtv.statistics import auroc, describe, rank_correlation
 
 Record = Mapping[str, Any]
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from lunggtv.infer.lesions import TOUCHING
+from lunggtv.infer.draft_lesions import TOUCHING
 
 THRESHOLDS = tuple(step / 20 for step in range(1, 20))
 USUAL_THRESHOLD = 0.5

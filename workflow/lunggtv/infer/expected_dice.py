@@ -15,10 +15,6 @@ from lunggtv.infer.uncertainty import Uncertainty
 
 FEWEST_PATIENTS = 6
 RIDGE = 1.0  # in patients: as strong as one patient at one standard deviation
-FAILED_DICE = 0.5
-FEWEST_OF_A_KIND = 3  # failed and other patients below which an interval of the AUROC means nothing
-RESAMPLES = 2000
-INTERVAL = (2.5, 97.5)  # percentiles
 
 
 @dataclass(frozen=True)
@@ -91,44 +87,6 @@ def fit_expected_dice(uncertainties: Sequence[Uncertainty], dice: Sequence[float
     return ExpectedDice(
         tuple(names), float(y.mean()), _floats(weights), _floats(means), _floats(scales), len(known)
     )
-
-
-def measure_quality(expected: Sequence[float], dice: Sequence[float], seed: int = 0) -> dict[str, Any]:
-    """How well expected Dice, made without the patient's own fold, meets the Dice found.
-
-    Returns:
-        ``patients``, ``failed`` (Dice below ``FAILED_DICE``), ``mean_absolute_error`` and ``auroc`` (that a
-        failed patient is expected lower than another; ties half; null without both kinds), each with a
-        bootstrap interval over patients (``_ci95``; null where few patients could only pretend one).
-    """
-    expected, dice = np.asarray(expected, dtype=float), np.asarray(dice, dtype=float)
-    draws = np.random.default_rng(seed).integers(0, len(dice), (RESAMPLES, len(dice)))
-    errors = np.abs(expected - dice)
-    failed = int((dice < FAILED_DICE).sum())
-    areas = []
-    if min(failed, len(dice) - failed) >= FEWEST_OF_A_KIND:
-        drawn = (_auroc(expected[draw], dice[draw]) for draw in draws)
-        areas = [area for area in drawn if area is not None]
-    return {
-        "patients": len(dice),
-        "failed": failed,
-        "mean_absolute_error": float(errors.mean()),
-        "mean_absolute_error_ci95": _interval(errors[draws].mean(axis=1)),
-        "auroc": _auroc(expected, dice),
-        "auroc_ci95": _interval(areas) if areas else None,
-    }
-
-
-def _auroc(expected: np.ndarray, dice: np.ndarray) -> float | None:
-    failed = dice < FAILED_DICE
-    if failed.all() or not failed.any():
-        return None
-    low, high = expected[failed][:, None], expected[~failed][None]
-    return float(((low < high) + 0.5 * (low == high)).mean())
-
-
-def _interval(values: Any) -> list[float]:
-    return [float(value) for value in np.percentile(values, INTERVAL)]
 
 
 def _floats(values: np.ndarray) -> tuple[float, ...]:

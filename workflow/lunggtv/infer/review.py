@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lunggtv.geometry import Shape
-from lunggtv.infer.lesions import Lesion
+from lunggtv.infer.draft_lesions import Lesion
 from lunggtv.infer.uncertainty import Uncertainty
 
 # Mean entropy of 0.72 bits is that of a probability of 0.2 or 0.8 all over the draft and its border.

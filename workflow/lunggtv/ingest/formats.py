@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from lunggtv.files import file_digest
 from lunggtv.geometry import Grid
-from lunggtv.headers import BadHeader, Storage, is_plain_name, read_storage, suffix_of
-from lunggtv.ingest.patient import PatientFiles
-from lunggtv.ingest.raw import RawScan, Reason, Refused
-from lunggtv.ingest.settings import IngestSettings
-from lunggtv.provenance import file_digest
-from lunggtv.streams import BrokenStream, read_voxels
+from lunggtv.image_headers import BadHeader, Storage, is_plain_name, read_storage, suffix_of
+from lunggtv.image_streams import BrokenStream, read_voxels
+from lunggtv.ingest.ingest_settings import IngestSettings
+from lunggtv.ingest.raw_scan import RawScan, Reason, Refused
+from lunggtv.patient_files import PatientFiles
 
 FORMATS = {
     ".nii.gz": "nifti", ".nii": "nifti", ".nrrd": "nrrd", ".nhdr": "nrrd", ".mha": "metaimage",

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from lunggtv.ingest.raw import REJECTED, WARNED, Reason
+from lunggtv.ingest.raw_scan import REJECTED, WARNED, Reason
 
 ACCEPTED = "accepted"
+EXCLUDED = "excluded"  # by the user, before anything is read
 
 
 def judge(reasons: Sequence[Reason]) -> str:

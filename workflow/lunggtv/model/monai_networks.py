@@ -9,7 +9,7 @@ import torch
 from monai.networks.nets import DynUNet, SegResNetDS
 from torch import Tensor, nn
 
-from lunggtv.model.network import Architecture
+from lunggtv.model.architecture import Architecture
 
 
 def build_monai_network(architecture: Architecture) -> nn.Module:

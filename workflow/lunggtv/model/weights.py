@@ -11,10 +11,10 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from lunggtv.errors import DamagedFile
-from lunggtv.model.network import Architecture, build_network
+from lunggtv.files import file_digest, read_json, whole_file, write_json
+from lunggtv.model.architecture import Architecture
+from lunggtv.model.network import build_network
 from lunggtv.model.normalisation import Normalisation
-from lunggtv.provenance import file_digest
-from lunggtv.storage import read_json, whole_file, write_json
 
 SCHEMA = 1
 CARD_KEYS = (

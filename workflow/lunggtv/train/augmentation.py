@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from lunggtv.geometry import Shape, Triple
 from lunggtv.model.normalisation import Normalisation
-from lunggtv.train.settings import AugmentationSettings, Range
+from lunggtv.train.train_settings import AugmentationSettings, Range
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from torch import Tensor
 from lunggtv.geometry import Shape
 from lunggtv.model.normalisation import Normalisation
 from lunggtv.train.augmentation import change_intensity, draw_augmentation, plan_reach, sample_patches
-from lunggtv.train.data import Case, cut_window
+from lunggtv.train.cases import Case, cut_window
 from lunggtv.train.sampling import AUGMENTATION, draw_case, draw_window, stream
-from lunggtv.train.settings import AugmentationSettings
+from lunggtv.train.train_settings import AugmentationSettings
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import logging
 import sys
 import time
 
-from lunggtv.train.settings import TrainSettings
+from lunggtv.train.train_settings import TrainSettings
 
 LINE_EVERY_S = 30.0
 

@@ -16,9 +16,8 @@ from typing import Any
 from torch import Tensor
 
 from lunggtv.errors import DamagedFile
+from lunggtv.files import file_digest, read_json, whole_file, write_json
 from lunggtv.model.weights import load_tensors, save_tensors
-from lunggtv.provenance import file_digest
-from lunggtv.storage import read_json, whole_file, write_json
 
 GENERATIONS = 2
 OTHER_FINGERPRINTS = 2  # kept beside the present one, so that going back to a setting costs nothing

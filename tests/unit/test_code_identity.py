@@ -1,0 +1,132 @@
+"""The code fingerprint: what a stage imports, and nothing that does not change a result."""
+
+import ast
+import hashlib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from lunggtv.code_identity import _read_source, code_fingerprint, library_version, stripped
+from lunggtv.files import file_digest
+
+ROOT = Path(__file__).parents[2] / "workflow"
+SOURCES = sorted(path for path in ROOT.rglob("*.py") if path.stat().st_size)
+
+
+@pytest.fixture
+def package(tmp_path):
+    folder = tmp_path / "lunggtv" / "room"
+    folder.mkdir(parents=True)
+    (tmp_path / "lunggtv" / "__init__.py").write_text('"""Package."""\n')
+    (folder / "__init__.py").write_text("")
+    (folder / "run.py").write_text("from lunggtv.room import deep\n\ndef run():\n    return deep.VALUE\n")
+    (folder / "deep.py").write_text("import numpy as np\nVALUE = np.float32(1)\n")
+    (folder / "other.py").write_text("VALUE = 2\n")
+    (tmp_path / "adapter.py").write_text("from lunggtv.room.run import run\nrun()\n")
+    return tmp_path
+
+
+def fingerprint(package):
+    _read_source.cache_clear()
+    return code_fingerprint(package / "adapter.py", package)
+
+
+def test_it_names_script_modules_and_shaping_libraries(package):
+    found = fingerprint(package)
+    assert list(found) == sorted(found)
+    assert set(found) == {
+        "adapter.py", "lunggtv", "lunggtv.room", "lunggtv.room.run", "lunggtv.room.deep", "numpy",
+    }  # fmt: skip
+    assert found["numpy"] == library_version("numpy")
+
+
+def test_an_edit_changes_only_the_edited_module(package):
+    before = fingerprint(package)
+    (package / "lunggtv/room/deep.py").write_text("import numpy as np\nVALUE = np.float32(3)\n")
+    after = fingerprint(package)
+    assert {name for name in before if before[name] != after[name]} == {"lunggtv.room.deep"}
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        "import numpy as np\n\n\nVALUE = np.float32(1)  # a comment\n",
+        '# First.\n"""A docstring."""\n\n# Why.\nimport numpy as np  # the numbers\n\nVALUE = np.float32(1)\n',
+    ],
+)
+def test_comments_docstrings_and_blank_lines_do_not_count(package, same):
+    before = fingerprint(package)
+    (package / "lunggtv/room/deep.py").write_text(same)
+    assert fingerprint(package) == before
+
+
+def test_a_docstring_of_a_function_does_not_count_but_a_text_it_returns_does(package):
+    path = package / "lunggtv/room/other.py"
+    digests = set()
+    for body in ('    """Doc."""\n    return "a"\n', '    return "a"\n', '    return "b"\n'):
+        path.write_text(f"def f():\n{body}")
+        _read_source.cache_clear()
+        digests.add(_read_source(path)[0])
+    assert len(digests) == 2
+
+
+def test_a_module_that_nobody_imports_does_not_count(package):
+    before = fingerprint(package)
+    (package / "lunggtv/room/other.py").write_text("VALUE = 3\n")
+    assert fingerprint(package) == before
+
+
+def test_imports_inside_functions_count(package):
+    (package / "lunggtv/room/run.py").write_text("def run():\n    from lunggtv.room.other import VALUE\n")
+    assert "lunggtv.room.other" in fingerprint(package)
+
+
+def test_relative_imports_are_refused(package):
+    (package / "lunggtv/room/run.py").write_text("from . import deep\n")
+    with pytest.raises(ValueError, match="relative imports"):
+        fingerprint(package)
+
+
+def test_the_version_counts_and_its_local_part_does_not(monkeypatch):
+    monkeypatch.setattr(metadata, "version", {"torch": "2.11.0+cu128", "numpy": "2.4.1"}.__getitem__)
+    uncached = library_version.__wrapped__
+    assert (uncached("torch"), uncached("numpy")) == ("2.11.0", "2.4.1")
+
+
+def without_docstrings(tree: ast.AST) -> str:
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+            and ast.get_docstring(node) is not None
+        ):
+            body[0] = ast.Pass()
+    return ast.dump(tree)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_stripping_a_module_leaves_all_of_its_code(path):
+    source = path.read_bytes()
+    code = stripped(source, docstring=b"pass")
+    assert without_docstrings(ast.parse(code)) == without_docstrings(ast.parse(source))
+    assert not [line for line in stripped(source).splitlines() if line.strip().startswith(b"#")]
+
+
+def test_a_hash_sign_in_a_string_is_no_comment():
+    source = b"a = '#1'  # one\nb = f\"{a} # {a!r}\"\n\n# two\nc = {'k': 1}\n"
+    assert stripped(source) == b"a = '#1'\nb = f\"{a} # {a!r}\"\nc = {'k': 1}"
+
+
+def test_a_long_text_that_is_no_docstring_counts():
+    source = b'def f():\n    """Doc."""\n    return """\n# text\n"""\n'
+    assert stripped(source) == b'def f():\n    return """\n# text\n"""'
+
+
+@pytest.mark.parametrize("size", [0, 1, (1 << 20) + 1, 3 << 20])
+def test_the_digest_of_a_file_is_that_of_all_its_bytes(tmp_path, size):
+    path = tmp_path / "volume.h5"
+    path.write_bytes(bytes(size))
+    before = file_digest(path)
+    assert before == hashlib.sha256(bytes(size)).hexdigest()
+    path.write_bytes(bytes(max(size - 1, 0)) + b"1")
+    assert file_digest(path) != before

@@ -1,0 +1,149 @@
+"""The report's first page says what happened, failures first, and cannot be broken by a patient's id."""
+
+from docutils.core import publish_string
+from docutils.utils import Reporter
+from lunggtv.report.describe_run import describe_run
+
+OWN = [None, None, None]  # cache.spacing_mm: the patients' own
+BAND = {"dice": {"low": 0.77, "high": 0.91, "mean": 0.82}, "source": "five observers"}
+
+
+def statistic(mean: float) -> dict:
+    return {"mean": mean, "median": mean, "ci95": [mean - 0.1, mean + 0.1]}
+
+
+def page(patient: str = "7", *left: str) -> str:
+    verdicts = [
+        {"patient": patient, "set": "labelled", "verdict": "accepted", "reasons": "", "spacing_mm": "5 1 1"},
+        {
+            "patient": "new1",
+            "set": "unlabelled",
+            "verdict": "warned",
+            "reasons": "odd",
+            "spacing_mm": "3 1.2 1.2",
+        },
+        {
+            "patient": "9",
+            "set": "",
+            "verdict": "excluded",
+            "reasons": "moved *during* the scan",
+            "spacing_mm": "",
+        },
+        *(
+            {"patient": name, "set": "labelled", "verdict": "accepted", "reasons": "", "spacing_mm": "5 1 1"}
+            for name in left
+        ),
+    ]
+    reviews = [
+        {"patient": patient, "review": "No GTV was found.", "lesions": "0"},
+        {"patient": "new1", "review": "", "lesions": "2"},
+    ]
+    summary = {
+        "patients": 1,
+        "failures": [patient],
+        "outcomes": {"missed": 1, "false_alarm": 0, "scored": 0, "both_empty": 0},
+        "lesions": {"label": 2, "missed": 2, "false": 0},
+        "metrics": {
+            "dice": statistic(0.5),
+            "hd95_mm": statistic(12.0),
+            "volume_error_percent": statistic(-100),
+        },
+        "strata": {
+            "volume": [
+                {"name": "below 10 ml", "patients": 1, "failures": 1, "metrics": {"dice": statistic(0.5)}},
+                {"name": "10 ml and more", "patients": 0, "failures": 0, "metrics": {"dice": {"mean": None}}},
+            ],
+            "contact": [
+                {"name": "within the lung", "patients": 1, "failures": 1, "metrics": {"dice": statistic(0.5)}}
+            ],
+        },
+        "human_band": BAND,
+    }
+    comparison = {
+        "second": f"tool {patient}",
+        "metrics": {
+            "dice": {
+                "patients": 1, "first": {"mean": 0.5}, "second": {"mean": 0.75}, "mean_difference": -0.25,
+                "ci95": [-0.4, 0.1], "wins": {"first": 0, "second": 1, "ties": 0},
+            }
+        },
+        "failures": {"first": [patient], "second": []},
+    }  # fmt: skip
+    versions, weights = {"torch": "2.13.0"}, {"0": "ab" * 32}
+    return describe_run(verdicts, reviews, summary, [comparison], [5.0, None, 1.17], versions, weights)
+
+
+def test_it_counts_everybody_and_names_failures_before_numbers():
+    text = page()
+    assert (
+        "**3 patients**: 1 with a physician's GTV, 1 without, 1 excluded by the user, 1 with warnings" in text
+    )
+    assert "**Failures: 1 of 1**" in text and "patients 7." in text
+    assert text.index("Failures") < text.index("Dice   ")
+    assert "0.40 to 0.60" in text and "12.0 mm" in text
+    assert "0.77 to 0.91" in text
+    assert "7: No GTV was found." in text
+    assert "abababababab" in text and "torch 2.13.0" in text
+
+
+def test_it_states_the_spacing_used_and_the_one_that_the_scans_propose():
+    assert "voxels of 5 x own x 1.17 mm" in page() and "propose, is 4 x 1.1 x 1.1 mm" in page()
+
+
+def test_groups_of_tumours_that_have_patients_stand_in_a_table():
+    lines = [line.split() for line in page().splitlines()]
+    assert ["below", "10", "ml", "1", "1", "0.50", "0.40", "to", "0.60"] in lines
+    assert not any(line[:4] == ["10", "ml", "and", "more"] for line in lines)
+
+
+def test_it_compares_in_one_sentence():
+    assert (
+        "**Against tool 7**, on the same 1 patient: mean Dice 0.50 against 0.75, difference -0.25 (95 % interval -0.40 "
+        "to +0.10); better in 0, worse in 1; failures 1 against 0."
+    ) in page()
+
+
+def test_it_is_sound_rst_whatever_a_patient_is_called():
+    for patient in ("7", "a_b*c", "`x`", "|y|", "Zoë B", "{{ 7 * 7 }}"):
+        strict = {"halt_level": Reporter.WARNING_LEVEL, "report_level": Reporter.WARNING_LEVEL}
+        html = publish_string(page(patient), writer="html5", settings_overrides=strict).decode()
+        assert "<table" in html
+        assert "{{" not in html
+
+
+def test_without_labels_there_are_no_scores():
+    text = describe_run([], [], None, [], OWN, {"torch": "2.13.0"}, {})
+    assert "Dice" not in text and "Models (first digits of their SHA-256): none." in text
+
+
+def test_patients_without_any_gtv_are_all_named_first():
+    reviews = [{"patient": str(n), "review": "No GTV found.", "lesions": "0"} for n in range(9)]
+    text = describe_run([], reviews, None, [], OWN, {"torch": "2.13.0"}, {})
+    assert "**No GTV found** in patients 0, 1, 2, 3, 4, 5, 6, 7, 8" in text
+    assert text.index("No GTV found") < text.index("Review queue")
+
+
+def test_the_expected_dice_comes_with_its_error_and_the_error_with_its_interval():
+    quality = {
+        "patients": 14, "failed": 1, "mean_absolute_error": 0.12, "mean_absolute_error_ci95": [0.08, 0.17],
+        "auroc": 0.92, "auroc_ci95": None,
+    }  # fmt: skip
+
+    def said(**changes) -> str:
+        return describe_run([], [], None, [], OWN, {"torch": "2.13.0"}, {}, quality | changes)
+
+    assert "by 0.12 on average (95 % interval 0.08 to 0.17; 14 patients with a label" in said()
+    assert "AUROC of 0.92 (too few of them for an interval)" in said()
+    assert "AUROC of 0.92 (95 % interval 0.80 to 1.00)" in said(failed=4, auroc_ci95=[0.8, 1.0])
+    assert "so nothing is known" in said(failed=0, auroc=None)
+    assert "carry no estimate of their own quality" in describe_run(
+        [], [], None, [], OWN, {"torch": "2.13.0"}, {}
+    )
+
+
+def test_a_patient_whose_fold_was_not_trained_is_named():
+    assert "no draft" not in page()
+    strict = {"halt_level": Reporter.WARNING_LEVEL, "report_level": Reporter.WARNING_LEVEL}
+    text = page("7", "8_b")
+    assert "- 8\\_b has no draft and no score" in text
+    assert "train.run_folds" in publish_string(text, writer="html5", settings_overrides=strict).decode()

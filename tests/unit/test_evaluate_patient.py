@@ -1,0 +1,418 @@
+"""Evaluation from file to file: orientation, refusals, byte-identical outputs, comparison, command line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from lunggtv.errors import DamagedFile, RejectedPatient, UnreadableImage, UnusableMask
+from lunggtv.evaluate.__main__ import main
+from lunggtv.evaluate.columns import table_columns
+from lunggtv.evaluate.compare_scores import compare_scores
+from lunggtv.evaluate.comparison import COMPARISON_COLUMNS, PATIENT_COLUMNS
+from lunggtv.evaluate.evaluate_patient import evaluate_patient, score_files
+from lunggtv.evaluate.evaluate_settings import CohortSettings, EvaluateSettings
+from lunggtv.evaluate.gather_sets import gather_sets
+from lunggtv.evaluate.other_masks import mask_file
+from lunggtv.evaluate.overlay import chosen_slices
+from lunggtv.evaluate.score import score_masks
+from lunggtv.evaluate.spread import spread_columns
+from lunggtv.evaluate.summarise_metrics import summarise_metrics
+from lunggtv.evaluate.summary import summarise_records, summarise_review
+from lunggtv.files import read_json, write_json
+from lunggtv.geometry import Grid, lps_orientation
+from lunggtv.image_files import write_image
+from lunggtv.tables import read_tsv
+from lunggtv.volume import Volume, read_metadata, write_rejected, write_volume
+
+SETTINGS = EvaluateSettings.from_config({"tolerances_mm": [5, 1, 2, 3], "lesion_overlap": 0.1})
+COHORT = CohortSettings(resamples=200, seed=1, volume_edges_ml=(1.0,))
+SHAPE = (10, 14, 16)
+SPACING_MM = (5.0, 1.5, 1.25)
+LPS = (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0)
+# RAS as NIfTI mostly has it, axes in another order, and an oblique grid (about 8 degrees).
+DIRECTIONS = {
+    "lps": LPS,
+    "ras": (-1.0, 0, 0, 0, -1.0, 0, 0, 0, 1.0),
+    "sagittal": (0, 0, 1.0, 1.0, 0, 0, 0, -1.0, 0),
+    "oblique": (0.990268, 0, -0.139173, 0, 1.0, 0, 0.139173, 0, 0.990268),
+}
+
+
+def tumour(start: int = 3, slices: int = 4) -> np.ndarray:
+    mask = np.zeros(SHAPE, dtype=np.uint8)
+    mask[start : start + slices, 4:10, 5:12] = 1
+    return mask
+
+
+def write_patient(folder: Path, label: np.ndarray | None, direction: tuple = LPS, patient: str = "7") -> Path:
+    """A patient whose volume is ``label`` in LPS order and whose files have axes along ``direction``."""
+    probe = Grid((2, 2, 2), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), direction)
+    turn = lps_orientation(probe)
+    stored = turn.undo(np.zeros(SHAPE, np.uint8))
+    spacing = np.empty(3)
+    spacing[list(turn.permutation)] = SPACING_MM
+    original = Grid(stored.shape, tuple(spacing), (-100.0, 50.0, -300.0), direction)
+    ct = np.random.default_rng(0).integers(-900, 100, SHAPE).astype(np.int16)
+    metadata = {
+        "original": original.to_dict(),
+        "orientation": turn.to_dict(),
+        "digests": {"image": "aa", "label": "bb"},
+    }
+    path = folder / f"{patient}.h5"
+    write_volume(path, "ingest", Volume(patient, ct, turn.apply_to_grid(original), label, None, metadata))
+    return path
+
+
+def write_draft(path: Path, volume_path: Path, draft: np.ndarray) -> Path:
+    """``draft`` in LPS order, written on the original grid as another tool would."""
+    original = Grid.from_dict(read_metadata(volume_path, "ingest")["original"])
+    write_image(path, lps_orientation(original).undo(draft), original)
+    return path
+
+
+def evaluated(folder: Path, label: np.ndarray, draft: np.ndarray, direction: tuple = LPS, patient: str = "7"):
+    volume = write_patient(folder, label, direction, patient)
+    draft_path = write_draft(folder / f"{patient}.nii.gz", volume, draft)
+    out = folder / "out"
+    evaluate_patient(volume, draft_path, 2, SETTINGS, out / f"{patient}.json", out / f"{patient}.png")
+    return read_json(out / f"{patient}.json")
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS.values(), ids=DIRECTIONS.keys())
+def test_scores_are_those_of_the_masks_whatever_the_stored_axes(tmp_path, direction):
+    label, draft = tumour(), tumour(start=4)
+    record = evaluated(tmp_path, label, draft, direction)
+    expected = score_masks(label, draft, SPACING_MM, SETTINGS)
+    for key, value in expected.items():
+        expected_value = pytest.approx(value, abs=1e-9) if isinstance(value, float) else value
+        assert record[key] == expected_value, key
+    assert (record["patient"], record["fold"], record["label_digest"]) == ("7", 2, "bb")
+    assert record["cranial_error_mm"] == pytest.approx(5.0)
+    assert record["hd_mm"] == pytest.approx(5.0)
+
+
+def test_the_record_keeps_its_contract(tmp_path):
+    record = evaluated(tmp_path, tumour(), tumour(slices=3))
+    contract = {
+        *("patient", "fold", "outcome", "dice", "hd95_mm", "hd95_pooled_mm", "hd_mm", "assd_mm"),
+        *(f"surface_dice_{tolerance}mm" for tolerance in (1, 2, 3, 5)),
+        *("added_path_length_mm", "label_ml", "prediction_ml", "volume_error_percent", "centroid_shift_mm"),
+        *("lesions_label", "lesions_found", "lesions_false"),
+    }
+    assert contract <= set(record)
+
+
+def test_every_column_and_key_is_explained_in_the_docs(tmp_path):
+    record = evaluated(tmp_path, tumour(), tumour(slices=3))
+    page = (Path(__file__).parents[2] / "docs/metrics.md").read_text(encoding="utf-8")
+    names = [*table_columns([record]), *record, *COMPARISON_COLUMNS, *PATIENT_COLUMNS, *spread_columns([])]
+    names += summarise_records([record], COHORT).keys() | summarise_review([record], []).keys()
+    missing = {name for name in names if f"`{name}" not in page and not name.startswith("surface_dice_")}
+    assert missing == set()
+
+
+@pytest.mark.parametrize(
+    ("label", "draft", "outcome"),
+    [
+        (tumour(), np.zeros(SHAPE, np.uint8), "missed"),
+        (np.zeros(SHAPE, np.uint8), tumour(), "false_alarm"),
+        (np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8), "both_empty"),
+        (np.ones(SHAPE, np.uint8), np.ones(SHAPE, np.uint8), "scored"),
+    ],
+    ids=["missed", "false_alarm", "both_empty", "everything"],
+)
+def test_extreme_masks_are_scored_and_pictured(tmp_path, label, draft, outcome):
+    assert evaluated(tmp_path, label, draft)["outcome"] == outcome
+    assert (tmp_path / "out/7.png").stat().st_size > 10_000
+
+
+def test_one_slice_and_one_voxel_are_no_crash(tmp_path):
+    """A volume of one slice is pictured too."""
+    grid = Grid((1, 8, 8), SPACING_MM, (0.0, 0.0, 0.0), LPS)
+    label = np.zeros(grid.shape, np.uint8)
+    label[0, 7, 7] = 1
+    metadata = {"original": grid.to_dict(), "orientation": lps_orientation(grid).to_dict()}
+    volume = Volume("1", np.zeros(grid.shape, np.int16), grid, label, None, metadata)
+    write_volume(tmp_path / "v.h5", "ingest", volume)
+    write_image(tmp_path / "p.nii.gz", label, grid)
+    evaluate_patient(
+        tmp_path / "v.h5", tmp_path / "p.nii.gz", None, SETTINGS, tmp_path / "1.json", tmp_path / "1.png"
+    )
+    record = read_json(tmp_path / "1.json")
+    assert (record["dice"], record["fold"], record["label_digest"]) == (1.0, None, None)
+
+
+def test_outputs_are_byte_identical(tmp_path):
+    """Also in another process with another hash seed."""
+    evaluated(tmp_path, tumour(), tumour(start=4))
+    first = [(tmp_path / "out" / name).read_bytes() for name in ("7.json", "7.png")]
+    code = (
+        "import sys; from lunggtv.evaluate.evaluate_patient import evaluate_patient;"
+        "from lunggtv.evaluate.evaluate_settings import EvaluateSettings;"
+        "evaluate_patient(sys.argv[1], sys.argv[2], 2, EvaluateSettings((1, 2, 3, 5), 0.1), *sys.argv[3:])"
+    )
+    paths = [tmp_path / name for name in ("7.h5", "7.nii.gz", "again.json", "again.png")]
+    workflow = Path(__file__).parents[2] / "workflow"
+    subprocess.run(
+        [sys.executable, "-c", code, *map(str, paths)], cwd=workflow, check=True, env={"PYTHONHASHSEED": "42"}
+    )
+    assert [paths[2].read_bytes(), paths[3].read_bytes()] == first
+
+
+def test_unusable_masks_are_refused_with_a_remedy(tmp_path):
+    volume = write_patient(tmp_path, tumour())
+    out = (tmp_path / "o.json", tmp_path / "o.png")
+    good = Grid(SHAPE, SPACING_MM, (-100.0, 50.0, -300.0), LPS)
+
+    def refuse(name: str, array: np.ndarray, grid: Grid, message: str) -> None:
+        write_image(tmp_path / name, array, grid)
+        with pytest.raises(UnusableMask, match=message) as caught:
+            evaluate_patient(volume, tmp_path / name, 0, SETTINGS, *out)
+        assert name in str(caught.value)
+
+    refuse("shape.nii.gz", tumour()[1:], Grid((9, 14, 16), SPACING_MM, good.origin_mm, LPS), "9 x 14 x 16")
+    refuse("moved.nii.gz", tumour(), Grid(SHAPE, SPACING_MM, (-100, 50, -295), LPS), "up to 5.00 mm away")
+    refuse("flipped.nii.gz", tumour(), Grid(SHAPE, SPACING_MM, good.origin_mm, DIRECTIONS["ras"]), "mm away")
+    refuse("spacing.nii.gz", tumour(), Grid(SHAPE, (5.0, 1.0, 1.0), good.origin_mm, LPS), "mm away")
+    refuse("classes.nii.gz", tumour() * 2, good, "holds the values 0, 2")
+    refuse("soft.nii.gz", tumour().astype(np.float32) / 2, good, "0, 0.5")
+    refuse("holes.nii.gz", np.where(tumour() > 0, 1.0, np.nan), good, "1, nan")
+    write_image(tmp_path / "torn.nii.gz", tumour(), good)
+    whole = (tmp_path / "torn.nii.gz").read_bytes()
+    (tmp_path / "torn.nii.gz").write_bytes(whole[:-8])  # the end of gzip: its checksum
+    with pytest.raises(UnreadableImage, match=r"torn\.nii\.gz: is truncated"):
+        evaluate_patient(volume, tmp_path / "torn.nii.gz", 0, SETTINGS, *out)
+    assert not out[0].exists()
+    assert not out[1].exists()
+
+
+def test_a_header_rounded_to_float32_is_the_same_grid(tmp_path):
+    volume = write_patient(tmp_path, tumour())
+    grid = Grid(SHAPE, (5.000001, 1.500001, 1.25), (-100.00001, 50.0, -300.0), LPS)
+    write_image(tmp_path / "p.nii.gz", tumour(), grid)
+    evaluate_patient(volume, tmp_path / "p.nii.gz", 0, SETTINGS, tmp_path / "o.json", tmp_path / "o.png")
+    assert read_json(tmp_path / "o.json")["dice"] == 1.0
+
+
+def test_volumes_without_a_label_and_rejected_ones_say_so(tmp_path):
+    arguments = (tmp_path / "p.nii.gz", 0, SETTINGS, tmp_path / "o.json", tmp_path / "o.png")
+    with pytest.raises(UnusableMask, match=r"7: .* has no label"):
+        evaluate_patient(write_patient(tmp_path, None), *arguments)
+    write_rejected(tmp_path / "r.h5", "8", "8: the label is empty.")
+    with pytest.raises(RejectedPatient, match="the label is empty"):
+        evaluate_patient(tmp_path / "r.h5", *arguments)
+    (tmp_path / "d.h5").write_bytes(b"torn")
+    with pytest.raises(DamagedFile):
+        evaluate_patient(tmp_path / "d.h5", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("share", "contact"), [(None, None), (0.0, False), (0.09, False), (0.1, True), (0.5, True)]
+)
+def test_a_tumour_touches_the_wall_from_a_tenth_of_its_border_on(tmp_path, monkeypatch, share, contact):
+    monkeypatch.setattr("lunggtv.evaluate.evaluate_patient.contact_share", lambda *_: share)
+    record = evaluated(tmp_path, tumour(), tumour())
+    assert (record["contact_share"], record["contact"]) == (share, contact)
+
+
+def test_the_picture_shows_the_largest_and_the_worst_slice():
+    """The largest slice of the label is 4; the draft is farthest off in 8, where there is no label."""
+    label, draft = np.zeros((10, 6, 6), np.uint8), np.zeros((10, 6, 6), np.uint8)
+    label[3, :3, :3], label[4, :4, :4] = 1, 1
+    draft[4, :4, :4], draft[8, :3, :4] = 1, 1
+    assert chosen_slices(label, draft) == (4, 8)
+    # The worst slice may be the largest: then the second worst is shown.
+    draft[4] = 0
+    assert chosen_slices(label, draft) == (4, 8)
+    assert chosen_slices(np.zeros_like(label), draft)[0] == 8
+
+
+def write_scores(folder: Path, drafts: list[np.ndarray]) -> list[Path]:
+    """Records of patients 1, 2, ... as evaluate_patient writes them, without the pictures."""
+    paths = [folder / f"{number}.json" for number in range(1, len(drafts) + 1)]
+    for path, draft in zip(paths, drafts, strict=True):
+        record = score_masks(tumour(), draft, SPACING_MM, SETTINGS)
+        write_json(path, record | {"patient": path.stem, "fold": 0, "contact": True, "contact_share": 0.2})
+    return paths
+
+
+def test_the_cohort_is_gathered_in_natural_order_and_repeats(tmp_path):
+    drafts = [tumour(slices=n % 4 + 1) for n in range(10)] + [np.zeros(SHAPE, np.uint8)]
+    scores = write_scores(tmp_path, drafts)
+    names = ("metrics.tsv", "summary.json", "volume.svg", "distributions.svg", "calibration.svg")
+    for run in ("a", "b"):
+        paths = scores if run == "a" else scores[::-1]
+        summarise_metrics(paths, [], COHORT, *[tmp_path / run / name for name in names])
+    for name in names:
+        content = (tmp_path / "a" / name).read_bytes()
+        assert content == (tmp_path / "b" / name).read_bytes()
+        assert str(tmp_path).encode() not in content
+    rows = read_tsv(tmp_path / "a/metrics.tsv")
+    assert [row["patient"] for row in rows] == [str(n) for n in range(1, 12)]
+    assert rows[-1]["outcome"] == "missed"
+    assert float(rows[-1]["hd95_mm"]) == pytest.approx(np.hypot(50, np.hypot(21, 20)), rel=1e-5)
+    assert rows[-1]["cranial_error_mm"] == ""
+    summary = read_json(tmp_path / "a/summary.json")
+    # Nothing drawn, then one slice of four (Dice 0.4).
+    assert summary["failures"] == ["11", "1", "5", "9"]
+    assert set(summary["metrics"]["dice"]) >= {"mean", "median", "ci95"}
+
+
+def test_a_folder_of_nnunets_predictions_is_compared(tmp_path):
+    """nnU-Net writes <case>.nii.gz beside its own JSON files; an empty mask where it finds nothing."""
+    ours = write_scores(tmp_path / "ours", [tumour(), tumour(slices=3), tumour(start=4)])
+    folder = tmp_path / "nnunet"
+    folder.mkdir()
+    for name in ("dataset.json", "plans.json", "predict_from_raw_data_args.json", "summary.json"):
+        (folder / name).write_text("{}", encoding="utf-8")
+    theirs = []
+    for patient, draft in {"1": tumour(slices=3), "2": tumour(), "3": np.zeros(SHAPE, np.uint8)}.items():
+        volume = write_patient(tmp_path, tumour(), patient=patient)
+        write_draft(folder / f"{patient}.nii.gz", volume, draft)
+        theirs.append(tmp_path / "compare" / f"{patient}.json")
+        picture = theirs[-1].with_suffix(".png")
+        evaluate_patient(volume, mask_file(str(folder), patient), None, SETTINGS, theirs[-1], picture)
+    outputs = [tmp_path / name for name in ("c.tsv", "patients.tsv", "c.json", "c.svg")]
+    compare_scores("LungGTV", ours, "nnunet", theirs, COHORT, *outputs)
+    comparison = read_json(outputs[2])
+    assert comparison["metrics"]["dice"]["wins"] == {"first": 2, "second": 1, "ties": 0}
+    assert comparison["failures"] == {"first": [], "second": ["3"]}
+    assert [worst["patient"] for worst in comparison["worst"]["second"]] == ["3", "1", "2"]
+    dice = read_tsv(outputs[0])[0]
+    assert (dice["metric"], dice["first"], dice["second"]) == ("dice", "LungGTV", "nnunet")
+    rows = read_tsv(outputs[1])
+    assert [row["patient"] for row in rows] == ["2", "1", "3"], "where ours lose most comes first"
+    assert [row["winner"] for row in rows] == ["nnunet", "LungGTV", "LungGTV"]
+    assert rows[2]["second_outcome"] == "missed" and rows[0]["contact"] == "yes"
+    before = [path.read_bytes() for path in outputs]
+    compare_scores("LungGTV", ours, "nnunet", theirs, COHORT, *outputs)
+    assert [path.read_bytes() for path in outputs] == before
+
+
+def test_masks_are_found_where_other_tools_and_other_runs_leave_them(tmp_path):
+    def put(name: str) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        return path
+
+    flat = put("nnunet/7.nii.gz")
+    put("nnunet/7.npz"), put("nnunet/7.pkl"), put("nnunet/plans.json"), put("nnunet/17.nii.gz")
+    named = put("cases/lung_007.nii.gz")
+    run = put("study2/results/infer/7/gtv.nii.gz")
+    assert mask_file(str(tmp_path / "nnunet"), "7") == flat
+    assert mask_file(str(tmp_path / "cases/lung_{patient:0>3}.nii.gz"), "7") == named
+    assert mask_file(str(tmp_path / "study2"), "7") == mask_file(str(tmp_path / "study2/results"), "7") == run
+    with pytest.raises(UnusableMask, match=r"no mask of patient 4.*4\.nii\.gz"):
+        mask_file(str(tmp_path / "nnunet"), "4")
+    with pytest.raises(UnusableMask, match="no mask of patient 8"):
+        mask_file(str(tmp_path / "cases/lung_{patient:0>3}.nii.gz"), "8")
+    with pytest.raises(UnusableMask, match="no such folder"):
+        mask_file(str(tmp_path / "absent"), "7")
+    for pattern in (
+        "lung_{}.nii.gz",
+        "lung_{case}.nii.gz",
+        "lung_{patient.nii.gz",
+        "{patient.a}",
+        "{patient:q}",
+    ):
+        with pytest.raises(UnusableMask, match="may stand in braces"):
+            mask_file(pattern, "7")
+    put("nnunet/7.nii")
+    with pytest.raises(UnusableMask, match="several masks of patient 7"):
+        mask_file(str(tmp_path / "nnunet"), "7")
+
+
+def test_sets_are_put_side_by_side_with_their_spread(tmp_path):
+    """Dice of patient 1: 1, 6/7, 4/6; of patient 2: 6/7 thrice."""
+    sets = {}
+    for name, slices in {"LungGTV": (4, 3), "seed2": (3, 3), "seed3": (2, 3)}.items():
+        sets[name] = write_scores(tmp_path / name, [tumour(slices=n) for n in slices])
+    gather_sets("LungGTV", sets.pop("LungGTV"), sets, tmp_path / "sets.tsv")
+    rows = {row["metric"]: row for row in read_tsv(tmp_path / "sets.tsv")}
+    dice = rows["dice"]
+    means = [(1 + 6 / 7) / 2, 6 / 7, (4 / 6 + 6 / 7) / 2]
+    assert [float(dice[name]) for name in ("LungGTV", "seed2", "seed3")] == pytest.approx(means, rel=1e-5)
+    assert float(dice["sd_of_means"]) == pytest.approx(np.std(means, ddof=1), rel=1e-5)
+    within = np.std([1, 6 / 7, 4 / 6], ddof=1) / 2
+    assert float(dice["sd_within_patient"]) == pytest.approx(within, rel=1e-5)
+    # Errors are taken by size: one, two slices too short are 5 and 10 mm, not -5 and -10.
+    assert float(rows["cranial_error_mm"]["seed3"]) == pytest.approx((10 + 5) / 2)
+
+
+def test_two_mask_files_on_the_command_line(tmp_path, capsys):
+    grid = Grid(SHAPE, SPACING_MM, (0.0, 0.0, 0.0), DIRECTIONS["ras"])
+    write_image(tmp_path / "label.nii.gz", tumour(), grid)
+    write_image(tmp_path / "draft.nii.gz", tumour(start=4), grid)
+    files = [str(tmp_path / "draft.nii.gz"), str(tmp_path / "label.nii.gz")]
+    assert main([*files, "--json", "--tolerances-mm", "5", "2"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["dice"] == 0.75
+    assert {key for key in record if key.startswith("surface")} == {"surface_dice_2mm", "surface_dice_5mm"}
+    assert main(files) == 0
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert (lines["dice"], lines["hd95_mm"], lines["outcome"]) == ("0.7500", "5.0000", "scored")
+
+
+def test_the_command_line_refuses_in_one_line(tmp_path, capsys):
+    """Exit code 1 for files that cannot be scored, 2 for arguments that make no sense; nothing on stdout."""
+    grid = Grid(SHAPE, SPACING_MM, (0.0, 0.0, 0.0), LPS)
+    label = tmp_path / "label.nii.gz"
+    write_image(label, tumour(), grid)
+    for name, array in {"other.nrrd": tumour()[1:], "ct.mha": tumour().astype(np.int16) * 900}.items():
+        write_image(tmp_path / name, array, Grid(array.shape, SPACING_MM, (0.0, 0.0, 0.0), LPS))
+    flat = sitk.GetImageFromArray(tumour()[4])
+    sitk.WriteImage(flat, tmp_path / "flat.nii.gz")
+    sitk.WriteImage(sitk.JoinSeries([sitk.GetImageFromArray(tumour())] * 2), tmp_path / "two.nii.gz")
+    (tmp_path / "words.nii.gz").write_text("no image\n", encoding="utf-8")
+    (tmp_path / "nothing.nii").touch()
+    expected = {
+        "other.nrrd": "has 9 x 14 x 16 voxels", "ct.mha": "holds the values 0, 900", "absent.nii.gz": "no such file",
+        "flat.nii.gz": "not one three-dimensional", "two.nii.gz": "not one three-dimensional",
+        "words.nii.gz": "ends inside its header", "nothing.nii": "ends inside its header", "": "no such file",
+    }  # fmt: skip
+    for name, words in expected.items():
+        for files in ([tmp_path / name, label], [label, tmp_path / name]):
+            assert main([str(file) for file in files]) == 1
+            printed = capsys.readouterr()
+            assert printed.out == "" and printed.err.startswith("error: ") and printed.err.count("\n") == 1
+            assert words in printed.err or "has 10 x 14 x 16 voxels" in printed.err, name
+    for option in (["--tolerances-mm", "0"], ["--tolerances-mm", "nan"], ["--lesion-overlap", "1.5"]):
+        with pytest.raises(SystemExit) as stopped:
+            main([str(label), str(label), *option])
+        assert stopped.value.code == 2
+        assert "is not a number above 0" in capsys.readouterr().err
+
+
+def test_the_command_line_gives_what_the_workflow_gives(tmp_path):
+    """Flipped axes, in a process of its own, started as a user would."""
+    record = evaluated(tmp_path, tumour(), tumour(start=4), DIRECTIONS["sagittal"])
+    original = Grid.from_dict(read_metadata(tmp_path / "7.h5", "ingest")["original"])
+    write_image(tmp_path / "label.nii.gz", lps_orientation(original).undo(tumour()), original)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "lunggtv.evaluate",
+            tmp_path / "7.nii.gz",
+            tmp_path / "label.nii.gz",
+            "--json",
+        ],
+        cwd=Path(__file__).parents[2] / "workflow",
+        check=True,
+        capture_output=True,
+    )
+    printed = json.loads(done.stdout)
+    assert {key: record[key] for key in printed} == printed
+    files = (tmp_path / "7.nii.gz", tmp_path / "label.nii.gz")
+    assert score_files(*files, SETTINGS) == printed
+
+
+def test_evaluation_imports_no_torch():
+    modules = "lunggtv.evaluate.evaluate_patient, lunggtv.evaluate.summarise_metrics"
+    code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2] / "workflow", check=True)

@@ -1,0 +1,143 @@
+"""Prediction of a box: windows cover it, blending is exact, padding is air."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from lunggtv.model import sliding_window
+from lunggtv.model.sliding_window import gaussian_window, predict_probability, window_starts
+from torch import nn
+
+
+class Voxelwise(nn.Module):
+    """A network whose logit is its input: any correct tiling gives the sigmoid of the box."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def forward(self, x):
+        self.seen.append(x)
+        return x
+
+
+def box(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+
+
+def predict(network, ct, **over):
+    arguments = {"patch_shape": (8, 16, 16), "divisor": (2, 4, 4), "air": -7.0} | over
+    return predict_probability(network, ct, **arguments)
+
+
+def test_worked_example_of_starts():
+    assert window_starts(110, 64) == [0, 23, 46]
+    # Steps of 14.2 voxels, each rounded by itself.
+    assert window_starts(101, 30) == [0, 14, 28, 43, 57, 71]
+    assert window_starts(64, 64) == [0]
+    assert window_starts(10, 64) == [0]
+
+
+@given(st.integers(1, 400), st.integers(4, 200))
+def test_windows_cover_the_axis_and_overlap_by_half(length, window):
+    starts = window_starts(length, window)
+    assert starts[0] == 0
+    assert starts[-1] + window == max(length, window)
+    assert all(0 < b - a <= window / 2 + 1 for a, b in pairwise(starts))
+
+
+@pytest.mark.parametrize("shape", [(20, 37, 41), (5, 9, 7), (8, 16, 16)])
+@pytest.mark.parametrize("whole_box_voxels", [0, 10**6])
+def test_voxelwise_network_is_returned_unchanged(shape, whole_box_voxels):
+    ct = box(*shape)
+    predicted = predict(Voxelwise(), ct, whole_box_voxels=whole_box_voxels)
+    assert predicted.shape == ct.shape
+    assert predicted.dtype == torch.float32
+    assert torch.allclose(predicted, torch.sigmoid(ct), atol=1e-6)
+
+
+def test_small_box_lies_in_the_middle_of_air():
+    network, ct = Voxelwise(), box(4, 10, 6)
+    predict(network, ct)
+    (seen,) = network.seen
+    assert seen.shape[1:] == (1, 8, 16, 16)
+    assert torch.equal(seen[0, 0, 2:6, 3:13, 5:11], ct)
+    assert (seen[0] == -7.0).sum() == 8 * 16 * 16 - 4 * 10 * 6
+
+
+@pytest.mark.parametrize(("largest_vox", "together"), [(8 * 16 * 16, 2), (8 * 16 * 16 - 1, 1)])
+def test_large_windows_go_alone_on_a_cpu(monkeypatch, largest_vox, together):
+    monkeypatch.setattr(sliding_window, "LARGE_WINDOW_VOX", largest_vox)
+    network, ct = Voxelwise(), box(8, 16, 40)
+    assert torch.allclose(predict(network, ct), torch.sigmoid(ct), atol=1e-6)
+    assert [len(x) for x in network.seen] == [together] * (4 // together)
+
+
+def test_whole_box_is_one_forward_of_divisible_shape():
+    network = Voxelwise()
+    predict(network, box(19, 37, 41), whole_box_voxels=20 * 40 * 44)
+    assert [tuple(x.shape[2:]) for x in network.seen] == [(20, 40, 44)]
+
+
+def test_gaussian_has_a_sigma_of_an_eighth_of_the_window_and_never_vanishes():
+    weight = gaussian_window((9, 17, 33))
+    assert weight.shape == (9, 17, 33)
+    # The middle voxel weighs 1; along each axis exp(-d^2 / 2) at d sigmas from it.
+    assert weight[4, 8, 16] == 1
+    for voxel, sigmas in (((6, 8, 16), 2 / (9 / 8)), ((4, 10, 16), 2 / (17 / 8)), ((4, 8, 20), 4 / (33 / 8))):
+        assert weight[voxel].item() == pytest.approx(np.exp(-0.5 * sigmas**2), rel=1e-5)
+    assert torch.allclose(weight, weight.flip(0, 1, 2))
+    assert weight.min().item() == pytest.approx(1e-3)
+
+
+def test_even_windows_weigh_1_in_the_middle_too():
+    assert gaussian_window((8, 16, 16))[3:5, 7:9, 7:9].tolist() == [[[1.0] * 2] * 2] * 2
+
+
+class FirstVoxel(nn.Module):
+    """A network whose logit is the first voxel of its window everywhere."""
+
+    def forward(self, x):
+        return x[..., :1, :1, :1].expand_as(x)
+
+
+def test_windows_are_blended_as_logits_by_their_gaussians():
+    ct = torch.zeros(8, 16, 24)
+    ct[0, 0, 0], ct[0, 0, 8] = -2.0, 3.0  # the first voxels of two windows, eight voxels apart in x
+    predicted = predict(FirstVoxel(), ct)
+    z, y, x = np.meshgrid(*(np.arange(n) for n in ct.shape), indexing="ij")
+    across = ((z - 3.5) / 1) ** 2 + ((y - 7.5) / 2) ** 2  # sigmas of one slice and two voxels
+    corner = 1 / 16 * 2 + 1 / 4 / 1  # a Gaussian is 1 at the voxels nearest to the middle
+    first, second = (
+        np.maximum(np.exp(-0.5 * (across + ((x - middle) / 2) ** 2 - corner)), 1e-3) * within
+        for middle, within in ((7.5, x < 16), (15.5, x >= 8))
+    )
+    logit = (-2.0 * first + 3.0 * second) / (first + second)
+    assert torch.allclose(predicted, torch.sigmoid(torch.from_numpy(logit).float()), atol=1e-4)
+
+
+@pytest.mark.parametrize(("threads", "together"), [(1, 2), (2, 1)])
+def test_on_one_thread_a_small_window_is_not_computed_alone(monkeypatch, threads, together):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    network, ct = Voxelwise(), box(8, 16, 16)
+    assert torch.allclose(predict(network, ct), torch.sigmoid(ct), atol=1e-6)
+    assert [len(x) for x in network.seen] == [together]
+
+
+def test_bfloat16_is_for_the_network_alone():
+    network, kinds = nn.Conv3d(1, 1, 1), []
+    network.register_forward_hook(lambda _, __, output: kinds.append(output.dtype))
+    predicted = [predict(network, box(8, 16, 16), autocast=autocast) for autocast in (False, True)]
+    assert kinds == [torch.float32, torch.bfloat16]
+    assert predicted[1].dtype == torch.float32
+    assert torch.allclose(*predicted, atol=0.01)
+
+
+def test_wrong_type_or_shape_is_refused():
+    with pytest.raises(ValueError, match="float32"):
+        predict(Voxelwise(), box(8, 8, 8).double())
+    with pytest.raises(ValueError, match=r"\(1, 8, 8, 8\)"):
+        predict(Voxelwise(), box(1, 8, 8, 8))

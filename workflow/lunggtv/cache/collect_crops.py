@@ -1,0 +1,46 @@
+"""The table of all crops, suspicious ones first."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lunggtv.files import read_json
+from lunggtv.tables import natural_key, write_tsv
+
+COLUMNS = (
+    "patient", "fallback", "fallback_reason", "gtv_ml", "gtv_lost_ml", "round_trip_dice", "lungs_ml",
+    "right_ml", "left_ml", "lungs_z_mm", "lungs_y_mm", "lungs_x_mm", "kept_share", "warnings",
+)  # fmt: skip
+
+
+def sort_crops(crops: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Lost GTV first (most ml first), then fallbacks, then the most warnings, then natural order."""
+    return sorted(
+        crops,
+        key=lambda crop: (
+            -(crop["gtv_lost_ml"] or 0.0),
+            not crop["fallback"],
+            -len(crop["warnings"]),
+            natural_key(crop["patient"]),
+        ),
+    )
+
+
+def crop_row(crop: Mapping[str, Any]) -> list[Any]:
+    """One row of the table, in the order of ``COLUMNS``."""
+    z_mm, y_mm, x_mm = crop["lungs_mm"]
+    values = {
+        **crop,
+        "fallback": str(crop["fallback"]).lower(),
+        "lungs_z_mm": z_mm,
+        "lungs_y_mm": y_mm,
+        "lungs_x_mm": x_mm,
+        "warnings": ", ".join(warning["code"] for warning in crop["warnings"]),
+    }
+    return [values[column] for column in COLUMNS]
+
+
+def collect_crops(crop_json_paths: Sequence[str | Path], table_path: str | Path) -> None:
+    """Gather the crop records of all patients in one table, suspicious ones first."""
+    crops = sort_crops([read_json(path) for path in crop_json_paths])
+    write_tsv(table_path, COLUMNS, [crop_row(crop) for crop in crops])

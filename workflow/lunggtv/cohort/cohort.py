@@ -1,0 +1,184 @@
+"""Who takes part: patients found or planned, exclusions, folds. Known at parse time, from names alone."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lungphantom.plan import PhantomPlan, PhantomSettings, folder_of, plan_cohort, planned_files
+
+from lunggtv.cohort.discover import find_patients
+from lunggtv.cohort.folds import deal_folds
+from lunggtv.errors import CohortError
+from lunggtv.patient_files import PatientFiles
+from lunggtv.tables import natural_key, read_tsv
+
+PHANTOM_ROOT = "phantom"
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The patients of one analysis. ``patients`` leaves out the excluded; ``folds`` too. ``run_folds`` are the
+    folds to train, None for all."""
+
+    patients: dict[str, PatientFiles]
+    excluded: dict[str, str]
+    folds: dict[str, int]
+    phantom_files: tuple[str, ...]
+    run_folds: tuple[int, ...] | None = None
+
+    @property
+    def labelled(self) -> list[str]:
+        """Labelled patients in natural order."""
+        return [name for name, files in self.patients.items() if files.labelled]
+
+    @property
+    def unlabelled(self) -> list[str]:
+        """Patients that only get a draft, in natural order."""
+        return [name for name, files in self.patients.items() if not files.labelled]
+
+    @property
+    def dicom(self) -> list[str]:
+        """Patients whose CT is a DICOM series."""
+        return [name for name, files in self.patients.items() if files.image is None]
+
+    @property
+    def trained_folds(self) -> list[int]:
+        """Folds that hold out somebody, have somebody to train on, and are asked for."""
+        possible = [fold for fold in sorted(set(self.folds.values())) if self.training_patients(fold)]
+        return [fold for fold in possible if self.run_folds is None or fold in self.run_folds]
+
+    def training_patients(self, fold: int) -> list[str]:
+        """Labelled patients that the model of ``fold`` learns from."""
+        return [patient for patient, own in self.folds.items() if own != fold]
+
+    def held_out_patients(self, fold: int) -> list[str]:
+        """Labelled patients that the model of ``fold`` never sees."""
+        return [patient for patient, own in self.folds.items() if own == fold]
+
+
+def find_cohort(config: Mapping[str, Any]) -> Cohort:
+    """The cohort that the settings describe.
+
+    Raises:
+        CohortError: no patients, an id twice, an exclusion or pin of somebody who is not there, a fold to train
+            that does not exist.
+    """
+    data, folds = config["data"], config["folds"]
+    phantom = PhantomSettings.from_config(config["phantom"])
+    plans = plan_cohort(phantom)
+    if plans:
+        found = [_planned_patient(plan) for plan in plans]
+    else:
+        found = _found_patients(data, may_lack_labelled=config["model"] is not None)
+    patients = _by_id(found)
+    excluded = dict(data["exclude"])
+    for key in ("exclude", "series"):
+        if unknown := sorted(set(data[key]) - set(patients), key=natural_key):
+            raise CohortError(f"data.{key} names patients that were not found: {', '.join(unknown)}.")
+    if without := [patient for patient in data["series"] if patients[patient].image is not None]:
+        raise CohortError(
+            f"data.series pins a DICOM series for patients whose CT is an image file: {', '.join(without)}. Remove "
+            "them from data.series, or the image file from their folders."
+        )
+    labelled = [patient for patient, files in patients.items() if files.labelled]
+    pinned = read_pinned(folds["pinned"]) if folds["pinned"] else {}
+    dealt = deal_folds(labelled, folds["count"], folds["seed"], pinned)
+    taking_part = {patient: fold for patient, fold in dealt.items() if patient not in excluded}
+    run_folds = config["train"]["run_folds"]
+    if run_folds is not None and config["model"] is None:
+        check_run_folds(run_folds, set(taking_part.values()))
+    return Cohort(
+        {patient: files for patient, files in patients.items() if patient not in excluded},
+        dict(sorted(excluded.items())),
+        taking_part,
+        tuple(file for plan in plans for file in planned_files(plan, PHANTOM_ROOT)),
+        None if run_folds is None else tuple(run_folds),
+    )
+
+
+def check_run_folds(run_folds: Sequence[int], folds: Collection[int]) -> None:
+    """Raise CohortError where a fold that is to be trained holds nobody out."""
+    unknown = sorted(set(run_folds) - set(folds))
+    if unknown:
+        there = ", ".join(map(str, sorted(folds))) or "none, for lack of labelled patients"
+        raise CohortError(
+            f"train.run_folds names fold {', '.join(map(str, unknown))}, which holds no patient out. Folds that "
+            f"can be trained: {there}. They are numbered from 0; folds.count sets how many there are."
+        )
+
+
+def _found_patients(data: Mapping[str, Any], may_lack_labelled: bool) -> list[PatientFiles]:
+    """Patients of both folders. With a model at hand nobody needs a label, so that folder may be missing."""
+    roots = [(data["labelled"], True), (data["unlabelled"], False)]
+    if may_lack_labelled and data["labelled"] is not None and not Path(data["labelled"]).is_dir():
+        roots = roots[1:]
+    if all(root is None for root, _ in roots):
+        raise CohortError(
+            "There is nobody to work on: name a folder of patients as data.unlabelled (drafts only) or "
+            "data.labelled in config.yaml."
+        )
+    return [
+        files
+        for root, labelled in roots
+        if root is not None
+        for files in find_patients(
+            root, labelled, data["image"], data["label"], follow_links=data["follow_links"]
+        )
+    ]
+
+
+def read_pinned(path: str) -> dict[str, int]:
+    """Folds fixed by the user: a table with the columns patient and fold.
+
+    Raises:
+        CohortError: the table is missing or unreadable, a fold is not a whole number, or a patient stands twice.
+    """
+    try:
+        rows = [(row["patient"], _fold(row["fold"])) for row in read_tsv(path)]
+        _check_columns(path)
+    except (OSError, KeyError, ValueError) as error:
+        raise CohortError(
+            f"folds.pinned: {path} must be a tab-separated table with the columns patient and fold ({error})."
+        ) from error
+    if twice := sorted(
+        {patient for patient, count in Counter(p for p, _ in rows).items() if count > 1}, key=natural_key
+    ):
+        raise CohortError(
+            f"folds.pinned: {path} names patients more than once: {', '.join(twice)}. Keep one row each."
+        )
+    return dict(rows)
+
+
+def _fold(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(f"{text!r} is no fold")
+    return int(text)
+
+
+def _check_columns(path: str) -> None:
+    """Raise ValueError if a column stands twice: the first would be lost."""
+    columns = Path(path).read_text(encoding="utf-8").splitlines()[0].split("\t")
+    if twice := [column for column, count in Counter(columns).items() if count > 1]:
+        raise ValueError(f"column {twice[0]} stands twice")
+
+
+def _planned_patient(plan: PhantomPlan) -> PatientFiles:
+    files = tuple(map(Path, planned_files(plan, PHANTOM_ROOT)))
+    named = {file.name: file for file in files}
+    folder = Path(PHANTOM_ROOT, folder_of(plan))
+    image, label = named.get("data.nii.gz"), named.get("label.nii.gz")
+    return PatientFiles(plan.patient, plan.labelled, folder, files, image, label)
+
+
+def _by_id(found: list[PatientFiles]) -> dict[str, PatientFiles]:
+    patients: dict[str, PatientFiles] = {}
+    for files in sorted(found, key=lambda f: (not f.labelled, natural_key(f.patient))):
+        twin = patients.setdefault(files.patient, files)
+        if twin is not files:
+            raise CohortError(
+                f"Patient {files.patient} is there twice: {twin.folder} and {files.folder}. Rename one "
+                "folder, or remove it if it is the same scan."
+            )
+    return patients

@@ -1,0 +1,66 @@
+"""What discovery says of folders that hold no patient, or more than one. Standard library only, for parse time."""
+
+# ruff: noqa: PTH119
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from lunggtv.cohort.patterns import PLACE
+from lunggtv.image_headers import suffix_of
+
+NAMES_SHOWN = 5
+# Files that are certainly no DICOM: with nothing else in a folder, its image is misnamed.
+NOT_DICOM = (".txt", ".csv", ".json", ".xml", ".pdf", ".png", ".jpg", ".zip", ".md", ".yaml", ".raw", ".zraw")
+
+
+def twice(patient: str, places: list[str]) -> str:
+    """One id in several places."""
+    return (
+        f"Patient {patient} is there twice: {' and '.join(places)}. Rename one of them, or remove it if it "
+        "is the same scan."
+    )
+
+
+def several(key: str, paths: Iterable[str]) -> str:
+    """Several files where one was expected; ``key`` is the setting."""
+    names = sorted(os.path.basename(path) for path in paths)
+    return f"several files fit {key}: {_listed(names)}. Make the pattern fit one, or remove the others."
+
+
+def misnamed(files: list[str], folder: str, wanted: str) -> str | None:
+    """What is wrong with a folder that has no image and no DICOM; None if it may have some."""
+    if not files:
+        return f"the folder is empty: neither {wanted} nor DICOM files are there."
+    if all(suffix_of(file) or file.lower().endswith(NOT_DICOM) for file in files):
+        names = [os.path.relpath(file, folder) for file in files]
+        return (
+            f"{wanted} is not there, and no DICOM files either; there are {_listed(names)}. Rename the "
+            "image, or change data.image."
+        )
+    return None
+
+
+def loose(names: list[str]) -> str:
+    """Scans that lie in no folder of a patient."""
+    return (
+        f"{_listed(names)} lies beside the patients' folders and is in none of them. Put it into its patient's "
+        "folder, take it away, or name it under data.exclude."
+    )
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(names[:NAMES_SHOWN]) + more
+
+
+def nobody(root: str | Path, labelled: bool, image_pattern: str, what: str) -> str:
+    """A data folder without patients; ``what`` says how it is."""
+    key = "data.labelled" if labelled else "data.unlabelled"
+    example = Path(root) / image_pattern.replace(PLACE, "1")
+    beside = " and its label" if labelled else ""
+    return (
+        f"The data folder {root} {what}. Put each patient there: an image such as {example}{beside}, or a "
+        f"folder with a DICOM CT series{' and its RTSTRUCT' if labelled else ''}; or name another folder as "
+        f"{key} in config.yaml. `make demo` needs no data."
+    )

@@ -1,0 +1,91 @@
+"""All verdicts in one table, with what only the cohort shows: the same CT under two patients."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lunggtv.files import read_json
+from lunggtv.ingest.raw_scan import REJECTED
+from lunggtv.ingest.verdict import EXCLUDED
+from lunggtv.spacing import propose_spacing
+from lunggtv.tables import natural_key, write_tsv
+
+COLUMNS = (
+    "patient", "set", "verdict", "codes", "reasons", "format", "shape", "spacing_mm", "hu_rule", "padding_hu",
+    "gtv_ml", "gtv_parts",
+)  # fmt: skip
+SAME_SLICES = 3  # bit-identical slices two scans must share to be one scan
+
+
+def collect_verdicts(
+    verdict_paths: Sequence[str | Path], excluded: Mapping[str, str], table_path: str | Path
+) -> None:
+    """Write the cohort's table: one row a patient in natural order, the excluded with the user's reason.
+
+    Patients that share a CT are rejected here, each naming the other.
+    """
+    verdicts = {content["patient"]: content for content in map(read_json, verdict_paths)}
+    rows = {patient: _row(content) for patient, content in verdicts.items()}
+    for patient, texts in shared_scans(verdicts).items():
+        row = rows[patient]
+        row["verdict"] = REJECTED
+        row["codes"] = " ".join([*row["codes"].split(), "same_ct"])
+        row["reasons"] = " ".join([row["reasons"], *texts]).strip()
+        for text in texts:
+            logging.error("Patient %s is rejected. %s", patient, text)
+    for patient, reason in excluded.items():
+        rows[patient] = {"patient": patient, "verdict": EXCLUDED, "reasons": reason}
+    ordered = sorted(rows, key=natural_key)
+    write_tsv(table_path, COLUMNS, [[rows[patient].get(column) for column in COLUMNS] for patient in ordered])
+    spacings_mm = [content["spacing_mm"] for content in verdicts.values() if content["verdict"] != REJECTED]
+    if spacings_mm:
+        logging.info("These scans propose cache.spacing_mm: %s (z, y, x).", propose_spacing(spacings_mm))
+
+
+def shared_scans(verdicts: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Patients that have CT slices in common, each with one text for every twin.
+
+    A few slices suffice: the same scan may have been cut, turned, or stored in another format.
+    """
+    holders: dict[str, list[str]] = {}
+    for patient in sorted(verdicts, key=natural_key):
+        for digest in verdicts[patient]["ct_slice_digests"]:
+            holders.setdefault(digest, []).append(patient)
+    shared: dict[tuple[str, str], int] = {}
+    for patients in holders.values():
+        for i, one in enumerate(patients):
+            for other in patients[i + 1 :]:
+                shared[one, other] = shared.get((one, other), 0) + 1
+    texts: dict[str, list[str]] = {}
+    for (one, other), count in shared.items():
+        if count < min(SAME_SLICES, *(len(verdicts[p]["ct_slice_digests"]) for p in (one, other))):
+            continue
+        for patient, twin in ((one, other), (other, one)):
+            kind = "labelled" if verdicts[twin]["labelled"] else "unlabelled"
+            texts.setdefault(patient, []).append(
+                f"Its CT is that of the {kind} patient {twin} ({count} identical slices). Name one of the "
+                "two under data.exclude, or put the right scan there."
+            )
+    return texts
+
+
+def _row(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "patient": content["patient"],
+        "set": "labelled" if content["labelled"] else "unlabelled",
+        "verdict": content["verdict"],
+        "codes": " ".join(reason["code"] for reason in content["reasons"]),
+        "reasons": " ".join(reason["text"] for reason in content["reasons"]),
+        "format": content["format"],
+        "shape": _numbers(content["shape"], "d"),
+        "spacing_mm": _numbers(content["spacing_mm"], ".6g"),
+        "hu_rule": content["hu_rule"],
+        "padding_hu": content["padding_hu"],
+        "gtv_ml": None if content["gtv_ml"] is None else f"{content['gtv_ml']:.2f}",
+        "gtv_parts": content["gtv_parts"],
+    }
+
+
+def _numbers(values: Sequence[float] | None, form: str) -> str | None:
+    return None if values is None else " ".join(format(value, form) for value in values)

@@ -1,0 +1,154 @@
+"""A patient's DICOM folder as one scan: CT in Hounsfield units and, for training, the GTV drawn on it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from lunggtv.geometry import Grid
+from lunggtv.ingest.dicom.choice import Choice, choose_labelled, choose_unlabelled
+from lunggtv.ingest.dicom.contours import ContourOffGrid, UndrawableRoi, draw_rois
+from lunggtv.ingest.dicom.dicom_settings import DicomSettings
+from lunggtv.ingest.dicom.drawing_notes import drawing_notes
+from lunggtv.ingest.dicom.grid import stack
+from lunggtv.ingest.dicom.headers import Inventory, take_inventory
+from lunggtv.ingest.dicom.kinds import ENHANCED
+from lunggtv.ingest.dicom.notes import few, folder_notes, pixel_notes, reference_notes, roi_notes
+from lunggtv.ingest.dicom.pixels import read_stack
+from lunggtv.ingest.dicom.series import Series, group_series, without_copies
+from lunggtv.ingest.dicom.structure_set import StructureSet, read_structure_set
+from lunggtv.ingest.dicom.values import quiet_pydicom
+from lunggtv.ingest.raw_scan import PatientFiles, RawScan, Reason, Refused
+
+
+def read_dicom(patient: PatientFiles, settings: DicomSettings) -> RawScan:
+    """Read the CT series of a patient's folder, and for a labelled patient the GTV of its RTSTRUCT.
+
+    The CT is sorted along its normal and keeps its own axes; the label is drawn on the CT's grid. Of the
+    headers only geometry enters the result; messages name files, ROIs and numbers, never a header's names,
+    ids, dates or UIDs.
+
+    Raises:
+        Refused: no CT, no unique choice, slices that form no regular grid, damaged files, no GTV.
+    """
+    with quiet_pydicom():
+        inventory = take_inventory(patient.files, patient.folder)
+        if patient.labelled and inventory.suspect:
+            raise _unread(inventory)
+        series, unused = group_series(inventory.slices)
+        if not series:
+            raise _no_ct(inventory)
+        choice = _choose(patient, inventory, series, settings)
+        chosen, copies = without_copies(choice.series)
+        slices, grid = stack(chosen.slices, settings.slice_tolerance_mm)
+        _check_size(grid, settings)
+        pixels = read_stack(slices)
+        notes = [*folder_notes(inventory, unused, copies), *choice.notes, *pixel_notes(pixels)]
+        label, digests = None, {}
+        if choice.structure_set is not None:
+            here = frozenset(one.sop_uid for one in inventory.slices)
+            ordered = replace(chosen, slices=slices)
+            label, notes_on_label = _draw(choice.structure_set, ordered, here, grid, settings)
+            notes += notes_on_label
+            digests = {"rtstruct": choice.structure_set.digest}
+    return RawScan(
+        format="dicom",
+        ct=pixels.hu,
+        grid=grid,
+        label=label,
+        label_grid=None if label is None else grid,
+        digests=digests,
+        slice_digests=pixels.digests,
+        notes=tuple(notes),
+    )
+
+
+def _choose(
+    patient: PatientFiles, inventory: Inventory, series: Sequence[Series], settings: DicomSettings
+) -> Choice:
+    sets = []
+    for path in inventory.structure_sets:
+        try:
+            sets.append(read_structure_set(path, patient.folder, settings))
+        except Refused:
+            # A draft needs no structure set: it could only have helped to choose the series.
+            if patient.labelled:
+                raise
+    choose = choose_labelled if patient.labelled else choose_unlabelled
+    return choose(patient.patient, series, sets, settings)
+
+
+def _check_size(grid: Grid, settings: DicomSettings) -> None:
+    voxels = math.prod(grid.shape)
+    if settings.max_voxels is not None and voxels > settings.max_voxels:
+        slices, rows, columns = grid.shape
+        raise Refused(
+            "too_large",
+            f"the CT series has {slices} slices of {rows} x {columns} voxels, above ingest.max_voxels "
+            f"({settings.max_voxels}). If that is true, raise the limit; else export the series again.",
+        )
+
+
+def _draw(
+    structure_set: StructureSet, series: Series, here: frozenset[str], grid: Grid, settings: DicomSettings
+) -> tuple[np.ndarray, list[Reason]]:
+    rois = structure_set.drawn
+    try:
+        drawing = draw_rois(
+            [roi.contours for roi in rois],
+            grid,
+            settings.slice_tolerance_mm,
+            {one.sop_uid: z for z, one in enumerate(series.slices)},
+        )
+    except ContourOffGrid as error:
+        where = (
+            "leans out of the CT's slices: it was drawn on images of another orientation. Export the GTV on "
+            "the axial slices of the planning CT."
+            if error.leaning
+            else "lies outside the CT: slices are missing at an end, or it was drawn on another scan. Add "
+            "the whole planning CT."
+        )
+        text = f"{structure_set.name}: a contour of ROI '{rois[error.roi].name}' {where}"
+        raise Refused("contour_outside_ct", text) from None
+    except UndrawableRoi as error:
+        name = rois[error.roi].name
+        if error.folded:
+            raise Refused(
+                "contour_folded",
+                f"{structure_set.name}: a contour of ROI '{name}' runs along itself there and back, so that what it "
+                "encloses cannot be told. Draw it again.",
+            ) from None
+        raise Refused(
+            "contour_tangled",
+            f"{structure_set.name}: the contours of ROI '{name}' have too many points or too many crossings on a slice "
+            "to be compared with one another. Draw it again, or export it with fewer points.",
+        ) from None
+    return drawing.mask, [
+        *reference_notes(structure_set, series, here),
+        *roi_notes(structure_set, drawing, grid.voxel_ml),
+        *drawing_notes([roi.name for roi in rois], drawing, grid, settings.slice_tolerance_mm),
+    ]
+
+
+def _unread(inventory: Inventory) -> Refused:
+    return Refused(
+        "unread_files",
+        f"{few(inventory.suspect)}: empty, or perhaps DICOM but not readable. The structure set with the right GTV "
+        "may be among them, so no other is taken. Copy or export these files again, or take them out of the folder.",
+    )
+
+
+def _no_ct(inventory: Inventory) -> Refused:
+    found = inventory.skipped_text()
+    if inventory.skipped.get(ENHANCED):
+        return Refused(
+            "enhanced_ct",
+            f"the CT is stored as enhanced (multi-frame) CT, which is not read; the folder holds {found}. "
+            "Export it as CT Image Storage, one file a slice (dcm4che's emf2sf converts).",
+        )
+    if inventory.slices:
+        found += f", CT images that form no series of three with a place in space ({len(inventory.slices)})"
+    return Refused(
+        "no_ct_series", f"no CT series in the folder; it holds {found}. Add the planning CT as DICOM files."
+    )

@@ -1,0 +1,62 @@
+"""What models say about a patient: one probability array a pass, on the cache's grid."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lunggtv.errors import CohortError
+from lunggtv.model.sliding_window import predict_probability
+from lunggtv.model.weights import Model
+from lunggtv.volume import Volume
+
+# Training shows the network tumours about this much larger and smaller than they are.
+SPACING_FACTOR = 1.25
+LEFT_RIGHT = -1  # axis x
+
+
+def check_fits(volume: Volume, cache_sha256: str, card: dict[str, Any], card_path: str | Path) -> None:
+    """Raise CohortError where a model must not, or cannot, predict a patient.
+
+    A patient is known by name, by the cache's digest (the cards of a package name nobody), and by the CT's (the
+    same scan under another name).
+    """
+    known = {*card["train_patients"], *card["cache_digests"].values(), *card.get("ct_digests", ())}
+    if known & {volume.patient, cache_sha256, volume.metadata.get("ct_digest")}:
+        raise CohortError(
+            f"Patient {volume.patient}: the model {card_path} learnt from this patient; the draft would look "
+            "better than it is. Use the model of the fold that holds this patient out."
+        )
+    low, high = card.get("spacing_range_mm", [card["spacing_mm"]] * 2)
+    for cache_mm, low_mm, high_mm in zip(volume.grid.spacing_mm, low, high, strict=True):
+        if not low_mm / SPACING_FACTOR <= cache_mm <= high_mm * SPACING_FACTOR:
+            raise CohortError(
+                f"Patient {volume.patient}: the cache has voxels of {_text(volume.grid.spacing_mm)} mm, "
+                f"the model {card_path} learnt at {_text(card['spacing_mm'])} mm. Cache at the model's "
+                "spacing (cache.spacing_mm), or train at this one."
+            )
+
+
+def predict_passes(model: Model, ct: np.ndarray, mirror: bool, device: str) -> list[np.ndarray]:
+    """Probabilities (z, y, x) float32 of a CT (int16 HU, on the model's spacing): plain, then mirrored."""
+    normalised = model.normalisation.apply(torch.from_numpy(ct).to(device))
+
+    def predict(image: torch.Tensor) -> torch.Tensor:
+        return predict_probability(
+            model.network,
+            image,
+            patch_shape=model.architecture.patch_shape,
+            divisor=model.architecture.divisor,
+            air=model.normalisation.air,
+        )
+
+    found = [predict(normalised)]
+    if mirror:
+        found.append(predict(normalised.flip(LEFT_RIGHT)).flip(LEFT_RIGHT))
+    return [probability.cpu().numpy() for probability in found]
+
+
+def _text(spacing_mm: Sequence[float]) -> str:
+    return " x ".join(f"{value:g}" for value in spacing_mm)

@@ -1,0 +1,65 @@
+"""The model card of a package: what it is, what it learnt from, how well it does, what it is not for."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from lunggtv.masks import FAILED_DICE
+from lunggtv.version import NAME, VERSION
+
+
+def describe_models(cards: Sequence[dict[str, Any]], calibration: dict[str, Any]) -> str:
+    """Markdown text, from the models' cards and the calibration; no patient is named."""
+    first, lesson, quality = cards[0], calibration["all"], calibration["quality"]
+    curve = dict(zip(calibration["curve"]["thresholds"], calibration["curve"]["mean_dice"], strict=True))
+    threshold = lesson["threshold"]
+    nearest = min(curve, key=lambda t: abs(t - threshold))
+    lines = [
+        f"# {NAME} model package",
+        "",
+        "Draws a draft of the gross tumour volume (GTV) of lung cancer on a planning CT of the thorax.",
+        "",
+        "**Every draft must be reviewed and corrected by a physician before any use.** It is not a medical "
+        "device. It has no knowledge of PET, biopsy or history, and cannot tell tumour from collapsed lung "
+        "where CT alone cannot. Patients unlike those it learnt from (another scanner, contrast, disease or "
+        "earlier surgery) may be drawn wrongly without a warning.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| Software | {NAME} {VERSION} |",
+        f"| Models | {len(cards)}, averaged |",
+        f"| Network | {first['architecture']['name']}, patch {_by(first['architecture']['patch_shape'])} voxels |",
+        f"| Voxels (z, y, x) | {_by(first['spacing_mm'])} mm |",
+        f"| Steps of training | {first['steps']} |",
+        f"| Labelled patients | {lesson['patients']} |",
+        f"| Mean Dice out of fold | {curve[nearest]:.3f} at probability {nearest:g}, on the cache's voxels |",
+        f"| Drawn from probability | {threshold:g} |",
+        f"| Parts dropped below | {lesson['smallest_lesion_ml']:g} ml |",
+    ]
+    if quality is not None:
+        low, high = quality["mean_absolute_error_ci95"]
+        lines.append(
+            f"| Error of the expected Dice | {quality['mean_absolute_error']:.3f} "
+            f"(95 % interval {low:.3f} to {high:.3f}, {quality['patients']} patients) |"
+        )
+        lines.append(
+            f"| Tells failed drafts (Dice below {FAILED_DICE:g}) from others | {_separation(quality)} |"
+        )
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(first["versions"].items()))
+    lines += [f"| Trained with | {versions} |", ""]
+    return "\n".join(lines)
+
+
+def _separation(quality: dict[str, Any]) -> str:
+    """AUROC of the expected Dice, with its interval or why there is none."""
+    failed = f"{quality['failed']} of {quality['patients']} failed"
+    if quality["auroc"] is None:
+        return f"unknown: {failed}"
+    interval = "too few for an interval"
+    if quality["auroc_ci95"] is not None:
+        low, high = quality["auroc_ci95"]
+        interval = f"95 % interval {low:.2f} to {high:.2f}"
+    return f"AUROC {quality['auroc']:.2f} ({interval}; {failed})"
+
+
+def _by(values: Sequence[float]) -> str:
+    return " x ".join(f"{value:g}" for value in values)

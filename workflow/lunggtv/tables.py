@@ -1,0 +1,36 @@
+"""Tables of text, and the order in which people expect their rows."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lunggtv.files import write_text
+
+
+def write_tsv(path: str | Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Write a table: header, then one line a row; ``None`` is an empty cell.
+
+    Tabs and line breaks inside a cell become blanks, so that a row stays a row.
+    """
+    lines = ["\t".join(columns)]
+    lines += ["\t".join(_cell(value) for value in row) for row in rows]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def read_tsv(path: str | Path) -> list[dict[str, str]]:
+    """Read a table written by ``write_tsv`` as one dict of texts a row."""
+    header, *lines = Path(path).read_text(encoding="utf-8").splitlines()
+    columns = header.split("\t")
+    return [dict(zip(columns, line.split("\t"), strict=True)) for line in lines]
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else " ".join(str(value).split())
+
+
+def natural_key(patient: str) -> tuple:
+    """Sort key that puts 2 before 10; ties (``1`` and ``01``) fall back to the text."""
+    pieces = re.split(r"([0-9]+)", patient)
+    key = tuple((0, int(p), "") if p.isdigit() else (1, 0, p.casefold()) for p in pieces if p)
+    return key, patient
