@@ -27,8 +27,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 from lunggtv.code_identity import library_version
 from lunggtv.cohort.folds import deal_folds
 from lunggtv.files import read_json, write_json
+from lunggtv.natural_order import natural_key
 from lunggtv.statistics import paired_difference
-from lunggtv.tables import natural_key, read_tsv
+from lunggtv.tables import read_tsv
 from nnunet_peer import machine
 
 ROOT = Path(__file__).parents[1]
@@ -63,11 +64,11 @@ def overlaid(base: dict, change: dict) -> dict:
 @contextmanager
 def replaced(name: str | None):
     """Our function exchanged for one of this file, for a while."""
-    from lunggtv.train import batches, train_fold
+    from lunggtv.train import batches, fit
 
     places = {
         "all_axes": (batches, "draw_augmentation", all_axes),
-        "gtv_window": (train_fold, "fit_normalisation", gtv_window),
+        "gtv_window": (fit, "fit_normalisation", gtv_window),
     }
     if name is None:
         yield
@@ -138,8 +139,8 @@ def train_and_score(
     trained = clock()
     table = folder / "validation.tsv"
     validate_fold(
-        fold, files.weights, files.model, files.snapshots, files.history, held_out, caches, settings, table,
-        folder / "curves.svg", folder / "augmentation.png", folder / "described.json", device=device,
+        fold=fold, weights=files.weights, card=files.model, snapshots=files.snapshots, held_out=held_out,
+        validation=table, model=folder / "described.json", device=device,
     )  # fmt: skip
     rows = [row for row in read_tsv(table) if int(row["step"]) == settings.steps]
     found = {

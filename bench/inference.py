@@ -124,9 +124,9 @@ STEPS = {
         ingest_patient(PatientFiles("1", False, place, (ct,), ct), IngestSettings.from_config(config["ingest"]),
                        place / "ingest.h5", place / "verdict.json")""",
     "cache": """
-        from lunggtv.cache.cache_patient import cache_patient; from lunggtv.cache.settings import CacheSettings
+        from lunggtv.cache.cache_patient import cache_patient; from lunggtv.cache.cache_settings import CacheSettings
         cache_patient(place / "ingest.h5", CacheSettings.from_config(config["cache"]), place / "cache.h5",
-                      place / "crop.json", place / "crop.png")""",
+                      place / "crop.json")""",
     "predict": """
         from lunggtv.infer.predict_patient import predict_patient
         predict_patient(place / "cache.h5", [(model / "weights.safetensors", model / "model.json")], mirror,

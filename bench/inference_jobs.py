@@ -55,7 +55,7 @@ def prepare(work: Path, size: str, network: str, models: int) -> dict:
             files, IngestSettings.from_config(config["ingest"]), place / "ingest.h5", place / "v.json"
         )
         settings = CacheSettings.from_config(config["cache"] | {"spacing_mm": voxels["spacing_mm"]})
-        cache_patient(place / "ingest.h5", settings, place / "cache.h5", place / "c.json", place / "c.png")
+        cache_patient(place / "ingest.h5", settings, place / "cache.h5", place / "c.json")
     architecture = plan_architecture(
         "residual_encoder", tuple(voxels["spacing_mm"]), tuple(voxels["patch_shape"]), chosen["width"],
         chosen["max_width"], chosen["blocks"],

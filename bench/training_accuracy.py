@@ -36,7 +36,8 @@ from lunggtv.evaluate.evaluate_settings import CohortSettings, EvaluateSettings
 from lunggtv.files import read_json, write_json
 from lunggtv.geometry import Grid, Orientation
 from lunggtv.model.device import claimed_device
-from lunggtv.tables import natural_key, read_tsv
+from lunggtv.natural_order import natural_key
+from lunggtv.tables import read_tsv
 from lunggtv.train.train_fold import numerics
 from lunggtv.train.train_settings import TrainSettings
 from lunggtv.volume import read_volume
@@ -138,11 +139,11 @@ def score(run: Path, answers: list[dict], folds: dict[str, int], kept: Path) -> 
     settings = EvaluateSettings(TOLERANCES_MM, LESION_OVERLAP)
     records = []
     for patient, fold in folds.items():
-        record, picture = (kept / "scores" / f"{patient}.{end}" for end in ("json", "png"))
+        record = kept / "scores" / f"{patient}.json"
         record.parent.mkdir(parents=True, exist_ok=True)
         volume = run / "results" / "ingest" / patient / "volume.h5"
         mask = Path(answers[fold]["masks"]) / f"{patient}.nii.gz"
-        evaluate_patient(volume, mask, None, settings, record, picture)
+        evaluate_patient(volume, mask, None, settings, record)
         records.append(read_json(record))
     return records
 

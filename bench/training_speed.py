@@ -23,13 +23,13 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
 from lunggtv.model.architecture import Architecture
-from lunggtv.model.device import claimed_device, place_network
+from lunggtv.model.device import claimed_device
 from lunggtv.model.network import parameter_count
-from lunggtv.train import fit
+from lunggtv.model.numerics import bfloat16_works, numerics, place_network
+from lunggtv.train import fit, optimisation
 from lunggtv.train.batches import Sampler, make_batch
 from lunggtv.train.cases import load_cases
-from lunggtv.train.memory import bfloat16_works
-from lunggtv.train.train_fold import new_network, numerics, prepare
+from lunggtv.train.fit import new_network, prepare
 from lunggtv.train.train_settings import TrainSettings
 from nnunet_peer import machine
 
@@ -81,16 +81,16 @@ def workload(settings: TrainSettings, caches: list[str], device: torch.device) -
     architecture, sampler = prepare(0, cases, settings)
     network = place_network(new_network(architecture, settings.seed, 0), device).train()
     autocast = settings.bfloat16 and device.type == "cuda" and bfloat16_works(device)
-    around = fit.Surroundings(Path(), device, autocast, 1e9, settings.compile)
-    forward = fit.compiled(network, sampler, around) if settings.compile else network
-    run = fit.start_run(network, settings)
+    place = optimisation.Device(device, autocast)
+    forward = fit.compiled(network, sampler, place) if settings.compile else network
+    run = optimisation.start_run(network, settings)
     fixed = make_batch(sampler, range(settings.batch))
 
     def step_on(source: Callable[[Sampler, range], object]) -> Callable[[int], object]:
         def one_step(step: int) -> None:
             run.step = step % settings.steps
-            fit.make_batch = source
-            fit._one_step(run, forward, sampler, settings, around)
+            optimisation.make_batch = source
+            optimisation.one_step(run, forward, sampler, settings, place)
 
         return one_step
 

@@ -43,7 +43,7 @@ def make(root: Path, out: Path, labelled: bool, rois: tuple[str, ...], spacing_m
     own = CacheSettings.from_config(
         {"spacing_mm": spacing_mm, "keep_native_within": 0.1, "lungs": None, "margin_mm": MARGIN_MM}
     )
-    cache_patient(out / "volume.h5", own, out / "cache.h5", out / "crop.json", out / "crop.png")
+    cache_patient(out / "volume.h5", own, out / "cache.h5", out / "crop.json")
     return Cached(
         read_volume(out / "volume.h5", "ingest"),
         read_volume(out / "cache.h5", "cache"),

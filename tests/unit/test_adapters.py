@@ -37,7 +37,8 @@ def test_a_job_without_a_gpu_stays_on_the_processor(tmp_path, monkeypatch, adapt
     monkeypatch.chdir(tmp_path)
     job = SimpleNamespace(
         input=Names(["7/a"]), output=Names(["7/b"]), log=["log"], threads=3, resources=SimpleNamespace(gpu=gpu),
-        params=SimpleNamespace(config=defaultdict(bool), code={}, state="state"), wildcards=SimpleNamespace(fold="2"),
+        params=SimpleNamespace(config=defaultdict(bool), identity={}, state="state"),
+        wildcards=SimpleNamespace(fold="2"),
     )  # fmt: skip
     monkeypatch.setattr("lunggtv.job.forget_digest", lambda _: None)
     monkeypatch.setattr("lunggtv.job.record_digest", lambda _: None)

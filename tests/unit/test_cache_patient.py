@@ -8,6 +8,7 @@ import pytest
 from lunggtv.cache.cache_patient import cache_patient
 from lunggtv.cache.cache_settings import CacheSettings
 from lunggtv.cache.collect_crops import collect_crops
+from lunggtv.cache.picture_crop import picture_crop
 from lunggtv.errors import ConfigError, DamagedFile, RejectedPatient
 from lunggtv.files import read_json, write_json
 from lunggtv.geometry import Grid, Orientation
@@ -32,10 +33,11 @@ def source(tmp_path):
 
 
 def run(source, own=None, lungs_path=None, name="cache"):
-    """Run the stage; return cache volume, crop record and picture path."""
+    """Run the stage and draw its picture; return cache volume, crop record and picture path."""
     folder = source.parents[2] / name / "7"
     paths = folder / "volume.h5", folder / "crop.json", folder / "crop.png"
-    cache_patient(source, own or settings(), *paths, lungs_path)
+    cache_patient(source, own or settings(), *paths[:2], lungs_path)
+    picture_crop(volume=source, cache=paths[0], record=paths[1], picture=paths[2])
     return read_volume(paths[0], "cache"), read_json(paths[1]), paths[2]
 
 

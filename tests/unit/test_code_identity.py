@@ -2,11 +2,12 @@
 
 import ast
 import hashlib
+import sys
 from importlib import metadata
 from pathlib import Path
 
 import pytest
-from lunggtv.code_identity import _read_source, code_fingerprint, library_version, stripped
+from lunggtv.code_identity import TELLING, _read_source, code_fingerprint, library_version, stripped
 from lunggtv.files import file_digest
 
 ROOT = Path(__file__).parents[2] / "workflow"
@@ -130,3 +131,62 @@ def test_the_digest_of_a_file_is_that_of_all_its_bytes(tmp_path, size):
     assert before == hashlib.sha256(bytes(size)).hexdigest()
     path.write_bytes(bytes(max(size - 1, 0)) + b"1")
     assert file_digest(path) != before
+
+
+def test_what_only_tells_is_in_no_fingerprint(package):
+    before = fingerprint(package)
+    (package / "lunggtv/errors.py").write_text("class LungGtvError(Exception):\n    pass\n")
+    run = package / "lunggtv/room/run.py"
+    run.write_text("from lunggtv.errors import LungGtvError\n" + run.read_text())
+    found = fingerprint(package)
+    assert set(found) == set(before)
+
+
+def test_what_a_configuration_never_imports_is_left_out_with_all_that_only_it_needs(package):
+    _read_source.cache_clear()
+    found = code_fingerprint(package / "adapter.py", package, {"lunggtv.room.deep"})
+    assert set(found) == {"adapter.py", "lunggtv", "lunggtv.room", "lunggtv.room.run"}
+
+
+@pytest.mark.parametrize("module", sorted(TELLING))
+def test_what_is_left_out_sees_no_array_and_writes_no_result(module):
+    tree = ast.parse((ROOT / module.replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8"))
+    ours = {*TELLING, "lunggtv.train.train_settings"}
+    # A digest beside a file is no result; it is kept of what others have written.
+    digests = {"forget_digest", "is_as_written", "record_digest"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            assert {alias.name.partition(".")[0] for alias in node.names} <= sys.stdlib_module_names
+        elif isinstance(node, ast.ImportFrom):
+            names = {alias.name for alias in node.names}
+            library = node.module.partition(".")[0] in sys.stdlib_module_names
+            assert library or node.module in ours or (node.module == "lunggtv.files" and names <= digests)
+        elif isinstance(node, ast.Name | ast.Attribute):
+            name = node.id if isinstance(node, ast.Name) else node.attr
+            # The lock file is opened, and nothing else.
+            opening = {"open"} if module != "lunggtv.locks" else set()
+            assert name not in {*opening, "write_text", "write_bytes", "rename", "replace", "unlink"}, name
+
+
+def test_training_is_identified_by_what_decides_its_weights_alone():
+    _read_source.cache_clear()
+    found = code_fingerprint(ROOT / "lunggtv/train/fit.py", ROOT, {"lunggtv.model.monai_networks"})
+    needed = {"augmentation", "batches", "cases", "loss", "optimisation", "sampling", "train_settings"}
+    assert {f"lunggtv.train.{name}" for name in needed} <= set(found)
+    assert {
+        "lunggtv.model.network",
+        "lunggtv.model.residual_encoder",
+        "lunggtv.model.numerics",
+        "torch",
+    } <= set(found)
+    telling = {
+        "figures",
+        "tables",
+        "train.state",
+        "train.run_state",
+        "train.memory",
+        "train.train_fold",
+        "model.device",
+    }
+    assert not {f"lunggtv.{name}" for name in telling} & set(found)
+    assert not {"monai", "matplotlib", "pandas", "PIL"} & set(found)

@@ -18,6 +18,7 @@ from lunggtv.evaluate.evaluate_settings import CohortSettings, EvaluateSettings
 from lunggtv.evaluate.gather_sets import gather_sets
 from lunggtv.evaluate.other_masks import mask_file
 from lunggtv.evaluate.overlay import chosen_slices
+from lunggtv.evaluate.picture_patient import picture_patient
 from lunggtv.evaluate.score import score_masks
 from lunggtv.evaluate.spread import spread_columns
 from lunggtv.evaluate.summarise_metrics import summarise_metrics
@@ -78,8 +79,10 @@ def evaluated(folder: Path, label: np.ndarray, draft: np.ndarray, direction: tup
     volume = write_patient(folder, label, direction, patient)
     draft_path = write_draft(folder / f"{patient}.nii.gz", volume, draft)
     out = folder / "out"
-    evaluate_patient(volume, draft_path, 2, SETTINGS, out / f"{patient}.json", out / f"{patient}.png")
-    return read_json(out / f"{patient}.json")
+    scores = out / f"{patient}.json"
+    evaluate_patient(volume, draft_path, 2, SETTINGS, scores)
+    picture_patient(volume=volume, mask=draft_path, record=scores, picture=out / f"{patient}.png")
+    return read_json(scores)
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS.values(), ids=DIRECTIONS.keys())
@@ -139,9 +142,10 @@ def test_one_slice_and_one_voxel_are_no_crash(tmp_path):
     volume = Volume("1", np.zeros(grid.shape, np.int16), grid, label, None, metadata)
     write_volume(tmp_path / "v.h5", "ingest", volume)
     write_image(tmp_path / "p.nii.gz", label, grid)
-    evaluate_patient(
-        tmp_path / "v.h5", tmp_path / "p.nii.gz", None, SETTINGS, tmp_path / "1.json", tmp_path / "1.png"
-    )
+    files = {"volume": tmp_path / "v.h5", "mask": tmp_path / "p.nii.gz", "record": tmp_path / "1.json"}
+    evaluate_patient(files["volume"], files["mask"], None, SETTINGS, files["record"])
+    picture_patient(**files, picture=tmp_path / "1.png")
+    assert (tmp_path / "1.png").stat().st_size > 10_000
     record = read_json(tmp_path / "1.json")
     assert (record["dice"], record["fold"], record["label_digest"]) == (1.0, None, None)
 
@@ -153,7 +157,10 @@ def test_outputs_are_byte_identical(tmp_path):
     code = (
         "import sys; from lunggtv.evaluate.evaluate_patient import evaluate_patient;"
         "from lunggtv.evaluate.evaluate_settings import EvaluateSettings;"
-        "evaluate_patient(sys.argv[1], sys.argv[2], 2, EvaluateSettings((1, 2, 3, 5), 0.1), *sys.argv[3:])"
+        "from lunggtv.evaluate.picture_patient import picture_patient;"
+        "volume, mask, record, picture = sys.argv[1:];"
+        "evaluate_patient(volume, mask, 2, EvaluateSettings((1, 2, 3, 5), 0.1), record);"
+        "picture_patient(volume=volume, mask=mask, record=record, picture=picture)"
     )
     paths = [tmp_path / name for name in ("7.h5", "7.nii.gz", "again.json", "again.png")]
     workflow = Path(__file__).parents[2] / "workflow"
@@ -165,13 +172,13 @@ def test_outputs_are_byte_identical(tmp_path):
 
 def test_unusable_masks_are_refused_with_a_remedy(tmp_path):
     volume = write_patient(tmp_path, tumour())
-    out = (tmp_path / "o.json", tmp_path / "o.png")
+    out = tmp_path / "o.json"
     good = Grid(SHAPE, SPACING_MM, (-100.0, 50.0, -300.0), LPS)
 
     def refuse(name: str, array: np.ndarray, grid: Grid, message: str) -> None:
         write_image(tmp_path / name, array, grid)
         with pytest.raises(UnusableMask, match=message) as caught:
-            evaluate_patient(volume, tmp_path / name, 0, SETTINGS, *out)
+            evaluate_patient(volume, tmp_path / name, 0, SETTINGS, out)
         assert name in str(caught.value)
 
     refuse("shape.nii.gz", tumour()[1:], Grid((9, 14, 16), SPACING_MM, good.origin_mm, LPS), "9 x 14 x 16")
@@ -185,21 +192,20 @@ def test_unusable_masks_are_refused_with_a_remedy(tmp_path):
     whole = (tmp_path / "torn.nii.gz").read_bytes()
     (tmp_path / "torn.nii.gz").write_bytes(whole[:-8])  # the end of gzip: its checksum
     with pytest.raises(UnreadableImage, match=r"torn\.nii\.gz: is truncated"):
-        evaluate_patient(volume, tmp_path / "torn.nii.gz", 0, SETTINGS, *out)
-    assert not out[0].exists()
-    assert not out[1].exists()
+        evaluate_patient(volume, tmp_path / "torn.nii.gz", 0, SETTINGS, out)
+    assert not out.exists()
 
 
 def test_a_header_rounded_to_float32_is_the_same_grid(tmp_path):
     volume = write_patient(tmp_path, tumour())
     grid = Grid(SHAPE, (5.000001, 1.500001, 1.25), (-100.00001, 50.0, -300.0), LPS)
     write_image(tmp_path / "p.nii.gz", tumour(), grid)
-    evaluate_patient(volume, tmp_path / "p.nii.gz", 0, SETTINGS, tmp_path / "o.json", tmp_path / "o.png")
+    evaluate_patient(volume, tmp_path / "p.nii.gz", 0, SETTINGS, tmp_path / "o.json")
     assert read_json(tmp_path / "o.json")["dice"] == 1.0
 
 
 def test_volumes_without_a_label_and_rejected_ones_say_so(tmp_path):
-    arguments = (tmp_path / "p.nii.gz", 0, SETTINGS, tmp_path / "o.json", tmp_path / "o.png")
+    arguments = (tmp_path / "p.nii.gz", 0, SETTINGS, tmp_path / "o.json")
     with pytest.raises(UnusableMask, match=r"7: .* has no label"):
         evaluate_patient(write_patient(tmp_path, None), *arguments)
     write_rejected(tmp_path / "r.h5", "8", "8: the label is empty.")
@@ -274,8 +280,7 @@ def test_a_folder_of_nnunets_predictions_is_compared(tmp_path):
         volume = write_patient(tmp_path, tumour(), patient=patient)
         write_draft(folder / f"{patient}.nii.gz", volume, draft)
         theirs.append(tmp_path / "compare" / f"{patient}.json")
-        picture = theirs[-1].with_suffix(".png")
-        evaluate_patient(volume, mask_file(str(folder), patient), None, SETTINGS, theirs[-1], picture)
+        evaluate_patient(volume, mask_file(str(folder), patient), None, SETTINGS, theirs[-1])
     outputs = [tmp_path / name for name in ("c.tsv", "patients.tsv", "c.json", "c.svg")]
     compare_scores("LungGTV", ours, "nnunet", theirs, COHORT, *outputs)
     comparison = read_json(outputs[2])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lunggtv.cohort.cohort import Cohort, check_run_folds
 from lunggtv.cohort.folds import deal_folds
 from lunggtv.errors import CohortError
-from lunggtv.tables import natural_key
+from lunggtv.natural_order import natural_key
 
 
 def test_natural_order():

@@ -67,7 +67,7 @@ def test_a_perfect_prediction_of_any_scan_comes_back_on_its_own_grid(
     outcome = ingest(files, folder)
     assert outcome.verdict["verdict"] != "rejected", outcome.words
     coarser = cache_settings(spacing_mm=[7.0, 9.5, 9.5], keep_native_within=0.0)
-    cache_patient(outcome.volume, coarser, folder / "cache.h5", folder / "crop.json", folder / "crop.png")
+    cache_patient(outcome.volume, coarser, folder / "cache.h5", folder / "crop.json")
     cached = read_volume(folder / "cache.h5", "cache")
     write_predicted(folder / "p.h5", cached, cached.label)
     write_json(folder / "calibration.json", {"all": LESSON, "folds": {}, "quality": None})
@@ -98,7 +98,7 @@ def test_a_dicom_scan_gets_its_mask_as_a_structure_set_on_its_own_slices(tmp_pat
     files = tuple(sorted(raw.iterdir()))
     outcome = ingest(PatientFiles("7", False, raw, files), tmp_path)
     assert outcome.verdict["verdict"] != "rejected", outcome.words
-    names = [tmp_path / name for name in ("cache.h5", "crop.json", "crop.png")]
+    names = [tmp_path / name for name in ("cache.h5", "crop.json")]
     cache_patient(outcome.volume, cache_settings(spacing_mm=[None] * 3), *names)
     cached = read_volume(names[0], "cache")
     scan = Grid.from_dict(cached.metadata["ingested"])

@@ -2,7 +2,7 @@
 
 import pytest
 from lunggtv.evaluate import picture_draft
-from lunggtv.evaluate.evaluate_patient import _title
+from lunggtv.evaluate.picture_patient import _title
 
 RECORD = {
     "patient": "7", "fold": 0, "outcome": "scored", "dice": 0.876, "hd95_mm": 4.04,

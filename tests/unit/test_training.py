@@ -8,9 +8,10 @@ import pytest
 import torch
 from lunggtv.errors import CohortError
 from lunggtv.model.weights import load_model, load_tensors
+from lunggtv.report.picture_curves import picture_curves
 from lunggtv.tables import read_tsv
-from lunggtv.train import fit
 from lunggtv.train.fit import HISTORY_COLUMNS
+from lunggtv.train.picture_samples import picture_samples
 from lunggtv.train.validate_fold import HeldOut, validate_fold
 
 from tests.unit.train_cases import SETTINGS, contents, train_tiny, write_cohort, write_patient
@@ -53,11 +54,21 @@ def test_training_learns_and_is_validated_on_the_way_back(tmp_path):
     pairs = {p: HeldOut(path, path.replace("cache", "ingest")) for p, path in held_out.items()}
     outputs = [tmp_path / name for name in ("validation.tsv", "curves.svg", "augmentation.png", "model.json")]
 
+    validation, curves, augmentation, described = outputs
+
     def validate():
         validate_fold(
-            0, files.weights, files.model, files.snapshots, files.history, pairs, caches,
-            replace(SETTINGS, **settings), *outputs, device="cpu",
+            fold=0, weights=files.weights, card=files.model, snapshots=files.snapshots, held_out=pairs,
+            validation=validation, model=described, device="cpu",
         )  # fmt: skip
+        picture_curves(fold=0, history=files.history, validation=validation, picture=curves)
+        picture_samples(
+            fold=0,
+            caches=caches,
+            card=files.model,
+            settings=replace(SETTINGS, **settings),
+            picture=augmentation,
+        )
         return [path.read_bytes() for path in outputs]
 
     first = validate()
@@ -77,7 +88,7 @@ def test_repeated_training_is_bit_identical(trained, tmp_path):
 
 def test_finished_fold_is_restored_without_training(trained, tmp_path, monkeypatch):
     root, caches, _, expected = trained
-    monkeypatch.setattr(fit, "make_batch", None)
+    monkeypatch.setattr("lunggtv.train.optimisation.make_batch", None)
     files = train_tiny(tmp_path, caches, root / "state", held_out=["9", "10"])
     restored = contents(files)
     assert {k: v for k, v in restored.items() if k != "model"} == {
@@ -96,7 +107,7 @@ def test_damaged_copy_of_a_finished_fold_is_trained_again(trained, tmp_path):
     assert contents(train_tiny(tmp_path, caches, tmp_path / "state")) == expected
 
 
-@pytest.mark.parametrize("change", [{"seed": 2}, {"learning_rate": 0.03}, {"code": {"train": "cd"}}])
+@pytest.mark.parametrize("change", [{"seed": 2}, {"learning_rate": 0.03}, {"identity": {"train": "cd"}}])
 def test_other_content_starts_fresh(trained, tmp_path, change):
     _, caches, _, _ = trained
     one, other = (
@@ -104,7 +115,7 @@ def test_other_content_starts_fresh(trained, tmp_path, change):
         for changes in ({}, change)
     )
     assert len(list((tmp_path / "state").iterdir())) == 2
-    assert (other["weights"] == one["weights"]) == ("code" in change)
+    assert (other["weights"] == one["weights"]) == ("identity" in change)
 
 
 def test_changed_bytes_of_a_training_patient_start_fresh(trained, tmp_path):

@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 from lunggtv.train import fit
+from lunggtv.train.fit import new_network
+from lunggtv.train.optimisation import Device, start_run
+from lunggtv.train.run_state import StateFolder
 from lunggtv.train.state import load_snapshots
-from lunggtv.train.train_fold import new_network
 
 from tests.unit.train_cases import SETTINGS, prepared
 
@@ -21,10 +23,10 @@ def test_snapshots_are_kept_between_two_looks_at_the_device(tmp_path, monkeypatc
     monkeypatch.setattr(fit, "HISTORY_ROWS", 1)
     settings = replace(SETTINGS, steps=12, snapshots=3)
     architecture, sampler = prepared(tmp_path / "data", steps=12, snapshots=3)
-    around = fit.Surroundings(tmp_path / "state", Pretended("cpu"), False, 1e9, False)
-    run = fit.start_run(new_network(architecture, 1, 0), settings)
-    fit.train(run, sampler, settings, around)
+    run = start_run(new_network(architecture, 1, 0), settings)
+    keeper = StateFolder(tmp_path / "state")
+    fit.train(run, sampler, settings, Device(Pretended("cpu"), False), keeper, 1e9)
     assert run.step == 12 and [row[0] for row in run.history] == [12]
     steps = fit.snapshot_steps(settings)
     assert steps == [4, 8]
-    assert {name.split("/")[0] for name in load_snapshots(around.folder, steps)} == {"00000004", "00000008"}
+    assert {name.split("/")[0] for name in load_snapshots(keeper.folder, steps)} == {"00000004", "00000008"}

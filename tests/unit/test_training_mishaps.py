@@ -4,11 +4,11 @@ import re
 
 import pytest
 import torch
+from lunggtv.errors import TrainingFailed, TrainingStopped
 from lunggtv.model.weights import load_tensors
 from lunggtv.tables import read_tsv
 from lunggtv.train import fit
 from lunggtv.train.batches import make_batch, patients_of
-from lunggtv.train.fit import TrainingFailed, TrainingStopped
 from lunggtv.train.loss import supervised_loss
 
 from tests.unit.train_cases import stopping_batch, train_tiny, write_cohort
@@ -28,7 +28,7 @@ def failing(monkeypatch, calls_that_fail, change):
         result = supervised_loss(heads, target)
         return change(result) if calls[-1] in calls_that_fail else result
 
-    monkeypatch.setattr(fit, "supervised_loss", wrapped)
+    monkeypatch.setattr("lunggtv.train.optimisation.supervised_loss", wrapped)
     return calls
 
 
@@ -63,7 +63,7 @@ def test_nan_twice_fails_naming_fold_steps_patients_and_files(caches, tmp_path, 
         shown.append(patients_of(sampler, indices))
         return make_batch(sampler, indices)
 
-    monkeypatch.setattr(fit, "make_batch", noting)
+    monkeypatch.setattr("lunggtv.train.optimisation.make_batch", noting)
     with pytest.raises(TrainingFailed, match=r"Fold 0.*steps 8 and 8.*") as caught:
         train_tiny(tmp_path, caches, tmp_path / "state", save_every_s=0.0)
     names, files = re.search(r"showed patients ([\d, ]+) \((.+?)\)", str(caught.value)).groups()
@@ -110,7 +110,7 @@ def test_a_line_of_the_history_spans_a_roll_back(caches, tmp_path, monkeypatch, 
         told.append(result[0].item())
         return not_a_number(result) if len(told) == 8 else result
 
-    monkeypatch.setattr(fit, "supervised_loss", changed)
+    monkeypatch.setattr("lunggtv.train.optimisation.supervised_loss", changed)
     rows = read_tsv(train_tiny(tmp_path, caches, tmp_path / "state", save_every_s=0.0).history)
     assert "steps 8 and 8, " in caplog.text and "back to step 7" in caplog.text
     losses = told[:7] + told[8:]
@@ -149,14 +149,14 @@ def test_out_of_memory_halves_a_larger_batch_as_often_as_needed(caches, tmp_path
             raise torch.OutOfMemoryError("simulated")
         return make_batch(sampler, indices)
 
-    monkeypatch.setattr(fit, "make_batch", small_memory)
+    monkeypatch.setattr("lunggtv.train.optimisation.make_batch", small_memory)
     train_tiny(tmp_path, caches, tmp_path / "state", batch=8, steps=1)
     assert parts == [8, 4, 2, 2, 2, 2]
 
 
 def test_a_resumed_run_keeps_the_halved_batch(caches, tmp_path, monkeypatch):
     calls = failing(monkeypatch, {3}, out_of_memory)
-    monkeypatch.setattr(fit, "make_batch", stopping_batch(12))
+    monkeypatch.setattr("lunggtv.train.optimisation.make_batch", stopping_batch(12))
     with pytest.raises(TrainingStopped, match=r"step 7 of 20"):
         train_tiny(tmp_path, caches, tmp_path / "state")
     before = len(calls)

@@ -1,17 +1,18 @@
 """What stands in the pictures of a fold: its curves, and the patches the network saw."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from lunggtv.train import contact_sheet, training_curves
+from lunggtv.model.weights import load_model
+from lunggtv.report.picture_curves import LABEL_HEIGHT, draw_curves
 from lunggtv.train.batches import make_batch, patients_of
 from lunggtv.train.cases import load_cases
-from lunggtv.train.contact_sheet import draw_contact_sheet
-from lunggtv.train.train_fold import prepare
-from lunggtv.train.training_curves import LABEL_HEIGHT, draw_curves
+from lunggtv.train.fit import prepare
+from lunggtv.train.picture_samples import draw_contact_sheet, picture_samples
 
-from tests.unit.train_cases import CPU, SETTINGS, write_patient
+from tests.unit.train_cases import CPU, SETTINGS, train_tiny, write_cohort, write_patient
 
 HISTORY = [
     {"step": "10", "learning_rate": "0.01", "loss": "1.5", "dice_loss": "0.9", "cross_entropy": "0.6"},
@@ -22,7 +23,7 @@ HISTORY = [
 def drawn_curves(monkeypatch, dice: dict[str, tuple[float, float]]):
     """The two panels and the figure, for Dice of patients at steps 10 and 20."""
     kept = []
-    monkeypatch.setattr(training_curves, "save_svg", lambda figure, path: kept.append(figure))
+    monkeypatch.setattr("lunggtv.report.picture_curves.save_svg", lambda figure, path: kept.append(figure))
     rows = [
         {"step": str(step), "patient": patient, "dice": str(values[index])}
         for index, step in enumerate((10, 20))
@@ -72,7 +73,7 @@ def test_a_fold_that_holds_nobody_out_has_its_losses(monkeypatch):
 
 def test_the_sheet_shows_the_first_samples_with_their_gtv(tmp_path, monkeypatch):
     kept = []
-    monkeypatch.setattr(contact_sheet, "save_png", lambda figure, path: kept.append(figure))
+    monkeypatch.setattr("lunggtv.train.picture_samples.save_png", lambda figure, path: kept.append(figure))
     caches = {name: write_patient(tmp_path, name, spacing_mm=(6.0, 3.0, 2.5)) for name in "12"}
     _, sampler = prepare(0, load_cases(caches, "host", CPU), SETTINGS)
     draw_contact_sheet(sampler, tmp_path / "sheet.png")
@@ -90,3 +91,27 @@ def test_the_sheet_shows_the_first_samples_with_their_gtv(tmp_path, monkeypatch)
         outlines = [path for collection in axes.collections for path in collection.get_paths()]
         assert bool(outlines) == bool(area.any())
         assert axes.get_aspect() == 3.0 / 2.5
+
+
+def test_a_fold_has_the_sheet_of_its_own_samples(tmp_path, monkeypatch):
+    """Seed, fold, patch and normalisation are those of the model; patients those it learnt from, in their order."""
+    sheets = []
+    monkeypatch.setattr(
+        "lunggtv.train.picture_samples.draw_contact_sheet",
+        lambda sampler, path: sheets.append((sampler, path)),
+    )
+    caches = write_cohort(tmp_path / "data")
+    files = train_tiny(tmp_path, caches, tmp_path / "state", fold=1, seed=6, steps=3)
+    settings = replace(SETTINGS, seed=6)
+    picture_samples(
+        fold=1, caches=caches, card=files.model, settings=settings, picture=tmp_path / "sheet.png"
+    )
+    ((sampler, path),) = sheets
+    assert (sampler.seed, sampler.fold, sampler.patch_shape) == (6, 1, (8, 16, 16))
+    assert (sampler.foreground_share, sampler.augmentation) == (
+        settings.foreground_share,
+        settings.augmentation,
+    )
+    assert sampler.normalisation == load_model(files.weights, files.model).normalisation
+    assert [case.patient for case in sampler.cases] == ["1", "2", "3"]
+    assert path == tmp_path / "sheet.png"

@@ -9,9 +9,10 @@ import pytest
 import torch
 from lunggtv.errors import CohortError
 from lunggtv.model.architecture import plan_architecture
+from lunggtv.model.numerics import numerics
 from lunggtv.model.weights import load_card
 from lunggtv.train import cases
-from lunggtv.train.train_fold import new_network, numerics
+from lunggtv.train.fit import new_network
 from lunggtv.volume import read_volume
 
 from tests.unit.train_cases import array_digest, contents, train_tiny, write_cohort, write_patient

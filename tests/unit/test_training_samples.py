@@ -12,8 +12,8 @@ from lunggtv.train import batches, cases
 from lunggtv.train.augmentation import change_intensity, draw_augmentation, plan_reach
 from lunggtv.train.batches import Sampler, make_batch, patients_of
 from lunggtv.train.cases import choose_residency, count_voxels, load_cases
+from lunggtv.train.fit import prepare
 from lunggtv.train.sampling import AUGMENTATION, Window, draw_window, stream
-from lunggtv.train.train_fold import prepare
 from lunggtv.volume import read_volume, write_volume
 
 from tests.unit.train_cases import CPU, SETTINGS, train_tiny, write_cohort, write_patient

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from lunggtv.model.device import place_network
+from lunggtv.errors import TrainingStopped
+from lunggtv.model.numerics import place_network
 from lunggtv.train import fit
 from lunggtv.train.batches import make_batch
-from lunggtv.train.fit import TrainingStopped
+from lunggtv.train.fit import new_network
+from lunggtv.train.optimisation import start_run
+from lunggtv.train.run_state import StateFolder
 from lunggtv.train.state import (
     fingerprint_of,
     keep_finished,
@@ -24,7 +27,6 @@ from lunggtv.train.state import (
     save_snapshot,
     save_state,
 )
-from lunggtv.train.train_fold import new_network
 
 from tests.unit.train_cases import CPU, SETTINGS, contents, prepared, stopping_batch, train_tiny, write_cohort
 
@@ -60,7 +62,7 @@ def test_sigterm_saves_and_stops_with_a_message(tmp_path, monkeypatch, optimiser
     expected = contents(train_tiny(tmp_path / "whole", caches, tmp_path / "other", optimiser=optimiser))
     before = signal.getsignal(signal.SIGTERM)
     source = stopping_batch(7)
-    monkeypatch.setattr(fit, "make_batch", source)
+    monkeypatch.setattr("lunggtv.train.optimisation.make_batch", source)
     with pytest.raises(TrainingStopped, match=r"fold 0 .* SIGTERM .* step 7 of 20"):
         train_tiny(tmp_path, caches, tmp_path / "state", optimiser=optimiser)
     assert signal.getsignal(signal.SIGTERM) == before
@@ -74,10 +76,10 @@ def test_sigterm_saves_and_stops_with_a_message(tmp_path, monkeypatch, optimiser
 def test_either_signal_stops_but_after_the_last_step(tmp_path, monkeypatch, number, name):
     caches = write_cohort(tmp_path / "data")
     before = signal.getsignal(number)
-    monkeypatch.setattr(fit, "make_batch", stopping_batch(2, number))
+    monkeypatch.setattr("lunggtv.train.optimisation.make_batch", stopping_batch(2, number))
     with pytest.raises(TrainingStopped, match=rf"asked to stop by {name} .* step 2 of 3"):
         train_tiny(tmp_path, caches, tmp_path / "state", steps=3)
-    monkeypatch.setattr(fit, "make_batch", stopping_batch(1, number))
+    monkeypatch.setattr("lunggtv.train.optimisation.make_batch", stopping_batch(1, number))
     assert Path(train_tiny(tmp_path, caches, tmp_path / "state", steps=3).weights).exists()
     assert signal.getsignal(number) == before
 
@@ -90,8 +92,8 @@ def test_states_are_as_far_apart_as_asked(tmp_path, monkeypatch):
         return make_batch(sampler, indices)
 
     monkeypatch.setattr("lunggtv.train.progress.time.monotonic", lambda: now[0])
-    monkeypatch.setattr(fit, "make_batch", slow_batch)
-    monkeypatch.setattr(fit, "save_state", lambda folder, step, *_: written.append(step))
+    monkeypatch.setattr("lunggtv.train.optimisation.make_batch", slow_batch)
+    monkeypatch.setattr("lunggtv.train.run_state.save_state", lambda folder, step, *_: written.append(step))
     train_tiny(tmp_path, write_cohort(tmp_path / "data"), tmp_path / "state", steps=8, save_every_s=25.0)
     assert written == [0, 3, 6]
 
@@ -99,7 +101,7 @@ def test_states_are_as_far_apart_as_asked(tmp_path, monkeypatch):
 def test_all_that_a_run_carries_comes_back(tmp_path):
     architecture, _ = prepared(tmp_path / "data")
     run, found = (
-        fit.start_run(place_network(new_network(architecture, seed, 0), CPU), SETTINGS) for seed in (1, 2)
+        start_run(place_network(new_network(architecture, seed, 0), CPU), SETTINGS) for seed in (1, 2)
     )
     speeds = [torch.full_like(parameter, 0.5) for parameter in run.network.parameters()]
     for parameter, speed in zip(run.network.parameters(), speeds, strict=True):
@@ -107,8 +109,8 @@ def test_all_that_a_run_carries_comes_back(tmp_path):
     run.step, run.rate_factor, run.rollbacks, run.micro_batch = 7, 0.5, 1, 1
     run.history, run.sums = [[1.0, 2.0]], [1.0, 2.0, 3.0, 4.0]
     run.average = [tensor + 1 for tensor in run.average]
-    fit.write(run, tmp_path / "state")
-    assert fit.restore(found, tmp_path / "state")
+    StateFolder(tmp_path / "state").write(run)
+    assert StateFolder(tmp_path / "state").restore(found)
     plain = ("step", "rate_factor", "rollbacks", "micro_batch", "history", "sums")
     assert set(vars(run)) == {*plain, "network", "optimiser", "average"}
     assert {key: getattr(found, key) for key in plain} == {key: getattr(run, key) for key in plain}

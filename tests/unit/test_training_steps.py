@@ -9,9 +9,10 @@ import torch
 from lunggtv.model.weights import load_model, load_tensors
 from lunggtv.train import fit
 from lunggtv.train.batches import make_batch
-from lunggtv.train.fit import Run, Surroundings, average_decay, learning_rate, start_run, train
+from lunggtv.train.fit import new_network, train
 from lunggtv.train.loss import supervised_loss
-from lunggtv.train.train_fold import new_network
+from lunggtv.train.optimisation import Device, Run, average_decay, learning_rate, start_run
+from lunggtv.train.run_state import StateFolder
 from torch import Tensor
 
 from tests.unit.train_cases import CPU, SETTINGS, prepared, train_tiny, write_cohort
@@ -36,7 +37,7 @@ def trained(fold, settings, folder: Path, micro_batch: int | None = None) -> tup
     run = start_run(new_network(architecture, 1, 0), settings)
     run.micro_batch = micro_batch or run.micro_batch
     before = weights_of(run)
-    train(run, sampler, settings, Surroundings(folder, CPU, False, 1e9, False))
+    train(run, sampler, settings, Device(CPU, False), StateFolder(folder), 1e9)
     return before, run
 
 
@@ -57,7 +58,10 @@ def norm(tensors: list[Tensor]) -> float:
 
 def test_steps_share_no_sample(fold, tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(fit, "make_batch", lambda s, indices: seen.extend(indices) or make_batch(s, indices))
+    monkeypatch.setattr(
+        "lunggtv.train.optimisation.make_batch",
+        lambda s, indices: seen.extend(indices) or make_batch(s, indices),
+    )
     trained(fold, replace(SETTINGS, steps=4, batch=3), tmp_path, micro_batch=2)
     assert seen == list(range(4 * 3))
 
@@ -191,7 +195,7 @@ def test_a_line_of_the_history_is_the_mean_of_its_steps(fold, tmp_path, monkeypa
         told.append([part.item() for part in result])
         return result
 
-    monkeypatch.setattr(fit, "supervised_loss", listening)
+    monkeypatch.setattr("lunggtv.train.optimisation.supervised_loss", listening)
     _, run = trained(fold, replace(SETTINGS, steps=7), tmp_path)
     steps = np.array(told)
     expected = [steps[:3].mean(axis=0), steps[3:6].mean(axis=0), steps[6]]

@@ -7,30 +7,39 @@ import numpy as np
 import pytest
 import torch
 from lunggtv.errors import CohortError
-from lunggtv.geometry import Grid
+from lunggtv.geometry import Grid, Orientation
 from lunggtv.model.architecture import plan_architecture
 from lunggtv.model.normalisation import Normalisation
-from lunggtv.model.weights import load_card, load_model, load_tensors
+from lunggtv.model.weights import Model, load_card, load_model, load_tensors
 from lunggtv.tables import read_tsv
 from lunggtv.train.validate_fold import HeldOut, patient_dice, validate_fold
 from lunggtv.volume import Volume, read_volume, write_volume
 
-from tests.unit.train_cases import AXES, SETTINGS, train_tiny, write_cohort
+from tests.unit.train_cases import AXES, train_tiny, write_cohort
 
 INGESTED = Grid((4, 8, 8), (5.0, 1.0, 1.0), (0.0, 0.0, 0.0), AXES)
 PLAN = plan_architecture("residual_encoder", (5.0, 1.0, 1.0), (4, 8, 8), 2, 4, (1,))
 START = (1, 2, 3)  # of the box in the ingested grid
 BOX = INGESTED.cropped(START, (3, 6, 5))
+PLACE = {
+    "ingested": INGESTED.to_dict(),
+    "box_start": list(START),
+    "box_shape": list(BOX.shape),
+    "original": INGESTED.to_dict(),
+    "orientation": Orientation((0, 1, 2), (False, False, False)).to_dict(),
+}
 
 
 def scored(monkeypatch, label: np.ndarray, probability: np.ndarray) -> float:
     """Dice of a network that gives this probability for the box."""
     monkeypatch.setattr(
-        "lunggtv.train.validate_fold.predict_probability", lambda *_, **__: torch.from_numpy(probability)
+        "lunggtv.model.prediction.predict_probability", lambda *_, **__: torch.from_numpy(probability)
     )
-    metadata = {"ingested": INGESTED.to_dict(), "box_start": list(START), "box_shape": list(BOX.shape)}
+    metadata = PLACE
     cached = Volume("1", np.zeros(BOX.shape, np.int16), BOX, None, None, metadata)
-    return patient_dice(torch.nn.Linear(1, 1), PLAN, Normalisation(-1000, 200, 0, 100), cached, label)
+    return patient_dice(
+        Model(torch.nn.Linear(1, 1), PLAN, Normalisation(-1000, 200, 0, 100), {}), cached, label
+    )
 
 
 def test_gtv_outside_the_box_counts_as_missed(monkeypatch):
@@ -68,12 +77,13 @@ def test_the_network_gets_the_normalised_ct_and_the_draft_lies_on_the_ingested_g
         probability[1, 1] = 1.0
         return probability
 
-    monkeypatch.setattr("lunggtv.train.validate_fold.predict_probability", predicted)
-    metadata = {"ingested": INGESTED.to_dict(), "box_start": list(START), "box_shape": list(BOX.shape)}
+    monkeypatch.setattr("lunggtv.model.prediction.predict_probability", predicted)
+    metadata = PLACE
     label = np.zeros(INGESTED.shape, np.uint8)
     label[2, 4:6, 3:8] = 1  # the two rows that the cache's middle row stands for
     cached = Volume("1", ct, cached_grid, None, None, metadata)
-    dice = patient_dice(torch.nn.Linear(1, 1), PLAN, Normalisation(-1000, 200, -50, 100), cached, label)
+    model = Model(torch.nn.Linear(1, 1), PLAN, Normalisation(-1000, 200, -50, 100), {})
+    dice = patient_dice(model, cached, label)
     assert dice == 1.0
     expected = (np.clip(ct.astype(np.float32), -1000, 200) + 50) / 100
     np.testing.assert_allclose(given.pop("image").numpy(), expected, rtol=1e-6)
@@ -82,34 +92,32 @@ def test_the_network_gets_the_normalised_ct_and_the_draft_lies_on_the_ingested_g
 
 @pytest.fixture
 def fold(tmp_path, monkeypatch):
-    """Files of three steps of fold 1, what validates it on patient 4, and the samplers its sheets were drawn with."""
+    """Files of three steps of fold 1, what validates it on patient 4."""
     caches = write_cohort(tmp_path / "data", 4)
     cache = caches.pop("4")
     files = train_tiny(tmp_path, caches, tmp_path / "state", fold=1, seed=6, steps=3)
     held_out = {"4": HeldOut(cache, cache.replace("cache", "ingest"))}
-    sheets = []
-    monkeypatch.setattr(
-        "lunggtv.train.validate_fold.draw_contact_sheet", lambda sampler, path: sheets.append(sampler)
-    )
-
     monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
 
     def validate(**changes):
-        outputs = {name: tmp_path / name for name in ("validation", "curves", "augmentation", "described")}
-        arguments = {"held_out": held_out, "settings": replace(SETTINGS, seed=6), "device": "cpu"} | changes
-        validate_fold(fold=1, caches=caches, **vars(files), **arguments, **outputs)
+        outputs = {name: tmp_path / name for name in ("validation", "described")}
+        arguments = {"held_out": held_out, "device": "cpu"} | changes
+        validate_fold(
+            fold=1, weights=files.weights, card=files.model, snapshots=files.snapshots,
+            validation=outputs["validation"], model=outputs["described"], **arguments,
+        )  # fmt: skip
         return outputs
 
-    return files, validate, sheets
+    return files, validate
 
 
 def test_every_snapshot_is_scored_with_its_own_weights(fold, monkeypatch):
-    files, validate, sheets = fold
+    files, validate = fold
     seen = []
 
-    def scored(network, architecture, normalisation, cached, label):
-        seen.append(next(network.parameters()).detach().clone())
-        assert not network.training
+    def scored(model, cached, label):
+        seen.append(next(model.network.parameters()).detach().clone())
+        assert not model.network.training
         return len(seen) / 10
 
     monkeypatch.setattr("lunggtv.train.validate_fold.patient_dice", scored)
@@ -122,13 +130,10 @@ def test_every_snapshot_is_scored_with_its_own_weights(fold, monkeypatch):
         seen, (table[f"00000001/{name}"], table[f"00000002/{name}"], final[name]), strict=True
     ):
         assert torch.equal(found, expected.float())
-    (sampler,) = sheets
-    assert (sampler.seed, sampler.fold, sampler.patch_shape) == (6, 1, (8, 16, 16))
-    assert [case.patient for case in sampler.cases] == ["1", "2", "3"]
 
 
 def test_labels_come_from_the_ingested_volume_untouched(fold, tmp_path, monkeypatch):
-    _, validate, _ = fold
+    _, validate = fold
     labels = []
     monkeypatch.setattr(
         "lunggtv.train.validate_fold.patient_dice", lambda *given: labels.append(given[-1]) or 0.5
@@ -148,14 +153,14 @@ def test_labels_come_from_the_ingested_volume_untouched(fold, tmp_path, monkeypa
 def test_held_out_patients_of_now_are_described(fold, monkeypatch, caplog):
     threads = []
     monkeypatch.setattr(torch, "set_num_threads", threads.append)
-    files, validate, _ = fold
+    files, validate = fold
     caplog.set_level("INFO")
     dice = iter((0.1, 0.3, 0.2, 0.6, 0.7, 0.9))
     monkeypatch.setattr("lunggtv.train.validate_fold.patient_dice", lambda *_: next(dice))
     ingest = str(files.model).replace("model.json", "data/4.ingest.h5")
     held = HeldOut(ingest.replace("ingest", "cache"), ingest)
     outputs = validate(held_out={"5": held, "4": held}, threads=3)
-    assert threads == [3]
+    assert threads[0] == 3
     assert load_card(outputs["described"])["held_out_patients"] == ["5", "4"]
     rows = read_tsv(outputs["validation"])
     assert [(row["step"], row["patient"]) for row in rows] == [(s, p) for s in "123" for p in "54"]

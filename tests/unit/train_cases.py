@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lunggtv.geometry import Grid
+from lunggtv.geometry import Grid, Orientation
 from lunggtv.model.architecture import Architecture
 from lunggtv.train.batches import Sampler, make_batch
 from lunggtv.train.cases import load_cases
-from lunggtv.train.train_fold import FoldFiles, prepare, train_fold
+from lunggtv.train.fit import prepare
+from lunggtv.train.train_fold import FoldFiles, train_fold
 from lunggtv.train.train_settings import AugmentationSettings, NetworkSettings, TrainSettings
 from lunggtv.volume import Volume, write_volume
 
@@ -52,7 +53,8 @@ def write_patient(folder: Path, patient: str, shape=(12, 28, 30), spacing_mm=SPA
     ct = ct.astype(np.int16)
     metadata = {
         "ingested": grid.to_dict(), "box_start": [0, 0, 0], "box_shape": list(shape),
-        "ct_digest": array_digest(ct),
+        "ct_digest": array_digest(ct), "original": grid.to_dict(),
+        "orientation": Orientation((0, 1, 2), (False, False, False)).to_dict(),
     }  # fmt: skip
     path = folder / f"{patient}.cache.h5"
     write_volume(path, "cache", Volume(patient, ct, grid, label, None, metadata))
@@ -83,7 +85,7 @@ def train_tiny(out: Path, caches: dict[str, str], state: Path, **over) -> FoldFi
     settings = replace(SETTINGS, **{k: over.pop(k) for k in list(over) if hasattr(SETTINGS, k)})
     files = files_in(out)
     arguments = {
-        "fold": 0, "held_out": ["9"], "config": {"steps": settings.steps}, "code": {"train": "ab"}, "device": "cpu",
+        "fold": 0, "held_out": ["9"], "config": {"steps": settings.steps}, "identity": {"train": "ab"}, "device": "cpu",
     } | over  # fmt: skip
     train_fold(caches=caches, settings=settings, files=files, state_folder=state, **arguments)
     return files

@@ -23,10 +23,14 @@ JOBS = {
     "collect_verdicts": 1,
     "admit_cohort": 1,
     "cache_patient": EVERYBODY,
+    "picture_crop": EVERYBODY,
     "collect_crops": 1,
     "deal_folds": 1,
+    "plan_fold": FOLDS,
     "train_fold": FOLDS,
     "validate_fold": FOLDS,
+    "picture_curves": FOLDS,
+    "picture_samples": FOLDS,
     "predict_patient": EVERYBODY,
     "calibrate_drafts": 1,
     "infer_patient": EVERYBODY,
@@ -34,24 +38,34 @@ JOBS = {
     "picture_draft": UNLABELLED,
     "collect_reviews": 1,
     "evaluate_patient": LABELLED,
+    "picture_patient": LABELLED,
     "summarise_metrics": 1,
     "describe_run": 1,
     "collect_timings": 1,
 }
 # Rule -> the rules that read its outputs.
 READERS = {
-    "ingest_patient": ["collect_verdicts", "cache_patient", "validate_fold", "picture_draft", "evaluate_patient"],
+    "ingest_patient": [
+        "collect_verdicts", "cache_patient", "picture_crop", "validate_fold", "picture_draft", "evaluate_patient",
+        "picture_patient",
+    ],
     "collect_verdicts": ["admit_cohort", "describe_run"],
     "cache_patient": [
-        "collect_crops", "train_fold", "validate_fold", "predict_patient", "calibrate_drafts", "write_rtstruct",
+        "picture_crop", "collect_crops", "train_fold", "picture_samples", "validate_fold", "predict_patient",
+        "calibrate_drafts", "write_rtstruct",
     ],
-    "train_fold": ["validate_fold", "predict_patient", "describe_run"],
+    "plan_fold": ["train_fold"],
+    "train_fold": ["validate_fold", "picture_curves", "picture_samples", "predict_patient", "describe_run"],
+    "validate_fold": ["picture_curves"],
     "predict_patient": ["calibrate_drafts", "infer_patient"],
     # The threshold is learnt from all out-of-fold predictions, so a new one draws every patient again.
     "calibrate_drafts": ["infer_patient", "describe_run"],
-    "infer_patient": ["write_rtstruct", "picture_draft", "collect_reviews", "evaluate_patient", "summarise_metrics"],
+    "infer_patient": [
+        "write_rtstruct", "picture_draft", "collect_reviews", "evaluate_patient", "picture_patient",
+        "summarise_metrics",
+    ],
     "collect_reviews": ["describe_run"],
-    "evaluate_patient": ["summarise_metrics"],
+    "evaluate_patient": ["picture_patient", "summarise_metrics"],
     "summarise_metrics": ["describe_run"],
     "describe_run": ["collect_timings"],
 }  # fmt: skip
@@ -90,4 +104,5 @@ def after_training(patients: list[str], trained: set[int], changed: set[str]) ->
         **all_from("calibrate_drafts"),
         "infer_patient": len(patients) + 1,
         "evaluate_patient": len(patients),
+        "picture_patient": len(patients),
     }

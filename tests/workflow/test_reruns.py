@@ -33,9 +33,12 @@ def one_patient_read_anew(patient: str) -> dict[str, int]:
     return {
         "ingest_patient": 1,
         "cache_patient": 1,
+        "picture_crop": 1,
         **COHORT_TABLES,
         "train_fold": FOLDS - 1,
+        "picture_samples": FOLDS - 1,
         "validate_fold": FOLDS,
+        "picture_curves": FOLDS,
         **after_training(PATIENTS, others, {patient}),
     }
 
@@ -47,10 +50,14 @@ def one_patient_more(patients: list[str], new: str) -> dict[str, int]:
     return {
         "ingest_patient": 1,
         "cache_patient": 1,
+        "picture_crop": 1,
         **COHORT_TABLES,
         "deal_folds": 1,
+        "plan_fold": FOLDS - 1,
         "train_fold": FOLDS - 1,
+        "picture_samples": FOLDS - 1,
         "validate_fold": FOLDS,
+        "picture_curves": FOLDS,
         **after_training(patients, trained, {new}),
     }
 
@@ -63,12 +70,16 @@ def one_patient_less(gone: str) -> dict[str, int]:
     return {
         **COHORT_TABLES,
         "deal_folds": 1,
+        "plan_fold": FOLDS - 1,
         "train_fold": FOLDS - 1,
+        "picture_samples": FOLDS - 1,
         "validate_fold": FOLDS - 1 if alone else FOLDS,
+        "picture_curves": FOLDS - 1 if alone else FOLDS,
         "predict_patient": len(predicted) + 1,
         **all_from("calibrate_drafts"),
         "infer_patient": EVERYBODY - 1,
         "evaluate_patient": LABELLED - 1,
+        "picture_patient": LABELLED - 1,
     }
 
 
@@ -84,6 +95,7 @@ RERUNS = {
     "an unlabelled patient added": {
         "ingest_patient": 1,
         "cache_patient": 1,
+        "picture_crop": 1,
         "predict_patient": 1,
         "infer_patient": 1,
         "picture_draft": 1,
@@ -94,18 +106,31 @@ RERUNS = {
     "a patient excluded": one_patient_less("2"),
     "a setting of `ingest`": all_from("ingest_patient"),
     "a setting of `cache`": all_from("cache_patient"),
-    "a setting of `train`": all_from("train_fold", "validate_fold"),
+    "a setting of `train`": all_from("plan_fold"),
     "`infer.threshold` or `infer.smallest_lesion_ml`": all_from("calibrate_drafts"),
     "`infer.review_dice`": all_from("infer_patient"),
     "`evaluate.tolerances_mm`": all_from("evaluate_patient"),
     "`evaluate.resamples`": all_from("summarise_metrics"),
+    "a wording in `errors.py`, `job.py`, `locks.py` or training's `progress.py`": {},
+    "a colour of the crop's picture": all_from("picture_crop"),
+    "a colour of the patient's picture": all_from("picture_patient", "picture_draft"),
+    "MONAI's version, or the code of its networks, where none of them is used": {},
+    "the order of a table's rows": all_from(
+        "collect_verdicts", "collect_crops", "collect_reviews", "summarise_metrics"
+    ),
+    "a comparison's code, where nothing is compared": {},
     "a module that only ingest imports": all_from("ingest_patient"),
-    "a module that only training imports": all_from("train_fold"),
+    "a module that only training imports": all_from("plan_fold"),
     "a module that only evaluation imports": all_from("evaluate_patient"),
-    "a score (`results/evaluate/1.json`) deleted": {"evaluate_patient": 1, **AFTER_EVALUATION},
+    "a score (`results/evaluate/1.json`) deleted": {
+        "evaluate_patient": 1,
+        "picture_patient": 1,
+        **AFTER_EVALUATION,
+    },
     "a draft (`results/infer/2/gtv.nii.gz`) deleted": {
         "infer_patient": 1,
         "evaluate_patient": 1,
+        "picture_patient": 1,
         "collect_reviews": 1,
         **AFTER_EVALUATION,
     },
@@ -324,8 +349,8 @@ def test_a_new_key_with_a_default(analysis, section, reruns):
 @pytest.mark.parametrize(
     ("change", "module"),
     [
-        ("a module that only ingest imports", "ingest/raw.py"),
-        ("a module that only training imports", "train/loop.py"),
+        ("a module that only ingest imports", "ingest/raw_scan.py"),
+        ("a module that only training imports", "train/fit.py"),
         ("a module that only evaluation imports", "evaluate/surface.py"),
     ],
 )
@@ -333,6 +358,50 @@ def test_a_module_of_one_stage(analysis, change, module):
     # All other modules are in test_reruns_code.py.
     analysis.edit(f"workflow/lunggtv/{module}", "\nimport ", "\nEDITED = True\nimport ")
     assert analysis.reruns() == RERUNS[change]
+
+
+def test_words_of_what_only_tells(analysis):
+    for module, old in {
+        "errors": "Base of all errors", "job": "Mend the permissions", "locks": "nothing needs to be unlocked",
+        "train/progress": "out of memory; going on", "version": "0.1.0",
+    }.items():  # fmt: skip
+        if module != "version":
+            analysis.edit(f"workflow/lunggtv/{module}.py", old, f"{old} (in other words)")
+    change = "a wording in `errors.py`, `job.py`, `locks.py` or training's `progress.py`"
+    assert analysis.reruns() == RERUNS[change]
+
+
+def test_another_version_of_ours_is_written_where_results_carry_it(analysis):
+    analysis.edit("workflow/lunggtv/version.py", "0.1.0", "0.1.1")
+    assert analysis.reruns() == all_jobs_of(["write_rtstruct"])
+
+
+@pytest.mark.parametrize(
+    ("change", "module", "old", "new"),
+    [
+        ("a colour of the crop's picture", "cache/crop_picture", "(240, 228, 66)", "(240, 228, 67)"),
+        ("a colour of the patient's picture", "evaluate/overlay", '"black"', '"#111111"'),
+        (
+            "MONAI's version, or the code of its networks, where none of them is used",
+            "model/monai_networks", "dsdepth=max(", "dsdepth=1 + max(",
+        ),
+        ("the order of a table's rows", "natural_order", "p.casefold()", "p"),
+        ("a comparison's code, where nothing is compared", "evaluate/comparison", "\nimport ", "\nEDITED = 1\nimport "),
+    ],
+)  # fmt: skip
+def test_what_concerns_few(analysis, change, module, old, new):
+    analysis.edit(f"workflow/lunggtv/{module}.py", old, new)
+    assert analysis.reruns() == RERUNS[change]
+
+
+def test_monai_counts_where_one_of_its_networks_is_trained(analysis):
+    card = "results/train/fold0/card.json"
+    network = {"name": "dynunet", "width": 2, "max_width": 4, "blocks": [1]}
+    settings(analysis, train={"network": network, "steps": 1, "snapshots": 1})
+    analysis.run(card)
+    assert analysis.reruns(card) == {}
+    analysis.edit("workflow/lunggtv/model/monai_networks.py", "dsdepth=max(", "dsdepth=1 + max(")
+    assert analysis.reruns(card) == {"plan_fold": 1, "train_fold": 1}
 
 
 @pytest.mark.parametrize(
@@ -347,7 +416,7 @@ def test_a_module_of_one_stage(analysis, change, module):
         ("results/cache/3/volume.h5", RERUNS["a volume that everybody has already read deleted"]),
         ("results/ingest", all_from("ingest_patient")),
         ("results/cache", all_from("cache_patient")),
-        ("results/train", all_from("train_fold")),
+        ("results/train", all_from("plan_fold")),
         ("results/infer", all_from("predict_patient")),
         ("results/evaluate", all_from("evaluate_patient")),
     ],
@@ -391,6 +460,7 @@ STAGES = {
     "draft": "infer_patient",
     "score": "evaluate_patient",
     "statistics": "summarise_metrics",
+    "pictures": "picture_patient",
 }
 
 
@@ -402,6 +472,9 @@ def in_words(change: str, rule: str) -> str:
     )
     if rule == "train_fold":
         return {0: "–", FOLDS - 1: "folds that train on it", FOLDS: "all"}[count]
+    if rule == "picture_patient":
+        drawn = sum(count for name, count in RERUNS[change].items() if name.startswith("picture_"))
+        return {0: "–", 1: "one"}.get(drawn, "yes")
     if rule == "summarise_metrics":
         return {0: "–", 1: "yes"}[count]
     return {0: "–", 1: "one", everything: "all"}[count]

@@ -27,3 +27,11 @@ class UnreadableImage(LungGtvError):
 
 class UnusableMask(LungGtvError):
     """A mask cannot be scored: missing, on another grid, or with other values than 0 and 1."""
+
+
+class TrainingFailed(LungGtvError):
+    """The loss is not finite although the learning rate was lowered; or memory is too small for one patch."""
+
+
+class TrainingStopped(LungGtvError):
+    """The job was asked to stop; its state is on disk."""

@@ -1,6 +1,5 @@
-"""Tables of text, and the order in which people expect their rows."""
+"""Tables of text, a line a row, columns apart by tabs."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,10 +26,3 @@ def read_tsv(path: str | Path) -> list[dict[str, str]]:
 
 def _cell(value: Any) -> str:
     return "" if value is None else " ".join(str(value).split())
-
-
-def natural_key(patient: str) -> tuple:
-    """Sort key that puts 2 before 10; ties (``1`` and ``01``) fall back to the text."""
-    pieces = re.split(r"([0-9]+)", patient)
-    key = tuple((0, int(p), "") if p.isdigit() else (1, 0, p.casefold()) for p in pieces if p)
-    return key, patient

@@ -1,7 +1,7 @@
 # Volumes to caches: the lungs' box, resampled, in HDF5.
 
 CACHE_RESULTS = [
-    *expand("results/cache/{patient}/volume.h5", patient=PATIENTS),
+    *expand("results/cache/{patient}/{name}", patient=PATIENTS, name=["volume.h5", "crop.png"]),
     "results/cache/crops.tsv",
 ]
 
@@ -20,12 +20,6 @@ rule cache_patient:
     output:
         volume="results/cache/{patient}/volume.h5",
         crop="results/cache/{patient}/crop.json",
-        picture=report(
-            "results/cache/{patient}/crop.png",
-            caption="../report/crop.rst",
-            category="2 Lung crops",
-            labels=crop_label,
-        ),
     log:
         "logs/cache_patient/{patient}.log",
     benchmark:
@@ -40,6 +34,31 @@ rule cache_patient:
         code=code_of("cache_patient"),
     script:
         "../scripts/cache_patient.py"
+
+
+rule picture_crop:
+    input:
+        volume="results/ingest/{patient}/volume.h5",
+        cache="results/cache/{patient}/volume.h5",
+        crop="results/cache/{patient}/crop.json",
+    output:
+        report(
+            "results/cache/{patient}/crop.png",
+            caption="../report/crop.rst",
+            category="2 Lung crops",
+            labels=crop_label,
+        ),
+    log:
+        "logs/picture_crop/{patient}.log",
+    conda:
+        "../../envs/lunggtv.yaml"
+    resources:
+        mem_mb=grows(1500),
+        runtime=20,
+    params:
+        code=code_of("picture_crop"),
+    script:
+        "../scripts/picture_crop.py"
 
 
 rule collect_crops:

@@ -11,6 +11,7 @@ from lunggtv.report.result_names import crop_labels, draft_labels
 from lunggtv.locks import lock_run
 from lunggtv.code_identity import code_fingerprint
 from lunggtv.tables import read_tsv
+from lunggtv.version import VERSION
 from snakemake.exceptions import WorkflowError
 
 WORKFLOW = Path(workflow.basedir) / "workflow"
@@ -68,12 +69,24 @@ def section(stage, *keys):
     return plain({key: config[stage][key] for key in keys or config[stage]})
 
 
-def code_of(*scripts):
-    """Fingerprint of the code behind a rule: its script and all of the package that it imports."""
-    found = {}
-    for script in scripts:
-        found |= code_fingerprint(WORKFLOW / "scripts" / f"{script}.py", WORKFLOW)
-    return dict(sorted(found.items()))
+# MONAI and the code that needs it count only where one of its networks may be used.
+UNUSED = (
+    ["lunggtv.model.monai_networks"]
+    if config["train"]["network"]["name"] == "residual_encoder" and not PACKAGE
+    else []
+)
+
+
+def code_of(script):
+    """Fingerprint of the code behind a rule: its script and all that this imports and that can change a byte."""
+    return code_fingerprint(WORKFLOW / "scripts" / f"{script}.py", WORKFLOW, UNUSED)
+
+
+def code_of_module(module):
+    """Fingerprint of a module and all that it imports and that can change a byte."""
+    return code_fingerprint(
+        (WORKFLOW / module.replace(".", "/")).with_suffix(".py"), WORKFLOW, UNUSED
+    )
 
 
 def grows(mem_mb):

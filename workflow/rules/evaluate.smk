@@ -14,6 +14,7 @@ EVALUATE_RESULTS = [
     *expand("results/evaluate/{patient}.{kind}", patient=SCORED, kind=["json", "png"]),
     *(expand("results/evaluate/{name}", name=STATISTICS) if SCORED else []),
     *expand("results/compare/{other}/{name}", other=COMPARED, name=COMPARISON),
+    *expand("results/compare/{other}/{patient}.png", other=COMPARED, patient=SCORED),
     *(multiext("results/compare/sets", ".tsv", ".html") if COMPARED else []),
     *(["results/landing.rst", *multiext("results/timings", ".tsv", ".html")] if DRAFTED else []),
 ]
@@ -33,13 +34,7 @@ rule evaluate_patient:
         volume="results/ingest/{patient}/volume.h5",
         prediction="results/infer/{patient}/gtv.nii.gz",
     output:
-        scores="results/evaluate/{patient}.json",
-        picture=report(
-            "results/evaluate/{patient}.png",
-            caption="../report/patient.rst",
-            category="4 Patients",
-            labels=draft_label,
-        ),
+        "results/evaluate/{patient}.json",
     log:
         "logs/evaluate_patient/{patient}.log",
     benchmark:
@@ -55,6 +50,31 @@ rule evaluate_patient:
         code=code_of("evaluate_patient"),
     script:
         "../scripts/evaluate_patient.py"
+
+
+rule picture_patient:
+    input:
+        volume="results/ingest/{patient}/volume.h5",
+        mask="results/infer/{patient}/gtv.nii.gz",
+        scores="results/evaluate/{patient}.json",
+    output:
+        report(
+            "results/evaluate/{patient}.png",
+            caption="../report/patient.rst",
+            category="4 Patients",
+            labels=draft_label,
+        ),
+    log:
+        "logs/picture_patient/{patient}.log",
+    conda:
+        "../../envs/lunggtv.yaml"
+    resources:
+        mem_mb=grows(2000),
+        runtime=20,
+    params:
+        code=code_of("picture_patient"),
+    script:
+        "../scripts/picture_patient.py"
 
 
 rule summarise_metrics:
@@ -150,8 +170,7 @@ rule evaluate_other:
         volume="results/ingest/{patient}/volume.h5",
         prediction=other_mask,
     output:
-        scores="results/compare/{other}/{patient}.json",
-        picture="results/compare/{other}/{patient}.png",
+        "results/compare/{other}/{patient}.json",
     log:
         "logs/evaluate_other/{other}/{patient}.log",
     conda:
@@ -165,6 +184,26 @@ rule evaluate_other:
         code=code_of("evaluate_patient"),
     script:
         "../scripts/evaluate_patient.py"
+
+
+rule picture_other:
+    input:
+        volume="results/ingest/{patient}/volume.h5",
+        mask=other_mask,
+        scores="results/compare/{other}/{patient}.json",
+    output:
+        "results/compare/{other}/{patient}.png",
+    log:
+        "logs/picture_other/{other}/{patient}.log",
+    conda:
+        "../../envs/lunggtv.yaml"
+    resources:
+        mem_mb=grows(2000),
+        runtime=20,
+    params:
+        code=code_of("picture_patient"),
+    script:
+        "../scripts/picture_patient.py"
 
 
 rule compare_scores:

@@ -114,6 +114,7 @@ rule write_rtstruct:
         runtime=20,
     params:
         config=section("infer", "roi_name"),
+        version=VERSION,
         code=code_of("write_rtstruct"),
     script:
         "../scripts/write_rtstruct.py"
@@ -194,6 +195,7 @@ rule package_models:
                 "infer": section("infer", "mirror"),
             }
         },
+        version=VERSION,
         code=code_of("package_models"),
     script:
         "../scripts/package_models.py"

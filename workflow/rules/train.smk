@@ -31,9 +31,31 @@ rule deal_folds:
         "../scripts/deal_folds.py"
 
 
+rule plan_fold:
+    output:
+        "results/train/fold{fold}/plan.json",
+    log:
+        "logs/plan_fold/{fold}.log",
+    localrule: True
+    conda:
+        "../../envs/lunggtv.yaml"
+    params:
+        patients=training_patients,
+        config=section("train", *TRAINING),
+        # What decides the weights, apart from what files and tells: only this trains anew.
+        identity=code_of_module("lunggtv.train.fit"),
+        code=code_of("plan_fold"),
+        trains=code_of("train_fold"),
+    script:
+        "../scripts/plan_fold.py"
+
+
 rule train_fold:
     input:
+        plan="results/train/fold{fold}/plan.json",
         caches=training_caches,
+        # Training waits until all verdicts are there; other verdicts alone train nothing anew.
+        verdicts=ancient("results/ingest/verdicts.tsv"),
     output:
         weights="results/train/fold{fold}/weights.safetensors",
         card="results/train/fold{fold}/card.json",
@@ -51,7 +73,6 @@ rule train_fold:
         mem_mb=grows(8000),
         runtime=720,
     params:
-        config=section("train", *TRAINING),
         state="train_state",
         code=code_of("train_fold"),
     script:
@@ -62,26 +83,12 @@ rule validate_fold:
     input:
         weights="results/train/fold{fold}/weights.safetensors",
         card="results/train/fold{fold}/card.json",
-        history="results/train/fold{fold}/history.tsv",
         snapshots="results/train/fold{fold}/snapshots.safetensors",
-        caches=training_caches,
         held_out_caches=held_out("cache"),
         held_out_volumes=held_out("ingest"),
     output:
         model="results/train/fold{fold}/model.json",
         validation="results/train/fold{fold}/validation.tsv",
-        curves=report(
-            "results/train/fold{fold}/curves.svg",
-            caption="../report/curves.rst",
-            category="3 Training",
-            labels=training_label("curves"),
-        ),
-        augmentation=report(
-            "results/train/fold{fold}/augmentation.png",
-            caption="../report/augmentation.rst",
-            category="3 Training",
-            labels=training_label("augmented patches"),
-        ),
     log:
         "logs/validate_fold/{fold}.log",
     benchmark:
@@ -94,7 +101,53 @@ rule validate_fold:
         mem_mb=grows(8000),
         runtime=120,
     params:
-        config=section("train", *TRAINING),
         code=code_of("validate_fold"),
     script:
         "../scripts/validate_fold.py"
+
+
+rule picture_curves:
+    input:
+        history="results/train/fold{fold}/history.tsv",
+        validation="results/train/fold{fold}/validation.tsv",
+    output:
+        report(
+            "results/train/fold{fold}/curves.svg",
+            caption="../report/curves.rst",
+            category="3 Training",
+            labels=training_label("curves"),
+        ),
+    log:
+        "logs/picture_curves/{fold}.log",
+    localrule: True
+    conda:
+        "../../envs/lunggtv.yaml"
+    params:
+        code=code_of("picture_curves"),
+    script:
+        "../scripts/picture_curves.py"
+
+
+rule picture_samples:
+    input:
+        caches=training_caches,
+        card="results/train/fold{fold}/card.json",
+    output:
+        report(
+            "results/train/fold{fold}/augmentation.png",
+            caption="../report/augmentation.rst",
+            category="3 Training",
+            labels=training_label("augmented patches"),
+        ),
+    log:
+        "logs/picture_samples/{fold}.log",
+    conda:
+        "../../envs/lunggtv.yaml"
+    resources:
+        mem_mb=grows(2000),
+        runtime=20,
+    params:
+        config=section("train", *TRAINING),
+        code=code_of("picture_samples"),
+    script:
+        "../scripts/picture_samples.py"

@@ -10,6 +10,5 @@ with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
         CacheSettings.from_config(snakemake.params.config),
         snakemake.output.volume,
         snakemake.output.crop,
-        snakemake.output.picture,
         snakemake.input.lungs or None,
     )

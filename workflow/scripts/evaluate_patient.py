@@ -10,6 +10,5 @@ with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
         snakemake.input.prediction,
         snakemake.params.fold["fold"],
         EvaluateSettings.from_config(snakemake.params.config),
-        snakemake.output.scores,
-        snakemake.output.picture,
+        snakemake.output[0],
     )

@@ -2,18 +2,21 @@
 
 from pathlib import Path
 
+from lunggtv.files import read_json
 from lunggtv.job import logged_job
-from lunggtv.train.train_fold import FoldFiles, train_fold
+from lunggtv.train.train_fold import FoldFiles, refuse_doubtful, train_fold
 from lunggtv.train.train_settings import TrainSettings
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
+    refuse_doubtful(snakemake.input.verdicts)
+    plan = read_json(snakemake.input.plan)
     train_fold(
-        fold=int(snakemake.wildcards.fold),
+        fold=plan["fold"],
         caches={Path(cache).parent.name: cache for cache in snakemake.input.caches},
         held_out=[],
-        settings=TrainSettings.from_config(snakemake.params.config),
-        config=snakemake.params.config,
-        code=snakemake.params.code,
+        settings=TrainSettings.from_config(plan["config"]),
+        config=plan["config"],
+        identity=plan["identity"],
         files=FoldFiles(
             weights=snakemake.output.weights,
             model=snakemake.output.card,

@@ -1,9 +1,8 @@
-"""Score a fold's snapshots on the patients it never saw, and draw its curves."""
+"""Score a fold's snapshots on the patients it never saw."""
 
 from pathlib import Path
 
 from lunggtv.job import logged_job
-from lunggtv.train.train_settings import TrainSettings
 from lunggtv.train.validate_fold import HeldOut, validate_fold
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
@@ -12,16 +11,11 @@ with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     validate_fold(
         fold=int(snakemake.wildcards.fold),
         weights=files.weights,
-        model=files.card,
+        card=files.card,
         snapshots=files.snapshots,
-        history=files.history,
         held_out={Path(cache).parent.name: HeldOut(cache, volume) for cache, volume in pairs},
-        caches={Path(cache).parent.name: cache for cache in files.caches},
-        settings=TrainSettings.from_config(snakemake.params.config),
+        validation=snakemake.output.validation,
+        model=snakemake.output.model,
         device="auto" if snakemake.resources.gpu else "cpu",
         threads=snakemake.threads,
-        described=snakemake.output.model,
-        validation=snakemake.output.validation,
-        curves=snakemake.output.curves,
-        augmentation=snakemake.output.augmentation,
     )

@@ -1,4 +1,4 @@
-"""The cache stage on files: an ingested volume to cache, crop record and picture; the cohort's table."""
+"""The cache stage on files: an ingested volume to cache and crop record."""
 
 import logging
 from pathlib import Path
@@ -6,14 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from lunggtv.cache.cache_settings import CacheSettings
-from lunggtv.cache.crop_picture import Scene, draw_crop
-from lunggtv.cache.crop_record import crop_record, heading_of, remarks_of
+from lunggtv.cache.crop_record import crop_record, remarks_of
 from lunggtv.cache.gtv_losses import measure_losses
 from lunggtv.cache.lung_box import body_box, choose_crop
 from lunggtv.cache.lungs import find_lungs, given_lungs
 from lunggtv.cache.shrinking import shrink, shrink_factors, shrunken_grid
 from lunggtv.errors import ConfigError, UnreadableImage
-from lunggtv.files import whole_file, write_json
+from lunggtv.files import write_json
 from lunggtv.geometry import Grid, Orientation
 from lunggtv.resampling import resample_ct, resample_mask, target_grid
 from lunggtv.volume import Volume, read_volume, write_volume
@@ -27,14 +26,13 @@ def cache_patient(
     settings: CacheSettings,
     cache_path: str | Path,
     crop_json_path: str | Path,
-    picture_path: str | Path,
     lungs_path: str | Path | None = None,
 ) -> None:
     """Crop an ingested volume to the lungs' box, resample it, and record what was done.
 
     Args:
         volume_path: ingest's ``volume.h5``.
-        cache_path, crop_json_path, picture_path: the outputs.
+        cache_path, crop_json_path: the outputs.
         lungs_path: a lung mask of the user's own on the CT's stored grid; ``None`` to find the lungs.
 
     Raises:
@@ -59,7 +57,8 @@ def cache_patient(
     small_mask = lungs.mask.astype(np.uint8)
     cached_label = None if label is None else resample_mask(label, grid, cached_grid)
     losses = None if label is None else measure_losses(label, grid, crop, cached_label, cached_grid)
-    record = crop_record(volume.patient, grid, cached_grid, settings.margin_mm, crop, losses)
+    body = body_box(lungs.body, factors, grid.shape)
+    record = crop_record(volume.patient, grid, cached_grid, settings.margin_mm, crop, body, losses)
     _log(record)
 
     cached = Volume(
@@ -78,10 +77,6 @@ def cache_patient(
         },
     )
     write_volume(cache_path, "cache", cached)
-    frame = _frame(body_box(lungs.body, factors, grid.shape), (crop.start, crop.shape))
-    scene = Scene(volume.ct, grid, crop.start, crop.shape, small_mask, factors, label, frame)
-    with whole_file(picture_path) as partial:
-        draw_crop(scene, heading_of(record), remarks_of(record)).save(partial)
     write_json(crop_json_path, record)
 
 
@@ -108,14 +103,6 @@ def _read_lungs(path: str | Path, volume: Volume) -> np.ndarray:
             "on the CT as it is stored, or set cache.lungs to null."
         )
     return Orientation.from_dict(volume.metadata["orientation"]).apply((mask != 0).astype(np.uint8))
-
-
-def _frame(*boxes: tuple[tuple[int, ...], tuple[int, ...]]) -> tuple[slice, slice, slice]:
-    """The smallest box that holds all of several boxes (start, shape)."""
-    start = np.min([low for low, _ in boxes], axis=0)
-    stop = np.max([np.add(low, size) for low, size in boxes], axis=0)
-    z, y, x = (slice(int(low), int(high)) for low, high in zip(start, stop, strict=True))
-    return (z, y, x)
 
 
 def _log(record: dict) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from lunggtv.files import read_json
-from lunggtv.tables import natural_key, write_tsv
+from lunggtv.natural_order import natural_key
+from lunggtv.tables import write_tsv
 
 COLUMNS = (
     "patient", "fallback", "fallback_reason", "gtv_ml", "gtv_lost_ml", "round_trip_dice", "lungs_ml",

@@ -8,16 +8,23 @@ import numpy as np
 from lunggtv.cache.cache_settings import Margins
 from lunggtv.cache.gtv_losses import Losses
 from lunggtv.cache.lung_box import AXES, Crop, Remark
-from lunggtv.geometry import Grid
+from lunggtv.geometry import Grid, Shape
 
 # A native spacing finer than the cache's by more than this share of it is warned about.
 MUCH_FINER = 0.1
 
 
 def crop_record(
-    patient: str, grid: Grid, cached_grid: Grid, margins: Margins, crop: Crop, losses: Losses | None
+    patient: str,
+    grid: Grid,
+    cached_grid: Grid,
+    margins: Margins,
+    crop: Crop,
+    body: tuple[Shape, Shape],
+    losses: Losses | None,
 ) -> dict[str, Any]:
-    """The content of ``crop.json``. ``losses`` is ``None`` for a patient without a label.
+    """The content of ``crop.json``. ``body``: start and shape of the body's box. ``losses`` is ``None`` for a
+    patient without a label.
 
     Lists of three are (z, y, x); ``lungs_mm`` and the volumes are those of the lungs found, even where they
     were not believed; ``kept_share`` is the box's part of the scan's voxels.
@@ -30,6 +37,8 @@ def crop_record(
         "patient": patient,
         "box_start": list(crop.start),
         "box_shape": list(crop.shape),
+        "body_start": list(body[0]),
+        "body_shape": list(body[1]),
         "kept_share": round(float(np.prod(crop.shape) / np.prod(grid.shape)), 4),
         "fallback": crop.fallback_reason is not None,
         "fallback_reason": crop.fallback_reason,

@@ -11,8 +11,9 @@ from lungphantom.plan import PhantomPlan, PhantomSettings, folder_of, plan_cohor
 from lunggtv.cohort.discover import find_patients
 from lunggtv.cohort.folds import deal_folds
 from lunggtv.errors import CohortError
+from lunggtv.natural_order import natural_key
 from lunggtv.patient_files import PatientFiles
-from lunggtv.tables import natural_key, read_tsv
+from lunggtv.tables import read_tsv
 
 PHANTOM_ROOT = "phantom"
 

@@ -21,8 +21,8 @@ from lunggtv.cohort.discover_words import loose, misnamed, nobody, several, twic
 from lunggtv.cohort.patterns import PLACE, components, fitting, is_clutter, visible, wrong_id
 from lunggtv.errors import CohortError
 from lunggtv.image_headers import detached_data, suffix_of
+from lunggtv.natural_order import natural_key
 from lunggtv.patient_files import PatientFiles
-from lunggtv.tables import natural_key
 
 __all__ = ["PatientFiles", "find_patients"]
 

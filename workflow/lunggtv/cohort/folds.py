@@ -9,7 +9,7 @@ import random
 from collections.abc import Mapping, Sequence
 
 from lunggtv.errors import CohortError
-from lunggtv.tables import natural_key
+from lunggtv.natural_order import natural_key
 
 
 def deal_folds(

@@ -1,4 +1,4 @@
-"""Files in, files out: one patient's scores and picture."""
+"""Files in, a file out: one patient's scores."""
 
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,7 @@ import numpy as np
 from lunggtv.errors import UnusableMask
 from lunggtv.evaluate.chest_wall_contact import CONTACT_SHARE, contact_share
 from lunggtv.evaluate.evaluate_settings import EvaluateSettings
-from lunggtv.evaluate.overlay import draw_overlay
 from lunggtv.evaluate.score import score_masks
-from lunggtv.figures import save_png
 from lunggtv.files import write_json
 from lunggtv.geometry import Grid, Orientation, lps_orientation
 from lunggtv.image_files import read_image
@@ -27,9 +25,8 @@ def evaluate_patient(
     fold: int | None,
     settings: EvaluateSettings,
     json_path: str | Path,
-    picture_path: str | Path,
 ) -> None:
-    """Score a prediction against the patient's original label; write the record and the picture.
+    """Score a prediction against the patient's original label and write the record.
 
     Args:
         volume_path: volume of ingest, with label.
@@ -57,8 +54,6 @@ def evaluate_patient(
         "label_digest": _label_digest(volume),
     }
     write_json(json_path, record)
-    title = _title(record)
-    save_png(draw_overlay(volume.ct, volume.label, prediction, volume.grid.spacing_mm, title), picture_path)
 
 
 def score_files(
@@ -119,15 +114,3 @@ def _label_digest(volume: Volume) -> str | None:
     """SHA-256 of the file the label was read from: proof that the scored label is the original one."""
     digests = volume.metadata.get("digests", {})
     return digests.get("label", digests.get("rtstruct"))
-
-
-def _title(record: dict[str, Any]) -> str:
-    origin = "" if record["fold"] is None else f" (held out in fold {record['fold']})"
-    words = {
-        "scored": f"Dice {record['dice']:.2f}, HD95 {record['hd95_mm']:.1f} mm",
-        "missed": "tumour MISSED, nothing drawn",
-        "false_alarm": "FALSE ALARM, the label is empty",
-        "both_empty": "no tumour, nothing drawn",
-    }
-    volumes = f"label {record['label_ml']:.1f} ml, draft {record['prediction_ml']:.1f} ml"
-    return f"Patient {record['patient']}{origin}: {words[record['outcome']]}; {volumes}"

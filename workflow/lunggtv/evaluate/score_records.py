@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lunggtv.files import read_json
-from lunggtv.tables import natural_key
+from lunggtv.natural_order import natural_key
 
 Paths = Sequence[str | Path]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from lunggtv.files import read_json
-from lunggtv.tables import natural_key, write_tsv
+from lunggtv.natural_order import natural_key
+from lunggtv.tables import write_tsv
 
 COLUMNS = (
     "rank", "patient", "reasons", "expected_dice", "pairwise_dice", "entropy_bits", "volume_ml", "lesions",

@@ -1,17 +1,16 @@
 """A cache and models in, what they say out. Nothing is drawn here: a new threshold costs no prediction."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from lunggtv.errors import CohortError, DamagedFile
 from lunggtv.files import file_digest
 from lunggtv.infer.prediction_file import Prediction, quantised, write_prediction
 from lunggtv.model.device import claimed_device
+from lunggtv.model.numerics import numerics
 from lunggtv.model.prediction import check_fits, predict_passes
 from lunggtv.model.weights import load_model
 from lunggtv.volume import read_volume
@@ -45,7 +44,7 @@ def predict_patient(
         raise CohortError(f"Patient {volume.patient}: there is no trained model. Train at least one fold.")
     cache_sha256 = file_digest(cache_path)
     passes, used = [], []
-    with claimed_device(device) as home, _numerics(threads):
+    with claimed_device(device) as home, numerics(deterministic=True, threads=threads):
         for weights, card in models:
             model = load_model(weights, card, str(home))
             check_fits(volume, cache_sha256, model.card, card)
@@ -70,16 +69,3 @@ def _identity(weights: str | Path, card: dict[str, Any]) -> dict[str, Any]:
         "name": Path(weights).parent.name,
         "weights_sha256": card["weights_sha256"],
     }
-
-
-@contextmanager
-def _numerics(threads: int) -> Iterator[None]:
-    """Threads of torch, and only such CUDA algorithms as give the same bits again, for a while."""
-    before = (torch.get_num_threads(), torch.backends.cudnn.deterministic)
-    torch.set_num_threads(threads)
-    torch.backends.cudnn.deterministic = True
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before[0])
-        torch.backends.cudnn.deterministic = before[1]

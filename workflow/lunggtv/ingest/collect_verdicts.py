@@ -8,8 +8,9 @@ from typing import Any
 from lunggtv.files import read_json
 from lunggtv.ingest.raw_scan import REJECTED
 from lunggtv.ingest.verdict import EXCLUDED
+from lunggtv.natural_order import natural_key
 from lunggtv.spacing import propose_spacing
-from lunggtv.tables import natural_key, write_tsv
+from lunggtv.tables import write_tsv
 
 COLUMNS = (
     "patient", "set", "verdict", "codes", "reasons", "format", "shape", "spacing_mm", "hu_rule", "padding_hu",

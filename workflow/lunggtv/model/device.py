@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TextIO
 
 import torch
-from torch import nn
 
 from lunggtv.errors import ConfigError
 
@@ -46,18 +45,6 @@ def claimed_device(wanted: str) -> Iterator[torch.device]:
         yield torch.device("cuda", index)
     finally:
         handle.close()
-
-
-def place_network(network: nn.Module, device: torch.device | str) -> nn.Module:
-    """The network on a device for training, its weights laid out as the convolutions there like them.
-
-    On a CPU that is channels last: oneDNN otherwise reorders every tensor around each convolution and its gradients,
-    and a step of the demo takes 1.4 times as long. Without gradients it makes no difference.
-    """
-    network = network.to(device)
-    if torch.device(device).type == "cpu":
-        network = network.to(memory_format=torch.channels_last_3d)
-    return network
 
 
 def keep_freed_memory() -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from lunggtv.files import read_json
 from lunggtv.geometry import Grid
+from lunggtv.model.numerics import numerics
 from lunggtv.model.weights import load_model
 from lunggtv.nifti_files import write_nifti
 from lunggtv.package.model_card import describe_models
@@ -45,13 +45,13 @@ def package_models(
     Raises:
         DamagedFile: a model cannot be read.
     """
-    torch.set_num_threads(threads)
     loaded = [load_model(weights, card) for weights, card in models]
     calibration = _without_patients(read_json(calibration_path))
     ct, label, grid = synthetic
     architecture = loaded[0].architecture
     case = cut_case(ct, label, grid, architecture.spacing_mm, architecture.patch_shape)
-    expected = predict_case(case, loaded, settings["infer"]["mirror"], "cpu")
+    with numerics(deterministic=True, threads=threads):
+        expected = predict_case(case, loaded, settings["infer"]["mirror"], "cpu")
     members = {
         CALIBRATION: _json(calibration),
         CARD: describe_models([model.card for model in loaded], calibration).encode(),

@@ -4,12 +4,12 @@ import logging
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from lunggtv.errors import DamagedFile
 from lunggtv.files import whole_file, write_json
 from lunggtv.image_files import read_image
 from lunggtv.model.device import claimed_device
+from lunggtv.model.numerics import numerics
 from lunggtv.model.weights import load_model
 from lunggtv.package.package_file import (
     SELFTEST_CT,
@@ -38,7 +38,6 @@ def unpack_models(
     Raises:
         DamagedFile: the package has changed, or this machine predicts something else.
     """
-    torch.set_num_threads(threads)
     manifest, members = read_manifest(package_path), read_members(package_path)
     for name, content in members.items():
         with whole_file(Path(folder) / name) as partial:
@@ -47,7 +46,7 @@ def unpack_models(
     ct, grid = read_image(Path(folder) / SELFTEST_CT)
     expected, _ = read_image(Path(folder) / SELFTEST_EXPECTED)
     mirror = manifest["settings"]["infer"]["mirror"]
-    with claimed_device(device) as home:
+    with claimed_device(device) as home, numerics(deterministic=True, threads=threads):
         models = [load_model(Path(folder) / w, Path(folder) / card, str(home)) for card, w in names]
         found = predict_case(Case(ct, grid), models, mirror, str(home))
     off_percent = np.abs(found.astype(int) - expected)

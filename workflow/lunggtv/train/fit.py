@@ -1,84 +1,123 @@
-"""The training loop of one fold, from a state to finished weights, whatever happens in between."""
+"""Training of one fold, read from top to bottom: what decides its weights is here and in what this imports.
 
-import logging
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+Nothing here touches a file or the clock: states are kept by the caller's ``Keeper``, and words are those of
+``progress``, which can change no byte.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from lunggtv.errors import LungGtvError
-from lunggtv.train.batches import Sampler, make_batch, patients_of
-from lunggtv.train.loss import supervised_loss
-from lunggtv.train.progress import Clock
-from lunggtv.train.state import load_state, save_snapshot, save_state
-from lunggtv.train.train_settings import TrainSettings
+from lunggtv.errors import TrainingFailed, TrainingStopped
+from lunggtv.model.architecture import Architecture, plan_architecture
+from lunggtv.model.network import build_network, parameter_count
+from lunggtv.model.normalisation import Normalisation, fit_normalisation
+from lunggtv.model.numerics import bfloat16_works, numerics, place_network
+from lunggtv.train import progress
+from lunggtv.train.batches import Sampler, patients_of
+from lunggtv.train.cases import Case
+from lunggtv.train.optimisation import Device, Run, averaged_weights, learning_rate, one_step, start_run
+from lunggtv.train.train_settings import TrainSettings, spacing_of
 
 HISTORY_COLUMNS = ("step", "learning_rate", "loss", "dice_loss", "cross_entropy", "gradient_norm")
 HISTORY_ROWS = 100  # at most about so many lines, whatever the number of steps
-POLY_POWER = 0.9  # of the decay of the learning rate (nnU-Net)
 CHECK_EVERY_CUDA = 20  # steps between looks at the loss: each look waits for the device
 ROLLBACK_FACTOR = 0.5  # of the learning rate after a loss that is not finite
 
 
-class TrainingFailed(LungGtvError):
-    """The loss is not finite although the learning rate was lowered; or memory is too small for one patch."""
+class Keeper(Protocol):
+    """Keeps a run where a killed job finds it again, bit by bit."""
 
+    def restore(self, run: Run) -> bool:
+        """Bring the run to its newest state; False if there is none."""
 
-class TrainingStopped(LungGtvError):
-    """The job was asked to stop; its state is on disk."""
+    def write(self, run: Run) -> None:
+        """Keep the run as it is."""
 
-
-@dataclass
-class Run:
-    """What a fold's training carries from step to step; all of it is in the state on disk."""
-
-    network: nn.Module
-    optimiser: torch.optim.Optimizer
-    average: list[Tensor]
-    micro_batch: int
-    step: int = 0
-    rate_factor: float = 1.0
-    rollbacks: int = 0
-    history: list[list[float]] = field(default_factory=list)
-    sums: list[float] = field(default_factory=lambda: [0.0] * 4)
+    def keep_snapshot(self, run: Run) -> None:
+        """Keep the averaged weights of this step."""
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What the loop needs to know of the machine; none of it changes the weights on a CPU."""
+class Trained:
+    """What a fold's training comes to. ``history`` has the columns ``HISTORY_COLUMNS``, each value the mean of the
+    steps since the row before."""
 
-    folder: Path
-    device: torch.device
-    autocast: bool
-    save_every_s: float
-    compile: bool
-
-
-def start_run(network: nn.Module, settings: TrainSettings) -> Run:
-    """A run at step 0. The averaged weights start as the initial ones."""
-    parameters = list(network.parameters())
-    if settings.optimiser == "sgd":
-        optimiser: torch.optim.Optimizer = torch.optim.SGD(
-            parameters, settings.learning_rate, settings.momentum,
-            weight_decay=settings.weight_decay, nesterov=settings.momentum > 0,
-        )  # fmt: skip
-    else:
-        optimiser = torch.optim.AdamW(
-            parameters, settings.learning_rate, betas=(settings.momentum, 0.999),
-            weight_decay=settings.weight_decay,
-        )  # fmt: skip
-    return Run(network, optimiser, [p.detach().clone() for p in parameters], settings.batch)
+    weights: dict[str, Tensor]
+    architecture: Architecture
+    normalisation: Normalisation
+    history: list[list[float]]
 
 
-def train(run: Run, sampler: Sampler, settings: TrainSettings, around: Surroundings) -> None:
-    """Go on from the newest state in the folder, or from ``run``, to the last step; ``run`` is changed.
+def fit(
+    fold: int,
+    cases: list[Case],
+    settings: TrainSettings,
+    home: torch.device,
+    threads: int,
+    keeper: Keeper,
+    save_every_s: float,
+    started: Callable[[Architecture, int, bool], None],
+) -> Trained:
+    """Train a fold, going on where its keeper has it.
 
-    The state is written every ``save_every_s`` seconds and on SIGTERM or SIGINT. A loss that is not finite
+    Args:
+        fold: number of the fold.
+        cases: its training patients.
+        settings: what shapes the weights.
+        home: device to compute on.
+        threads: CPU threads; on a CPU the weights are bit-identical for the same number.
+        keeper: of the states.
+        save_every_s: seconds between states.
+        started: is told the network's plan, its number of weights, and whether it computes in bfloat16.
+
+    Raises:
+        TrainingFailed, TrainingStopped: see ``train``.
+    """
+    with numerics(settings.deterministic, threads):
+        architecture, sampler = prepare(fold, cases, settings)
+        network = place_network(new_network(architecture, settings.seed, fold), home)
+        autocast = settings.bfloat16 and home.type == "cuda" and bfloat16_works(home)
+        started(architecture, parameter_count(network), autocast)
+        run = start_run(network, settings)
+        train(run, sampler, settings, Device(home, autocast), keeper, save_every_s)
+    return Trained(averaged_weights(run), architecture, sampler.normalisation, run.history)
+
+
+def prepare(fold: int, cases: list[Case], settings: TrainSettings) -> tuple[Architecture, Sampler]:
+    """The network's plan and the sampler, from the training patients alone."""
+    architecture = plan_architecture(
+        settings.network.name, spacing_of([case.spacing_mm for case in cases]), settings.patch_shape,
+        settings.network.width, settings.network.max_width, settings.network.blocks,
+    )  # fmt: skip
+    normalisation = fit_normalisation(
+        (ct.cpu().numpy(), label.cpu().numpy())
+        for ct, label in (case.read((0, 0, 0), case.shape) for case in cases)
+    )
+    sampler = Sampler(
+        cases, settings.seed, fold, architecture.patch_shape, settings.foreground_share,
+        settings.augmentation, normalisation,
+    )  # fmt: skip
+    return architecture, sampler
+
+
+def new_network(architecture: Architecture, seed: int, fold: int) -> nn.Module:
+    """A network with initial weights drawn from (seed, fold), on the CPU, so that they do not depend on the
+    device; the caller's random state is left alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed * 1000 + fold)
+        return build_network(architecture)
+
+
+def train(
+    run: Run, sampler: Sampler, settings: TrainSettings, device: Device, keeper: Keeper, save_every_s: float
+) -> None:
+    """Go on from the newest state, or from ``run``, to the last step; ``run`` is changed.
+
+    The state is kept every ``save_every_s`` seconds and on SIGTERM or SIGINT. A loss that is not finite
     goes back to the last state once, at half the learning rate. Out of memory halves the patches computed at
     once; their gradients are accumulated.
 
@@ -87,30 +126,30 @@ def train(run: Run, sampler: Sampler, settings: TrainSettings, around: Surroundi
         TrainingFailed: see there.
     """
     run.network.train()
-    if restore(run, around.folder):
-        logging.info("fold %d: resumed at step %d of %d", sampler.fold, run.step, settings.steps)
+    if keeper.restore(run):
+        progress.resumed(sampler.fold, run.step, settings)
     else:
-        write(run, around.folder)
-    forward = compiled(run.network, sampler, around) if around.compile else run.network
+        keeper.write(run)
+    forward = compiled(run.network, sampler, device) if settings.compile else run.network
     snapshots = snapshot_steps(settings)
     interval = max(1, settings.steps // HISTORY_ROWS)
-    look_every = 1 if around.device.type == "cpu" else CHECK_EVERY_CUDA
-    sums = torch.tensor(run.sums, dtype=torch.float64, device=around.device)
+    look_every = 1 if device.home.type == "cpu" else CHECK_EVERY_CUDA
+    sums = torch.tensor(run.sums, dtype=torch.float64, device=device.home)
     looked = run.step
-    clock = Clock(run.step)
-    with stop_requests() as stop:
+    clock = progress.Clock(run.step)
+    with progress.stop_requests() as stop:
         while run.step < settings.steps:
-            sums += _one_step(run, forward, sampler, settings, around)
+            sums += one_step(run, forward, sampler, settings, device)
             run.step += 1
             due = run.step % interval == 0 or run.step == settings.steps
             snapshot = run.step in snapshots
-            save = clock.seconds_since_save() > around.save_every_s or bool(stop)
+            save = clock.seconds_since_save() > save_every_s or bool(stop)
             if not (due or snapshot or save or run.step % look_every == 0):
                 continue
             if not bool(torch.isfinite(sums).all()):
-                sums = _roll_back(run, sampler, settings, around, range(looked, run.step))
+                sums = _roll_back(run, sampler, settings, device, keeper, range(looked, run.step))
                 looked = run.step
-                clock = Clock(run.step)
+                clock = progress.Clock(run.step)
                 continue
             looked = run.step
             means = (sums / ((run.step - 1) % interval + 1)).tolist()
@@ -120,26 +159,13 @@ def train(run: Run, sampler: Sampler, settings: TrainSettings, around: Surroundi
                 run.history.append([run.step, rate, *means])
                 sums.zero_()
             if snapshot:
-                save_snapshot(around.folder, run.step, averaged_weights(run, torch.float16))
+                keeper.keep_snapshot(run)
             if save:
                 run.sums = sums.tolist()
-                write(run, around.folder)
+                keeper.write(run)
                 clock.saved()
             if stop and run.step < settings.steps:
-                raise TrainingStopped(
-                    f"Training of fold {sampler.fold} was asked to stop by {stop[0]} and did so after step "
-                    f"{run.step} of {settings.steps}; its state is saved. Run the same command to go on."
-                )
-
-
-def learning_rate(settings: TrainSettings, step: int) -> float:
-    """Polynomial decay to zero."""
-    return settings.learning_rate * (1 - step / settings.steps) ** POLY_POWER
-
-
-def average_decay(settings: TrainSettings, step: int) -> float:
-    """Decay of the averaged weights; it warms up so that the initial weights are soon forgotten."""
-    return min(settings.ema_decay, (1 + step) / (10 + step))
+                raise TrainingStopped(progress.stopped(sampler.fold, stop[0], run.step, settings))
 
 
 def snapshot_steps(settings: TrainSettings) -> list[int]:
@@ -150,162 +176,37 @@ def snapshot_steps(settings: TrainSettings) -> list[int]:
     return sorted(step for step in steps if 0 < step < settings.steps)
 
 
-def averaged_weights(run: Run, dtype: torch.dtype | None = None) -> dict[str, Tensor]:
-    """The exponential moving average of the weights by name: what is validated and delivered."""
-    names = [name for name, _ in run.network.named_parameters()]
-    return {name: tensor.to(dtype or tensor.dtype) for name, tensor in zip(names, run.average, strict=True)}
-
-
-def write(run: Run, folder: Path) -> None:
-    """Write the run's state."""
-    tensors = {f"network/{name}": tensor for name, tensor in run.network.named_parameters()}
-    tensors |= {f"average/{index}": tensor for index, tensor in enumerate(run.average)}
-    for index, values in run.optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser/{index}/{key}": value for key, value in values.items() if value is not None}
-    content = {
-        "rate_factor": run.rate_factor,
-        "rollbacks": run.rollbacks,
-        "micro_batch": run.micro_batch,
-        "history": run.history,
-        "sums": run.sums,
-    }
-    save_state(folder, run.step, tensors, content)
-
-
-def restore(run: Run, folder: Path) -> bool:
-    """Bring ``run`` to the newest state on disk; False if there is none."""
-    found = load_state(folder)
-    if found is None:
-        return False
-    tensors, content = found
-    groups: dict[str, dict[str, Any]] = {"network": {}, "average": {}, "optimiser": {}}
-    for name, tensor in tensors.items():
-        group, _, rest = name.partition("/")
-        groups[group][rest] = tensor
-    with torch.no_grad():
-        for name, parameter in run.network.named_parameters():
-            parameter.copy_(groups["network"][name])
-        for index, tensor in enumerate(run.average):
-            tensor.copy_(groups["average"][str(index)])
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in groups["optimiser"].items():
-        index, key = name.split("/")
-        # In the layout of its parameter: arithmetic on mixed layouts may round differently.
-        twin = run.average[int(index)]
-        laid_out = torch.empty_like(twin).copy_(tensor) if tensor.shape == twin.shape else tensor
-        state.setdefault(int(index), {})[key] = laid_out
-    run.optimiser.load_state_dict(
-        {"state": state, "param_groups": run.optimiser.state_dict()["param_groups"]}
-    )
-    run.step = content["step"]
-    for key in ("rate_factor", "rollbacks", "micro_batch", "history", "sums"):
-        setattr(run, key, content[key])
-    return True
-
-
-@contextmanager
-def stop_requests() -> Iterator[list[str]]:
-    """A list that gets the name of SIGTERM or SIGINT when one comes; the step in hand is finished first."""
-    received: list[str] = []
-    before = {}
-
-    def note(number: int, frame: Any) -> None:
-        received.append(signal.Signals(number).name)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        before[number] = signal.signal(number, note)
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def compiled(network: nn.Module, sampler: Sampler, around: Surroundings) -> nn.Module:
+def compiled(network: nn.Module, sampler: Sampler, device: Device) -> nn.Module:
     """The network through torch.compile, or as it is where compiling fails (no C++ compiler, say)."""
-    trial = torch.zeros((1, 1, *sampler.patch_shape), device=around.device)
+    trial = torch.zeros((1, 1, *sampler.patch_shape), device=device.home)
     try:
         fast = torch.compile(network, dynamic=False)
-        with torch.no_grad(), torch.autocast(around.device.type, torch.bfloat16, enabled=around.autocast):
+        with torch.no_grad(), torch.autocast(device.home.type, torch.bfloat16, enabled=device.autocast):
             fast(trial)
     except RuntimeError as error:
-        logging.warning("torch.compile does not work here (%s); going on without", error)
+        progress.not_compiled(error)
         return network
     return fast
 
 
-def _one_step(
-    run: Run, forward: nn.Module, sampler: Sampler, settings: TrainSettings, around: Surroundings
-) -> Tensor:
-    """One update of the weights; (loss, Dice loss, cross-entropy, gradient norm) as a device tensor."""
-    first = run.step * settings.batch
-    while True:
-        try:
-            parts = _gradients(run, forward, sampler, settings, around, first)
-            break
-        except torch.OutOfMemoryError:
-            run.optimiser.zero_grad(set_to_none=True)
-            if run.micro_batch == 1:
-                raise TrainingFailed(
-                    f"Fold {sampler.fold}: a single patch of {settings.patch_shape} voxels does not fit in "
-                    "the memory of the device. Lower train.patch_shape or train.network.width."
-                ) from None
-            run.micro_batch = run.micro_batch // 2
-            logging.warning(
-                "fold %d, step %d: out of memory; going on with %d of %d patches at once",
-                sampler.fold, run.step, run.micro_batch, settings.batch,
-            )  # fmt: skip
-        # Outside the handler, whose traceback would keep the tensors alive.
-        if around.device.type == "cuda":
-            torch.cuda.empty_cache()
-    norm = nn.utils.clip_grad_norm_(run.network.parameters(), settings.clip_norm)
-    for group in run.optimiser.param_groups:
-        group["lr"] = learning_rate(settings, run.step) * run.rate_factor
-    run.optimiser.step()
-    parameters = [parameter.detach() for parameter in run.network.parameters()]
-    torch._foreach_lerp_(run.average, parameters, 1 - average_decay(settings, run.step))
-    return torch.cat((parts, norm.detach().double()[None]))
-
-
-def _gradients(
-    run: Run, forward: nn.Module, sampler: Sampler, settings: TrainSettings, around: Surroundings, first: int
-) -> Tensor:
-    """Accumulate the gradients of one batch; its mean loss, Dice loss and cross-entropy."""
-    run.optimiser.zero_grad(set_to_none=True)
-    parts = torch.zeros(3, dtype=torch.float64, device=around.device)
-    for start in range(first, first + settings.batch, run.micro_batch):
-        indices = range(start, min(start + run.micro_batch, first + settings.batch))
-        ct, label = make_batch(sampler, indices)
-        with torch.autocast(around.device.type, torch.bfloat16, enabled=around.autocast):
-            heads = forward(ct)
-        heads = heads if settings.deep_supervision else heads[:1]
-        loss, dice_loss, entropy = supervised_loss(heads, label)
-        share = len(indices) / settings.batch
-        (loss * share).backward()
-        parts += torch.stack((loss.detach(), dice_loss, entropy)).double() * share
-    return parts
-
-
 def _roll_back(
-    run: Run, sampler: Sampler, settings: TrainSettings, around: Surroundings, steps: range
+    run: Run, sampler: Sampler, settings: TrainSettings, device: Device, keeper: Keeper, steps: range
 ) -> Tensor:
     """Back to the last state (or the start) at a lower rate; the sums of that moment."""
     shown = patients_of(sampler, range(steps.start * settings.batch, steps.stop * settings.batch))
-    where = (
-        f"Fold {sampler.fold}: the loss is not finite between steps {steps.start + 1} and {steps.stop}, "
-        f"which showed patients {', '.join(shown)}"
-    )
+    where = progress.not_finite(sampler.fold, steps, shown)
     if run.rollbacks:
-        files = {case.patient: case.path for case in sampler.cases}
-        raise TrainingFailed(
-            f"{where} ({', '.join(files[patient] for patient in shown)}), although the learning rate was "
-            "halved before. Look at these patients' pictures in results/cache, or lower train.learning_rate."
-        )
-    if not restore(run, around.folder):
-        raise TrainingFailed(f"{where}, and {around.folder} has no state to go back to. Run again.")
+        raise TrainingFailed(progress.not_finite_again(where, _files_of(sampler.cases, shown)))
+    if not keeper.restore(run):
+        raise TrainingFailed(progress.no_state(where))
     run.rollbacks += 1
     run.rate_factor *= ROLLBACK_FACTOR
     # Written at once: a run killed now must not forget that it has used its one chance.
-    write(run, around.folder)
-    logging.warning("%s; back to step %d at half the learning rate", where, run.step)
-    return torch.tensor(run.sums, dtype=torch.float64, device=around.device)
+    keeper.write(run)
+    progress.rolled_back(where, run.step)
+    return torch.tensor(run.sums, dtype=torch.float64, device=device.home)
+
+
+def _files_of(cases: Iterable[Case], patients: Iterable[str]) -> list[str]:
+    files = {case.patient: case.path for case in cases}
+    return [files[patient] for patient in patients]

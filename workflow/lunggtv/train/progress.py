@@ -1,8 +1,12 @@
 """What a training says of itself: lines for the log and the terminal. Wall time never reaches an output."""
 
 import logging
+import signal
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from lunggtv.train.train_settings import TrainSettings
 
@@ -61,3 +65,81 @@ def _span(seconds: float) -> str:
     if whole >= 3600:
         return f"{whole // 3600} h {whole % 3600 // 60} min"
     return f"{whole // 60} min {whole % 60} s"
+
+
+@contextmanager
+def stop_requests() -> Iterator[list[str]]:
+    """A list that gets the name of SIGTERM or SIGINT when one comes; the step in hand is finished first."""
+    received: list[str] = []
+    before = {}
+
+    def note(number: int, frame: Any) -> None:
+        received.append(signal.Signals(number).name)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before[number] = signal.signal(number, note)
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def resumed(fold: int, step: int, settings: TrainSettings) -> None:
+    """That a training goes on."""
+    logging.info("fold %d: resumed at step %d of %d", fold, step, settings.steps)
+
+
+def stopped(fold: int, signal_name: str, step: int, settings: TrainSettings) -> str:
+    """Message of a training that was asked to stop."""
+    return (
+        f"Training of fold {fold} was asked to stop by {signal_name} and did so after step {step} of "
+        f"{settings.steps}; its state is saved. Run the same command to go on."
+    )
+
+
+def warn_of_memory(fold: int, step: int, micro_batch: int, settings: TrainSettings) -> None:
+    """That fewer patches are computed at once from now on."""
+    logging.warning(
+        "fold %d, step %d: out of memory; going on with %d of %d patches at once",
+        fold, step, micro_batch, settings.batch,
+    )  # fmt: skip
+
+
+def too_large(fold: int, settings: TrainSettings) -> str:
+    """Message where not even one patch fits."""
+    return (
+        f"Fold {fold}: a single patch of {settings.patch_shape} voxels does not fit in the memory of the device. "
+        "Lower train.patch_shape or train.network.width."
+    )
+
+
+def not_finite(fold: int, steps: range, patients: Sequence[str]) -> str:
+    """Where a loss was not finite, as the beginning of a message."""
+    return (
+        f"Fold {fold}: the loss is not finite between steps {steps.start + 1} and {steps.stop}, which showed "
+        f"patients {', '.join(patients)}"
+    )
+
+
+def not_finite_again(where: str, files: Sequence[str]) -> str:
+    """Message where a lower learning rate did not help."""
+    return (
+        f"{where} ({', '.join(files)}), although the learning rate was halved before. Look at these patients' "
+        "pictures in results/cache, or lower train.learning_rate."
+    )
+
+
+def no_state(where: str) -> str:
+    """Message where there is nothing to go back to."""
+    return f"{where}, and there is no state on disk to go back to. Run again."
+
+
+def rolled_back(where: str, step: int) -> None:
+    """That a training went back to a state."""
+    logging.warning("%s; back to step %d at half the learning rate", where, step)
+
+
+def not_compiled(error: Exception) -> None:
+    """That torch.compile failed."""
+    logging.warning("torch.compile does not work here (%s); going on without", error)

@@ -1,36 +1,23 @@
-"""Training of one fold: caches of its training patients in, a model out. The only files of the room."""
+"""Training of one fold on files: caches of its training patients in, a model out."""
 
 import logging
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from lunggtv.code_identity import library_version
 from lunggtv.errors import CohortError
 from lunggtv.files import file_digest
-from lunggtv.model.architecture import Architecture, plan_architecture
-from lunggtv.model.device import claimed_device, place_network
-from lunggtv.model.network import build_network, parameter_count
-from lunggtv.model.normalisation import fit_normalisation
+from lunggtv.model.architecture import Architecture
+from lunggtv.model.device import claimed_device
 from lunggtv.model.weights import refresh_card, save_model, save_tensors
-from lunggtv.tables import write_tsv
-from lunggtv.train.batches import Sampler
-from lunggtv.train.cases import Case, choose_residency, count_voxels, load_cases
-from lunggtv.train.fit import (
-    HISTORY_COLUMNS,
-    Surroundings,
-    averaged_weights,
-    snapshot_steps,
-    start_run,
-    train,
-)
-from lunggtv.train.memory import bfloat16_works, free_text, training_bytes
+from lunggtv.tables import read_tsv, write_tsv
+from lunggtv.train.cases import choose_residency, count_voxels, load_cases
+from lunggtv.train.fit import HISTORY_COLUMNS, fit, snapshot_steps
+from lunggtv.train.memory import free_text, training_bytes
 from lunggtv.train.progress import announce
+from lunggtv.train.run_state import StateFolder
 from lunggtv.train.state import (
     fingerprint_of,
     keep_finished,
@@ -38,7 +25,7 @@ from lunggtv.train.state import (
     open_state_folder,
     restore_finished,
 )
-from lunggtv.train.train_settings import TrainSettings, spacing_of
+from lunggtv.train.train_settings import TrainSettings
 from lunggtv.volume import read_metadata
 
 SAVE_EVERY_S = 180.0
@@ -66,7 +53,7 @@ def train_fold(
     held_out: Sequence[str],
     settings: TrainSettings,
     config: Mapping[str, Any],
-    code: Mapping[str, str],
+    identity: Mapping[str, str],
     files: FoldFiles,
     state_folder: str | Path,
     device: str = "auto",
@@ -82,7 +69,7 @@ def train_fold(
         held_out: names of the held-out patients, for the model's card.
         settings: what shapes the weights.
         config: plain config for the model's card.
-        code: fingerprint of the code, for the card and the state.
+        identity: fingerprint of the code that decides the weights, for the card and the state.
         files: what to write.
         state_folder: undeclared folder of states, shared by all folds.
         device: ``auto`` (a free CUDA device, else the CPU), ``cpu``, ``cuda`` or ``cuda:<n>``.
@@ -96,14 +83,15 @@ def train_fold(
     """
     digests = {patient: file_digest(path) for patient, path in caches.items()}
     scans = distinct_scans(caches)
-    content = {"code": dict(code), "digests": digests, "fold": fold, "settings": settings.to_dict()}
+    content = {"code": dict(identity), "digests": digests, "fold": fold, "settings": settings.to_dict()}
     folder = open_state_folder(state_folder, fold, fingerprint_of(content))
     kept = {
         "weights.safetensors": Path(files.weights), "history.tsv": Path(files.history),
         "snapshots.safetensors": Path(files.snapshots), "model.json": Path(files.model),
     }  # fmt: skip
     card = {
-        "cache_digests": digests, "ct_digests": sorted(scans), "code": dict(code), "config": dict(config), "fold": fold,
+        "cache_digests": digests, "ct_digests": sorted(scans), "code": dict(identity),
+        "config": dict(config), "fold": fold,
         "held_out_patients": list(held_out), "seed": settings.seed, "steps": settings.steps,
         "train_patients": list(caches),
         "versions": {name: library_version(name) for name in VERSIONS},
@@ -112,34 +100,47 @@ def train_fold(
         logging.info("fold %d: finished before with the same content; restored", fold)
         refresh_card(files.model, card)
         return
-    with claimed_device(device) as home, numerics(settings.deterministic, threads):
+    with claimed_device(device) as home:
         choice = residency
         if residency == "auto":
             choice = choose_residency(count_voxels(caches), home, DEVICE_SHARE, HOST_SHARE)
         cases = load_cases(caches, choice, home)
-        architecture, sampler = prepare(fold, cases, settings)
-        network = place_network(new_network(architecture, settings.seed, fold), home)
-        autocast = settings.bfloat16 and home.type == "cuda" and bfloat16_works(home)
-        needed = training_bytes(architecture, settings.batch, parameter_count(network), autocast)
-        announce(
-            f"fold {fold}: {len(cases)} patients ({WHERE[choice]}), training on {home}; patches of "
-            f"{' x '.join(map(str, architecture.patch_shape))} voxels, {parameter_count(network) / 1e6:.1f} "
-            f"million weights, about {needed / 1e9:.1f} GB of memory{free_text(home)}"
-        )
-        around = Surroundings(folder, home, autocast, save_every_s, settings.compile)
-        run = start_run(network, settings)
-        train(run, sampler, settings, around)
+
+        def started(architecture: Architecture, weights: int, autocast: bool) -> None:
+            needed = training_bytes(architecture, settings.batch, weights, autocast)
+            announce(
+                f"fold {fold}: {len(cases)} patients ({WHERE[choice]}), training on {home}; patches of "
+                f"{' x '.join(map(str, architecture.patch_shape))} voxels, {weights / 1e6:.1f} million weights, "
+                f"about {needed / 1e9:.1f} GB of memory{free_text(home)}"
+            )
+
+        trained = fit(fold, cases, settings, home, threads, StateFolder(folder), save_every_s, started)
         spacings = list(zip(*(case.spacing_mm for case in cases), strict=True))
         card |= {
-            "architecture": architecture.to_dict(),
-            "normalisation": sampler.normalisation.to_dict(),
-            "spacing_mm": list(architecture.spacing_mm),
+            "architecture": trained.architecture.to_dict(),
+            "normalisation": trained.normalisation.to_dict(),
+            "spacing_mm": list(trained.architecture.spacing_mm),
             "spacing_range_mm": [[min(axis) for axis in spacings], [max(axis) for axis in spacings]],
         }
-        save_model(files.weights, files.model, averaged_weights(run), card)
+        save_model(files.weights, files.model, trained.weights, card)
     save_tensors(files.snapshots, load_snapshots(folder, snapshot_steps(settings)))
-    write_tsv(files.history, HISTORY_COLUMNS, [[f"{value:.6g}" for value in row] for row in run.history])
+    write_tsv(files.history, HISTORY_COLUMNS, [[f"{value:.6g}" for value in row] for row in trained.history])
     keep_finished(folder, kept)
+
+
+def refuse_doubtful(verdicts: str | Path) -> None:
+    """Raise CohortError, naming them, while labelled patients are rejected: by themselves or as each other's twin.
+
+    Args:
+        verdicts: the table of all patients' verdicts.
+    """
+    rows = [row for row in read_tsv(verdicts) if (row["set"], row["verdict"]) == ("labelled", "rejected")]
+    if rows:
+        names = ", ".join(row["patient"] for row in rows)
+        raise CohortError(
+            f"Nothing is trained while labelled patients are rejected: {names} (see {verdicts}). Mend their files, "
+            "or name them under data.exclude with your reason, and run again."
+        )
 
 
 def distinct_scans(caches: Mapping[str, str]) -> dict[str, str]:
@@ -158,46 +159,3 @@ def distinct_scans(caches: Mapping[str, str]) -> dict[str, str]:
             )
         scans[digest] = patient
     return scans
-
-
-def prepare(fold: int, cases: list[Case], settings: TrainSettings) -> tuple[Architecture, Sampler]:
-    """The network's plan and the sampler, from the training patients alone."""
-    architecture = plan_architecture(
-        settings.network.name, spacing_of([case.spacing_mm for case in cases]), settings.patch_shape,
-        settings.network.width, settings.network.max_width, settings.network.blocks,
-    )  # fmt: skip
-    normalisation = fit_normalisation(
-        (ct.cpu().numpy(), label.cpu().numpy())
-        for ct, label in (case.read((0, 0, 0), case.shape) for case in cases)
-    )
-    sampler = Sampler(
-        cases, settings.seed, fold, architecture.patch_shape, settings.foreground_share,
-        settings.augmentation, normalisation,
-    )  # fmt: skip
-    return architecture, sampler
-
-
-def new_network(architecture: Architecture, seed: int, fold: int) -> torch.nn.Module:
-    """A network with initial weights drawn from (seed, fold), on the CPU, so that they do not depend on the
-    device; the caller's random state is left alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed * 1000 + fold)
-        return build_network(architecture)
-
-
-@contextmanager
-def numerics(deterministic: bool, threads: int) -> Iterator[None]:
-    """Threads and determinism of torch for a while."""
-    before = (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled())
-    torch.set_num_threads(threads)
-    if deterministic:
-        # cuBLAS asks for this before its first call on a device (CUDA 10.2 and later).
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(deterministic)
-    # Searching for the fastest algorithm may find another one next time.
-    torch.backends.cudnn.benchmark = not deterministic
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before[0])
-        torch.use_deterministic_algorithms(before[1])

@@ -9,9 +9,15 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lunggtv.figures import save_svg
+from lunggtv.tables import read_tsv
 
 LABEL_HEIGHT = 0.045  # of a patient's name, in units of the Dice axis
 STYLE = {"font.size": 9}
+
+
+def picture_curves(*, fold: int, history: str | Path, validation: str | Path, picture: str | Path) -> None:
+    """Write the curves of a fold (SVG) from its two tables."""
+    draw_curves(fold, read_tsv(history), read_tsv(validation), picture)
 
 
 def draw_curves(

@@ -1,14 +1,42 @@
 """A contact sheet of augmented patches: what the network is really shown."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 
 from lunggtv.figures import LABEL_COLOUR, save_png
+from lunggtv.model.architecture import Architecture
+from lunggtv.model.normalisation import Normalisation
+from lunggtv.model.weights import load_card
 from lunggtv.train.batches import Sampler, make_batch, patients_of
+from lunggtv.train.cases import load_cases
+from lunggtv.train.train_settings import TrainSettings
 
 COLUMNS, ROWS = 6, 3
+
+
+def picture_samples(
+    *, fold: int, caches: Mapping[str, str], card: str | Path, settings: TrainSettings, picture: str | Path
+) -> None:
+    """Write a sheet (PNG) of patches as the network saw them.
+
+    Args:
+        fold: number of the fold.
+        caches: training patient -> cache volume.
+        card: of the fold's model.
+        settings: that it was trained with.
+        picture: the file to write.
+    """
+    content = load_card(card)
+    sampler = Sampler(
+        load_cases(caches, "stream", torch.device("cpu")), settings.seed, fold,
+        Architecture.from_dict(content["architecture"]).patch_shape, settings.foreground_share,
+        settings.augmentation, Normalisation.from_dict(content["normalisation"]),
+    )  # fmt: skip
+    draw_contact_sheet(sampler, picture)
 
 
 def draw_contact_sheet(sampler: Sampler, path: str | Path) -> None:

@@ -1,0 +1,69 @@
+"""What a training carries from step to step, to disk and back."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lunggtv.train.optimisation import Run, averaged_weights
+from lunggtv.train.state import load_state, save_snapshot, save_state
+
+
+@dataclass(frozen=True)
+class StateFolder:
+    """Keeps a run in a folder; see ``state`` for its layout."""
+
+    folder: Path
+
+    def write(self, run: Run) -> None:
+        """Write a run's state."""
+        tensors = {f"network/{name}": tensor for name, tensor in run.network.named_parameters()}
+        tensors |= {f"average/{index}": tensor for index, tensor in enumerate(run.average)}
+        for index, values in run.optimiser.state_dict()["state"].items():
+            tensors |= {
+                f"optimiser/{index}/{key}": value for key, value in values.items() if value is not None
+            }
+        content = {
+            "rate_factor": run.rate_factor,
+            "rollbacks": run.rollbacks,
+            "micro_batch": run.micro_batch,
+            "history": run.history,
+            "sums": run.sums,
+        }
+        save_state(self.folder, run.step, tensors, content)
+
+    def restore(self, run: Run) -> bool:
+        """Bring ``run`` to the newest state on disk; False if there is none."""
+        found = load_state(self.folder)
+        if found is None:
+            return False
+        tensors, content = found
+        groups: dict[str, dict[str, Any]] = {"network": {}, "average": {}, "optimiser": {}}
+        for name, tensor in tensors.items():
+            group, _, rest = name.partition("/")
+            groups[group][rest] = tensor
+        with torch.no_grad():
+            for name, parameter in run.network.named_parameters():
+                parameter.copy_(groups["network"][name])
+            for index, tensor in enumerate(run.average):
+                tensor.copy_(groups["average"][str(index)])
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in groups["optimiser"].items():
+            index, key = name.split("/")
+            # In the layout of its parameter: arithmetic on mixed layouts may round differently.
+            twin = run.average[int(index)]
+            laid_out = torch.empty_like(twin).copy_(tensor) if tensor.shape == twin.shape else tensor
+            state.setdefault(int(index), {})[key] = laid_out
+        run.optimiser.load_state_dict(
+            {"state": state, "param_groups": run.optimiser.state_dict()["param_groups"]}
+        )
+        run.step = content["step"]
+        for key in ("rate_factor", "rollbacks", "micro_batch", "history", "sums"):
+            setattr(run, key, content[key])
+        return True
+
+    def keep_snapshot(self, run: Run) -> None:
+        """Keep the averaged weights of this step for validation, in half precision."""
+        save_snapshot(self.folder, run.step, averaged_weights(run, torch.float16))
