@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from lunggtv.job import logged_job
+from lunggtv.settings import settings_from
 from lunggtv.train.train_settings import TrainSettings
 from lunggtv.train.validate_fold import HeldOut, validate_fold
 
@@ -17,7 +18,7 @@ with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
         history=files.history,
         held_out={Path(cache).parent.name: HeldOut(cache, volume) for cache, volume in pairs},
         caches={Path(cache).parent.name: cache for cache in files.caches},
-        settings=TrainSettings.from_config(snakemake.params.config),
+        settings=settings_from(TrainSettings, snakemake.params.config),
         device="auto" if snakemake.resources.gpu else "cpu",
         threads=snakemake.threads,
         described=snakemake.output.model,
