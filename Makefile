@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake
 
-.PHONY: env demo test test-long lint clean
+.PHONY: env demo test test-long lint config clean
 
 env: .venv/ready
 
@@ -32,6 +32,10 @@ lint: env
 	$(BIN)/snakefmt --check Snakefile workflow
 	cd workflow && ../$(BIN)/lint-imports --config ../pyproject.toml
 	$(SNAKEMAKE) --lint
+
+# Writes config.yaml from workflow/schemas/config.schema.yaml; values of your own in it are lost.
+config: env
+	PYTHONPATH=workflow $(BIN)/python -m lunggtv.cohort.write_config
 
 clean:
 	rm -rf demo .pytest_cache .ruff_cache .hypothesis

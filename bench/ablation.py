@@ -28,6 +28,7 @@ from lunggtv.code_identity import library_version
 from lunggtv.cohort.folds import deal_folds
 from lunggtv.files import read_json, write_json
 from lunggtv.natural_order import natural_key
+from lunggtv.settings import settings_from
 from lunggtv.statistics import paired_difference
 from lunggtv.tables import read_tsv
 from nnunet_peer import machine
@@ -115,7 +116,7 @@ def train_and_score(
     from lunggtv.train.train_settings import TrainSettings
     from lunggtv.train.validate_fold import HeldOut, validate_fold
 
-    settings = TrainSettings.from_config(section)
+    settings = settings_from(TrainSettings, section)
     content = {"settings": settings.to_dict(), "instead": instead}
     folder = work / fingerprint_of(content) / f"fold{fold}"
     known = folder / "result.json"
@@ -197,6 +198,7 @@ def main() -> None:
     count = base["folds"]["count"]
     folds = options.folds or list(range(count))
     section = overlaid(base["train"], {"snapshots": 1})
+    del section["run_folds"]
     print("# What each default of training is worth\n")
     chosen = f" --folds {' '.join(map(str, folds))}" if options.folds else ""
     seeds = " ".join(map(str, options.seeds))

@@ -29,6 +29,7 @@ from lunggtv.cache.lungs import find_lungs
 from lunggtv.cache.shrinking import shrink, shrink_factors, shrunken_grid
 from lunggtv.geometry import Grid
 from lunggtv.resampling import resample_ct, resample_mask, target_grid
+from lunggtv.settings import settings_from
 from lunggtv.volume import read_volume
 from lungphantom.body import paint_phantom
 from lungphantom.plan import FULL, VARIANTS, PhantomPlan, PhantomSettings, plan_cohort
@@ -263,7 +264,7 @@ def main() -> None:
     parser.add_argument("--planted", action="store_true", help="planted peculiarities too")
     options = parser.parse_args()
     section = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["cache"]
-    own = CacheSettings.from_config(section)
+    own = settings_from(CacheSettings, section)
     cases = []
     for number, case in enumerate(chain(real(options.ingest), phantoms(options.phantoms))):
         cases.append(measure(case, own, cubic=number < CUBIC_CASES))

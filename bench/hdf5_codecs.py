@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 from lunggtv.cache.cache_patient import cache_patient
 from lunggtv.cache.cache_settings import CacheSettings
 from lunggtv.geometry import Orientation
+from lunggtv.settings import settings_from
 from lunggtv.volume import Volume, read_volume, write_volume
 from lungphantom.body import paint_phantom
 from lungphantom.plan import FULL, PhantomSettings, plan_cohort
@@ -177,9 +178,8 @@ def main() -> None:
     parser.add_argument("--phantoms", type=int, default=3, help="full-size phantoms to make (default 3)")
     parser.add_argument("--repetitions", type=int, default=5, help="of every measurement (default 5)")
     options = parser.parse_args()
-    own = CacheSettings.from_config(
-        yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["cache"]
-    )
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    own = settings_from(CacheSettings, config["cache"])
     ingested, cached = [], []
     with tempfile.TemporaryDirectory(dir=ROOT / "bench", prefix=".work.") as name:
         folder = Path(name)

@@ -118,14 +118,15 @@ def run_workflow(patient: Path, work: Path, package: Path, mirror: bool, cores: 
 
 STEPS = {
     "ingest": """
-        from lunggtv.ingest.ingest_patient import ingest_patient; from lunggtv.ingest.patient import PatientFiles
+        from lunggtv.ingest.ingest_patient import ingest_patient; from lunggtv.patient_files import PatientFiles
         from lunggtv.ingest.ingest_settings import IngestSettings
         ct = place / "data.nii.gz"
         ingest_patient(PatientFiles("1", False, place, (ct,), ct), IngestSettings.from_config(config["ingest"]),
                        place / "ingest.h5", place / "verdict.json")""",
     "cache": """
         from lunggtv.cache.cache_patient import cache_patient; from lunggtv.cache.cache_settings import CacheSettings
-        cache_patient(place / "ingest.h5", CacheSettings.from_config(config["cache"]), place / "cache.h5",
+        from lunggtv.settings import settings_from
+        cache_patient(place / "ingest.h5", settings_from(CacheSettings, config["cache"]), place / "cache.h5",
                       place / "crop.json")""",
     "predict": """
         from lunggtv.infer.predict_patient import predict_patient

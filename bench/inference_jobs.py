@@ -36,6 +36,7 @@ def prepare(work: Path, size: str, network: str, models: int) -> dict:
     from lunggtv.ingest.ingest_settings import IngestSettings
     from lunggtv.model.architecture import plan_architecture
     from lunggtv.patient_files import PatientFiles
+    from lunggtv.settings import settings_from
     from lunggtv.volume import read_volume
     from lungphantom.make_phantom import make_phantom
     from lungphantom.plan import PhantomSettings
@@ -54,7 +55,7 @@ def prepare(work: Path, size: str, network: str, models: int) -> dict:
         ingest_patient(
             files, IngestSettings.from_config(config["ingest"]), place / "ingest.h5", place / "v.json"
         )
-        settings = CacheSettings.from_config(config["cache"] | {"spacing_mm": voxels["spacing_mm"]})
+        settings = settings_from(CacheSettings, config["cache"] | {"spacing_mm": voxels["spacing_mm"]})
         cache_patient(place / "ingest.h5", settings, place / "cache.h5", place / "c.json")
     architecture = plan_architecture(
         "residual_encoder", tuple(voxels["spacing_mm"]), tuple(voxels["patch_shape"]), chosen["width"],

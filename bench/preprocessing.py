@@ -47,7 +47,8 @@ ingest_patient(PatientFiles(raw.name, True, raw, (image, label), image, label), 
     "cache": """
 from lunggtv.cache.cache_patient import cache_patient
 from lunggtv.cache.cache_settings import CacheSettings
-cache_patient(place / "ingest.h5", CacheSettings.from_config(config), place / "cache.h5", place / "crop.json")
+from lunggtv.settings import settings_from
+cache_patient(place / "ingest.h5", settings_from(CacheSettings, config), place / "cache.h5", place / "crop.json")
 """,
 }
 HEAD = """

@@ -37,6 +37,7 @@ from lunggtv.files import read_json, write_json
 from lunggtv.geometry import Grid, Orientation
 from lunggtv.model.device import claimed_device
 from lunggtv.natural_order import natural_key
+from lunggtv.settings import settings_from
 from lunggtv.tables import read_tsv
 from lunggtv.train.train_fold import numerics
 from lunggtv.train.train_settings import TrainSettings
@@ -61,7 +62,8 @@ def originals(run: Path, patients: list[str]) -> Iterator[tuple[str, np.ndarray,
 
 def our_step_seconds(run: Path, config: dict, device: str) -> float:
     """Seconds of a step of our training, data path included."""
-    settings = TrainSettings.from_config(config["train"])
+    section = {key: value for key, value in config["train"].items() if key != "run_folds"}
+    settings = settings_from(TrainSettings, section)
     rows = read_tsv(run / "results" / "folds.tsv")
     caches = [
         str(run / "results" / "cache" / row["patient"] / "volume.h5") for row in rows if row["fold"] != "0"

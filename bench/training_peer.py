@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 from lunggtv.geometry import Grid
 from lunggtv.model.architecture import Architecture
 from lunggtv.model.device import claimed_device
+from lunggtv.settings import settings_from
 from lunggtv.train.train_fold import numerics
 from lunggtv.train.train_settings import TrainSettings
 from lunggtv.volume import read_volume
@@ -133,7 +134,7 @@ def main() -> None:
     options = parser.parse_args()
     work = options.work.resolve()
     configs = options.config or [DEMO]
-    settings = TrainSettings.from_config(read_section(configs))
+    settings = settings_from(TrainSettings, read_section(configs))
     cores = len(os.sched_getaffinity(0))
     caches = options.caches or make_caches(work / "phantoms", configs, options.patients, options.size)
     peer = find_peer(options.peer_python, work, options.wheels)

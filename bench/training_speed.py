@@ -26,6 +26,7 @@ from lunggtv.model.architecture import Architecture
 from lunggtv.model.device import claimed_device
 from lunggtv.model.network import parameter_count
 from lunggtv.model.numerics import bfloat16_works, numerics, place_network
+from lunggtv.settings import settings_from
 from lunggtv.train import fit, optimisation
 from lunggtv.train.batches import Sampler, make_batch
 from lunggtv.train.cases import load_cases
@@ -37,12 +38,13 @@ ROOT = Path(__file__).parents[1]
 
 
 def read_section(paths: list[str]) -> dict:
-    """The train section of config.yaml with later files laid over it."""
+    """The train section of config.yaml with later files laid over it, without ``run_folds``."""
     section: dict = {}
     for path in [ROOT / "config.yaml", *paths]:
         overlay = yaml.safe_load(Path(path).read_text(encoding="utf-8")).get("train", {})
         for key, value in overlay.items():
             section[key] = {**section.get(key, {}), **value} if isinstance(value, dict) else value
+    del section["run_folds"]
     return section
 
 
@@ -109,9 +111,8 @@ def main() -> None:
     parser.add_argument("--config", action="append", help="laid over config.yaml (default: the demo's)")
     parser.add_argument("--steps", type=int, default=40, help="turns of each, see median_ms")
     options = parser.parse_args()
-    settings = TrainSettings.from_config(
-        read_section(options.config or [str(ROOT / "profiles" / "demo" / "small.yaml")])
-    )
+    paths = options.config or [str(ROOT / "profiles" / "demo" / "small.yaml")]
+    settings = settings_from(TrainSettings, read_section(paths))
     with claimed_device("auto") as device, numerics(settings.deterministic, 1):
         work = workload(settings, options.caches, device)
         real, fixed, data = median_ms((work.real_step, work.fixed_step, work.data), options.steps, device)

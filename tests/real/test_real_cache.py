@@ -15,6 +15,7 @@ from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.ingest_patient import ingest_patient
 from lunggtv.ingest.ingest_settings import IngestSettings
 from lunggtv.resampling import resample_mask
+from lunggtv.settings import settings_from
 from lunggtv.volume import Volume, read_volume
 from scipy import ndimage
 
@@ -40,8 +41,9 @@ def make(root: Path, out: Path, labelled: bool, rois: tuple[str, ...], spacing_m
     (files,) = find_patients(root, labelled, "{patient}/ct.nrrd", "{patient}/none.nii.gz", follow_links=True)
     settings = IngestSettings((1,), 0.001, 0.1, 300_000_000, DicomSettings(rois, 0.1))
     ingest_patient(files, settings, out / "volume.h5", out / "verdict.json")
-    own = CacheSettings.from_config(
-        {"spacing_mm": spacing_mm, "keep_native_within": 0.1, "lungs": None, "margin_mm": MARGIN_MM}
+    own = settings_from(
+        CacheSettings,
+        {"spacing_mm": spacing_mm, "keep_native_within": 0.1, "lungs": None, "margin_mm": MARGIN_MM},
     )
     cache_patient(out / "volume.h5", own, out / "cache.h5", out / "crop.json")
     return Cached(

@@ -10,6 +10,7 @@ from lunggtv.cache.lung_box import Crop, choose_crop
 from lunggtv.cache.lungs import Lungs, find_lungs
 from lunggtv.cache.shrinking import shrink, shrink_factors, shrunken_grid
 from lunggtv.geometry import Grid, Orientation
+from lunggtv.settings import settings_from
 from lunggtv.volume import Volume, write_volume
 from lungphantom.body import Phantom, paint_phantom
 from lungphantom.plan import DEMO, PhantomPlan, PhantomSettings, plan_cohort, with_spacing
@@ -25,7 +26,7 @@ PLAIN = Orientation((0, 1, 2), (False, False, False))
 
 
 def settings(**changes) -> CacheSettings:
-    return CacheSettings.from_config({**SECTION, **changes})
+    return settings_from(CacheSettings, {**SECTION, **changes})
 
 
 @cache

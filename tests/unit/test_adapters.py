@@ -33,7 +33,7 @@ class Names(list):
 def test_a_job_without_a_gpu_stays_on_the_processor(tmp_path, monkeypatch, adapter, gpu, device):
     calls = []
     monkeypatch.setattr(CALLS[adapter], lambda *_, **named: calls.append(named))
-    monkeypatch.setattr("lunggtv.train.train_settings.TrainSettings.from_config", lambda _: None)
+    monkeypatch.setattr("lunggtv.settings.settings_from", lambda *_: None)
     monkeypatch.chdir(tmp_path)
     job = SimpleNamespace(
         input=Names(["7/a"]), output=Names(["7/b"]), log=["log"], threads=3, resources=SimpleNamespace(gpu=gpu),

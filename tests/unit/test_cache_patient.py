@@ -14,6 +14,7 @@ from lunggtv.files import read_json, write_json
 from lunggtv.geometry import Grid, Orientation
 from lunggtv.image_files import write_image
 from lunggtv.resampling import paste_box, resample_mask, resample_probability
+from lunggtv.settings import settings_from
 from lunggtv.tables import read_tsv
 from lunggtv.volume import read_volume, write_rejected
 from PIL import Image
@@ -269,8 +270,8 @@ class TestRefusals:
         assert not (source.parents[2] / "cache").exists()
 
     def test_a_misspelt_setting(self):
-        with pytest.raises(TypeError, match="margins_mm"):
-            CacheSettings.from_config({**SECTION, "margins_mm": {}})
+        with pytest.raises(ConfigError, match="margins_mm"):
+            settings_from(CacheSettings, {**SECTION, "margins_mm": {}})
 
 
 class TestTable:

@@ -804,4 +804,4 @@ def test_default_pattern_matches_from_the_beginning(name: str) -> None:
 
 def test_broken_pattern_is_named() -> None:
     with pytest.raises(ConfigError, match=r"ingest.roi_patterns: 'GTV \(1' is not a regular expression"):
-        DicomSettings.from_config({"roi_patterns": ["GTV (1"], "slice_tolerance_mm": 0.1})
+        DicomSettings(("GTV (1",), 0.1)

@@ -26,10 +26,11 @@ from lunggtv.evaluate.summary import summarise_records, summarise_review
 from lunggtv.files import read_json, write_json
 from lunggtv.geometry import Grid, lps_orientation
 from lunggtv.image_files import write_image
+from lunggtv.settings import settings_from
 from lunggtv.tables import read_tsv
 from lunggtv.volume import Volume, read_metadata, write_rejected, write_volume
 
-SETTINGS = EvaluateSettings.from_config({"tolerances_mm": [5, 1, 2, 3], "lesion_overlap": 0.1})
+SETTINGS = settings_from(EvaluateSettings, {"tolerances_mm": [5, 1, 2, 3], "lesion_overlap": 0.1})
 COHORT = CohortSettings(resamples=200, seed=1, volume_edges_ml=(1.0,))
 SHAPE = (10, 14, 16)
 SPACING_MM = (5.0, 1.5, 1.25)

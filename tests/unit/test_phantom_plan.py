@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from lunggtv.errors import ConfigError
+from lunggtv.settings import settings_from
 from lungphantom.plan import (
     DEMO,
     FEATURES,
@@ -89,15 +90,15 @@ def test_another_spacing_covers_the_same_space():
 
 def test_settings_refuse_what_cannot_be():
     section = {"labelled": 2, "unlabelled": 0, "dicom": 1, "size": "full", "seed": 5}
-    assert PhantomSettings.from_config(section) == PhantomSettings(2, 0, 1, FULL, 5)
+    assert settings_from(PhantomSettings, section) == PhantomSettings(2, 0, 1, FULL, 5)
     with pytest.raises(ConfigError, match=r"phantom\.dicom: is 3, more than the 2 patients"):
         PhantomSettings(2, 0, dicom=3)
     with pytest.raises(ConfigError, match=r"phantom\.size: is 'huge'; allowed: demo, full"):
         PhantomSettings(2, 0, size="huge")
     with pytest.raises(ConfigError, match="0 or more"):
         PhantomSettings(-1, 0)
-    with pytest.raises(TypeError):
-        PhantomSettings.from_config({**section, "sizes": 1})
+    with pytest.raises(ConfigError, match="sizes"):
+        settings_from(PhantomSettings, {**section, "sizes": 1})
 
 
 def test_a_plan_knows_its_variants():

@@ -1,6 +1,7 @@
 """Cohort statistics: by hand, seeded, and with every missed tumour counted in every aggregate."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -164,6 +165,15 @@ def test_outcomes_that_nobody_had_are_counted_as_none():
 def test_a_volume_on_an_edge_belongs_to_the_larger():
     strata = by_volume([{"label_ml": volume} for volume in (0.0, 5.0, 10.0)], [5.0, 10.0])
     assert [[record["label_ml"] for record in group] for group in strata.values()] == [[0.0], [5.0], [10.0]]
+
+
+def test_edges_and_tolerances_may_stand_in_any_order():
+    records = cohort()
+    turned = replace(COHORT, volume_edges_ml=COHORT.volume_edges_ml[::-1])
+    assert summarise_records(records, turned) == summarise_records(records, COHORT)
+    for one in records[:2]:
+        shares = [key for key in one if key.startswith("surface_dice")]
+        assert shares == ["surface_dice_2mm", "surface_dice_2.5mm", "surface_dice_10mm"]
 
 
 def test_the_interval_of_a_paired_difference_is_that_of_a_mean():

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from lunggtv.errors import ConfigError
+from lunggtv.settings import settings_from
 from lunggtv.train.fit import snapshot_steps
 from lunggtv.train.train_settings import TrainSettings, spacing_of
 
@@ -22,12 +23,12 @@ def test_swapped_range_is_a_config_error():
         key: list(value) if isinstance(value, tuple) else value
         for key, value in section["augmentation"].items()
     }
-    assert TrainSettings.from_config(section) == SETTINGS
+    assert settings_from(TrainSettings, section) == SETTINGS
     section["augmentation"]["scale"] = [0.9, 0.9]
-    assert TrainSettings.from_config(section).augmentation.scale == (0.9, 0.9)
+    assert settings_from(TrainSettings, section).augmentation.scale == (0.9, 0.9)
     section["augmentation"]["scale"] = [1.3, 0.8]
     with pytest.raises(ConfigError, match=r"augmentation\.scale"):
-        TrainSettings.from_config(section)
+        settings_from(TrainSettings, section)
 
 
 def test_median_spacing():

@@ -1,7 +1,7 @@
 """What every synthetic patient will be, drawn from the seed alone; read at parse time, so without numpy."""
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,7 +68,11 @@ THIN_PATIENT, THIN_CYCLE = 36, 50
 
 @dataclass(frozen=True)
 class PhantomSettings:
-    """How many synthetic patients, of which size; ``dicom`` of the labelled are written as DICOM."""
+    """The config section ``phantom``, whose meaning stands in config.yaml.
+
+    Raises:
+        ConfigError: the size is unknown, a number is negative, or there are more DICOM than labelled patients.
+    """
 
     labelled: int
     unlabelled: int
@@ -85,11 +89,6 @@ class PhantomSettings:
             raise ConfigError(
                 f"phantom.dicom: is {self.dicom}, more than the {self.labelled} patients of phantom.labelled"
             )
-
-    @staticmethod
-    def from_config(section: Mapping[str, Any]) -> "PhantomSettings":
-        """The settings of the config section ``phantom``; an unknown key raises TypeError."""
-        return PhantomSettings(**section)
 
 
 @dataclass(frozen=True)

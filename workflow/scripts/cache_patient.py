@@ -3,11 +3,12 @@
 from lunggtv.cache.cache_patient import cache_patient
 from lunggtv.cache.cache_settings import CacheSettings
 from lunggtv.job import logged_job
+from lunggtv.settings import settings_from
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     cache_patient(
         snakemake.input.volume,
-        CacheSettings.from_config(snakemake.params.config),
+        settings_from(CacheSettings, snakemake.params.config),
         snakemake.output.volume,
         snakemake.output.crop,
         snakemake.input.lungs or None,

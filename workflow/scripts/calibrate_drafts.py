@@ -3,6 +3,7 @@
 from lunggtv.infer.calibrate_drafts import LabelledFiles, calibrate_drafts
 from lunggtv.infer.infer_settings import DrawingSettings
 from lunggtv.job import logged_job
+from lunggtv.settings import settings_from
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     files = zip(
@@ -10,6 +11,6 @@ with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     )
     calibrate_drafts(
         {patient: LabelledFiles(fold, prediction, cache) for (patient, fold), prediction, cache in files},
-        DrawingSettings.from_config(snakemake.params.config),
+        settings_from(DrawingSettings, snakemake.params.config),
         snakemake.output[0],
     )

@@ -3,6 +3,7 @@
 from lunggtv.evaluate.compare_scores import compare_scores
 from lunggtv.evaluate.evaluate_settings import CohortSettings
 from lunggtv.job import logged_job
+from lunggtv.settings import settings_from
 from lunggtv.table_pages import write_table_page
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
@@ -11,7 +12,7 @@ with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
         list(snakemake.input.ours),
         snakemake.wildcards.other,
         list(snakemake.input.theirs),
-        CohortSettings.from_config(snakemake.params.config),
+        settings_from(CohortSettings, snakemake.params.config),
         snakemake.output.table,
         snakemake.output.patients,
         snakemake.output.record,

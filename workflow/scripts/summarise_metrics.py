@@ -3,13 +3,14 @@
 from lunggtv.evaluate.evaluate_settings import CohortSettings
 from lunggtv.evaluate.summarise_metrics import summarise_metrics
 from lunggtv.job import logged_job
+from lunggtv.settings import settings_from
 from lunggtv.table_pages import write_table_page
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     summarise_metrics(
         list(snakemake.input.scores),
         list(snakemake.input.drafts),
-        CohortSettings.from_config(snakemake.params.config),
+        settings_from(CohortSettings, snakemake.params.config),
         snakemake.output.metrics,
         snakemake.output.summary,
         snakemake.output.volume,

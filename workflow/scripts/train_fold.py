@@ -4,6 +4,7 @@ from pathlib import Path
 
 from lunggtv.files import read_json
 from lunggtv.job import logged_job
+from lunggtv.settings import settings_from
 from lunggtv.train.train_fold import FoldFiles, refuse_doubtful, train_fold
 from lunggtv.train.train_settings import TrainSettings
 
@@ -14,7 +15,7 @@ with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
         fold=plan["fold"],
         caches={Path(cache).parent.name: cache for cache in snakemake.input.caches},
         held_out=[],
-        settings=TrainSettings.from_config(plan["config"]),
+        settings=settings_from(TrainSettings, plan["config"]),
         config=plan["config"],
         identity=plan["identity"],
         files=FoldFiles(

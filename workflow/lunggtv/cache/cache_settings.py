@@ -1,8 +1,6 @@
-"""The settings of the cache stage, built once from the checked config section ``cache``."""
+"""The settings of the cache stage: the config section ``cache``, whose meaning stands in config.yaml."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -29,16 +27,9 @@ class Margins:
 
 @dataclass(frozen=True)
 class CacheSettings:
-    """What a cache is made of; meanings and units stand in config.yaml."""
+    """What a cache is made of; ``spacing_mm`` is (z, y, x), None for an axis that keeps its own."""
 
     spacing_mm: tuple[float | None, float | None, float | None]
     keep_native_within: float
     margin_mm: Margins
     lungs: str | None
-
-    @staticmethod
-    def from_config(section: Mapping[str, Any]) -> "CacheSettings":
-        """The settings of the config section ``cache``; an unknown key raises TypeError."""
-        content = dict(section)
-        z, y, x = content.pop("spacing_mm")
-        return CacheSettings(spacing_mm=(z, y, x), margin_mm=Margins(**content.pop("margin_mm")), **content)

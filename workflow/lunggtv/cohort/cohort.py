@@ -13,6 +13,7 @@ from lunggtv.cohort.folds import deal_folds
 from lunggtv.errors import CohortError
 from lunggtv.natural_order import natural_key
 from lunggtv.patient_files import PatientFiles
+from lunggtv.settings import settings_from
 from lunggtv.tables import read_tsv
 
 PHANTOM_ROOT = "phantom"
@@ -67,7 +68,7 @@ def find_cohort(config: Mapping[str, Any]) -> Cohort:
             that does not exist.
     """
     data, folds = config["data"], config["folds"]
-    phantom = PhantomSettings.from_config(config["phantom"])
+    phantom = settings_from(PhantomSettings, config["phantom"])
     plans = plan_cohort(phantom)
     if plans:
         found = [_planned_patient(plan) for plan in plans]

@@ -13,13 +13,15 @@ from jsonschema.exceptions import ValidationError
 
 from lunggtv.errors import ConfigError
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 
 def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
     """Raise ConfigError naming every wrong key, what is allowed there, and the nearest right key."""
     # YAML reads 010 as the number 8 and 1_0 as 10: an id that lost its quotes would stand for somebody else.
     lines = [_unquoted(place, key) for place, key in _keys_not_text(config)]
     if not lines:
-        schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
+        schema = yaml.load(Path(schema_path).read_text(encoding="utf-8"), LOADER)
         errors = sorted(
             Draft202012Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path))
         )
@@ -75,7 +77,7 @@ def _repeated_keys(path: Path) -> list[str]:
     except ValueError:
         found.clear()
     try:
-        node = yaml.compose(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        node = yaml.compose(text, LOADER)
         return list(_twice(node))
     except RecursionError:
         raise ConfigError(

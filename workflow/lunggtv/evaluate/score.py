@@ -86,7 +86,7 @@ def _overlap_record(overlap: metrics.Overlap, voxel_ml: float) -> dict[str, Any]
 
 
 def _surface_record(distances: SurfaceDistances, settings: EvaluateSettings) -> dict[str, Any]:
-    shares = {tolerance_key(mm): surface_dice(distances, mm) for mm in settings.tolerances_mm}
+    shares = {tolerance_key(mm): surface_dice(distances, mm) for mm in sorted(settings.tolerances_mm)}
     return shares | {
         "hd95_mm": hausdorff_mm(distances, 95),
         "hd95_pooled_mm": pooled_percentile_mm(distances, 95),
@@ -125,7 +125,7 @@ def _empty_record(outcome: str, diagonal_mm: float, settings: EvaluateSettings) 
         "caudal_error_slices",
         "caudal_error_mm",
     )
-    record: dict[str, Any] = {tolerance_key(mm): share for mm in settings.tolerances_mm}
+    record: dict[str, Any] = {tolerance_key(mm): share for mm in sorted(settings.tolerances_mm)}
     record |= dict.fromkeys((*distances, "centroid_shift_mm"), distance_mm)
     return record | dict.fromkeys(signed)
 

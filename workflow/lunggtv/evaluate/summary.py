@@ -31,7 +31,7 @@ def summarise_records(records: Sequence[Record], settings: CohortSettings) -> di
         "lesions": _lesions(records),
         "strata": {
             "fold": _strata(_by_fold(records), settings),
-            "volume": _strata(by_volume(records, settings.volume_edges_ml), settings),
+            "volume": _strata(by_volume(records, sorted(settings.volume_edges_ml)), settings),
             "contact": _strata(_by_contact(records), settings),
         },
         "human_band": {"dice": HUMAN_DICE, "source": HUMAN_SOURCE},

@@ -1,4 +1,4 @@
-"""Settings of the inference, built once from the checked config section ``infer``."""
+"""Settings of the inference, keys of the config section ``infer``; their meaning stands in config.yaml."""
 
 import re
 from collections.abc import Mapping
@@ -14,19 +14,10 @@ ROI_NAME_CHARACTERS = 16
 
 @dataclass(frozen=True)
 class DrawingSettings:
-    """How a probability becomes a mask; None lets out-of-fold predictions decide.
-
-    ``threshold``: voxels with at least this mean probability are drawn. ``smallest_lesion_ml``: connected
-    parts below this volume are dropped.
-    """
+    """How a probability becomes a mask; None lets out-of-fold predictions decide."""
 
     threshold: float | None
     smallest_lesion_ml: float | None
-
-    @staticmethod
-    def from_config(section: Mapping[str, Any]) -> "DrawingSettings":
-        """From the section ``infer``; other keys are left aside."""
-        return DrawingSettings(section["threshold"], section["smallest_lesion_ml"])
 
 
 def checked_roi_name(section: Mapping[str, Any]) -> str:

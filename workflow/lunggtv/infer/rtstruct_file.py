@@ -72,7 +72,7 @@ def write_structure_set(
             contours.
         slices: files of the CT's slices, in the order of the mask's first axis.
         path: the file to write, whole or not at all.
-        roi_name: TG-263 name (``settings.checked_roi_name``).
+        roi_name: TG-263 name (``infer_settings.checked_roi_name``).
         description: what drew it, plain ASCII.
 
     Raises:

@@ -28,7 +28,7 @@ def write_rtstruct(
         json_path: ``infer.json``, which names the models.
         cache_path: the patient's cache, which knows the slices by their files' digests.
         raw_files: all files of the patient's raw folder.
-        roi_name: name of the structure (``settings.checked_roi_name``).
+        roi_name: name of the structure (``infer_settings.checked_roi_name``).
         rtstruct_path: file to write.
 
     Raises:

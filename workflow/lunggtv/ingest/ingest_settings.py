@@ -1,23 +1,16 @@
-"""What the user decides about ingest."""
+"""What the user decides about ingest: the config section ``ingest``, whose meaning stands in config.yaml."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
+from lunggtv.settings import settings_from
 
 
 @dataclass(frozen=True)
 class IngestSettings:
-    """The config section ``ingest``.
-
-    Attributes:
-        gtv_values: label values that are GTV.
-        spacing_tolerance_mm: spacing of label and image may differ by this much on each axis.
-        position_tolerance_mm: any voxel of the label may lie this far from the image's voxel.
-        max_voxels: a file whose header promises more voxels is refused before anything is allocated.
-        dicom: what concerns DICOM folders alone.
-    """
+    """The section; in ``dicom`` what the DICOM reader takes of it."""
 
     gtv_values: tuple[int, ...]
     spacing_tolerance_mm: float
@@ -27,11 +20,12 @@ class IngestSettings:
 
     @staticmethod
     def from_config(section: Mapping[str, Any]) -> "IngestSettings":
-        """Settings from the config section, with the patient's own ``series`` if one is pinned."""
-        return IngestSettings(
-            gtv_values=tuple(section["gtv_values"]),
-            spacing_tolerance_mm=float(section["spacing_tolerance_mm"]),
-            position_tolerance_mm=float(section["position_tolerance_mm"]),
-            max_voxels=int(section["max_voxels"]),
-            dicom=DicomSettings.from_config(section, section.get("series")),
-        )
+        """Settings from the config section, with the patient's own ``series`` if one is pinned.
+
+        Raises:
+            ConfigError: a key is unknown or missing, or a pattern is not a regular expression.
+        """
+        names = {field.name for field in fields(DicomSettings)}
+        dicom = {"series": None} | {key: value for key, value in section.items() if key in names}
+        own = {key: value for key, value in section.items() if key not in names or key == "max_voxels"}
+        return settings_from(IngestSettings, own | {"dicom": dicom})

@@ -1,6 +1,6 @@
-"""The settings of training, built once from the checked config section ``train``."""
+"""The settings of training: the config section ``train`` but for ``run_folds``, as explained in config.yaml."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from lunggtv.errors import ConfigError
@@ -21,7 +21,7 @@ class NetworkSettings:
 
 @dataclass(frozen=True)
 class AugmentationSettings:
-    """Ranges of the random changes; ``*_share`` is the share of samples that get one."""
+    """Ranges of the random changes. A range with its ends swapped raises ConfigError."""
 
     mirror_share: float
     geometry_share: float
@@ -44,10 +44,17 @@ class AugmentationSettings:
     gamma_share: float
     gamma: Range
 
+    def __post_init__(self) -> None:
+        for key, value in vars(self).items():
+            if isinstance(value, tuple) and value[0] > value[1]:
+                raise ConfigError(
+                    f"train.augmentation.{key} is {list(value)}; the smaller number comes first."
+                )
+
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """Everything that shapes the weights besides data, code and fold. Units as in config.yaml."""
+    """Everything that shapes the weights besides data, code and fold."""
 
     seed: int
     steps: int
@@ -68,21 +75,6 @@ class TrainSettings:
     bfloat16: bool
     augmentation: AugmentationSettings
 
-    @staticmethod
-    def from_config(section: dict[str, Any]) -> "TrainSettings":
-        """Settings of the config section; the schema has checked types and ranges.
-
-        Raises ConfigError where a range has its ends swapped.
-        """
-        for key, value in section["augmentation"].items():
-            if isinstance(value, list) and value[0] > value[1]:
-                raise ConfigError(f"train.augmentation.{key} is {value}; the smaller number comes first.")
-        values = {**section}
-        values["patch_shape"] = tuple(section["patch_shape"])
-        values["network"] = NetworkSettings(**_tuples(section["network"]))
-        values["augmentation"] = AugmentationSettings(**_tuples(section["augmentation"]))
-        return TrainSettings(**{field.name: values[field.name] for field in fields(TrainSettings)})
-
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for fingerprints."""
         return asdict(self)
@@ -96,7 +88,3 @@ def spacing_of(spacings_mm: list[Triple]) -> Triple:
     axes = zip(*spacings_mm, strict=True)
     z, y, x = (sorted(axis)[(len(axis) - 1) // 2] for axis in axes)
     return (z, y, x)
-
-
-def _tuples(section: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in section.items()}
