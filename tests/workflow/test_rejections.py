@@ -77,23 +77,3 @@ def test_excluding_them_with_reasons_lets_the_rest_pass(mixed, tmp_path):
     assert rows["3"]["verdict"] in ("accepted", "warned")
     admitted = (analysis.work / "results/ingest/admitted.txt").read_text(encoding="utf-8").split("\n")
     assert "3" in admitted and "4" not in admitted
-
-
-def test_nothing_trains_while_a_scan_stands_twice_among_the_labelled(tmp_path, raw_cohort):
-    """Every cache can be made, so that only the verdicts stand in the way; ``--keep-going`` does not help."""
-    analysis = new_analysis(tmp_path)
-    raw = analysis.work / "raw/labelled"
-    for source, patient in (("3", "1"), ("4", "2"), ("3", "twin")):
-        shutil.copytree(raw_cohort / "labelled" / source, raw / patient)
-    content = gzip.decompress((raw / "twin/data.nii.gz").read_bytes())
-    # One voxel differs: another scan by its digest, and the same in all slices but one.
-    changed = content[:-2] + bytes([content[-2] ^ 1]) + content[-1:]
-    (raw / "twin/data.nii.gz").write_bytes(gzip.compress(changed, mtime=5))
-    (analysis.work / "config.yaml").write_text("folds: {count: 3}\ntrain: {steps: 1}\n")
-    done = analysis.run("train", "--keep-going", check=False)
-    assert done.returncode != 0
-    assert (analysis.work / "results/cache/twin/volume.h5").is_file()
-    for fold in range(3):
-        assert not (analysis.work / f"results/train/fold{fold}/weights.safetensors").exists()
-        log = (analysis.work / f"logs/train_fold/{fold}.log").read_text(encoding="utf-8")
-        assert "labelled patients are rejected: 1, twin" in log

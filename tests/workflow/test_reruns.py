@@ -53,7 +53,6 @@ def one_patient_more(patients: list[str], new: str) -> dict[str, int]:
         "picture_crop": 1,
         **COHORT_TABLES,
         "deal_folds": 1,
-        "plan_fold": FOLDS - 1,
         "train_fold": FOLDS - 1,
         "picture_samples": FOLDS - 1,
         "validate_fold": FOLDS,
@@ -70,7 +69,6 @@ def one_patient_less(gone: str) -> dict[str, int]:
     return {
         **COHORT_TABLES,
         "deal_folds": 1,
-        "plan_fold": FOLDS - 1,
         "train_fold": FOLDS - 1,
         "picture_samples": FOLDS - 1,
         "validate_fold": FOLDS - 1 if alone else FOLDS,
@@ -106,7 +104,7 @@ RERUNS = {
     "a patient excluded": one_patient_less("2"),
     "a setting of `ingest`": all_from("ingest_patient"),
     "a setting of `cache`": all_from("cache_patient"),
-    "a setting of `train`": all_from("plan_fold"),
+    "a setting of `train`": all_from("train_fold"),
     "`infer.threshold` or `infer.smallest_lesion_ml`": all_from("calibrate_drafts"),
     "`infer.review_dice`": all_from("infer_patient"),
     "`evaluate.tolerances_mm`": all_from("evaluate_patient"),
@@ -120,7 +118,7 @@ RERUNS = {
     ),
     "a comparison's code, where nothing is compared": {},
     "a module that only ingest imports": all_from("ingest_patient"),
-    "a module that only training imports": all_from("plan_fold"),
+    "a module that only training imports": all_from("train_fold"),
     "a module that only evaluation imports": all_from("evaluate_patient"),
     "a score (`results/evaluate/1.json`) deleted": {
         "evaluate_patient": 1,
@@ -362,7 +360,7 @@ def test_a_module_of_one_stage(analysis, change, module):
 
 def test_words_of_what_only_tells(analysis):
     for module, old in {
-        "errors": "Base of all errors", "job": "Mend the permissions", "locks": "nothing needs to be unlocked",
+        "errors": "Base of all errors", "job": "Mend the permissions", "locks": "Wait until it ends",
         "train/progress": "out of memory; going on", "version": "0.1.0",
     }.items():  # fmt: skip
         if module != "version":
@@ -386,7 +384,7 @@ def test_another_version_of_ours_is_written_where_results_carry_it(analysis):
             "model/monai_networks", "dsdepth=max(", "dsdepth=1 + max(",
         ),
         ("the order of a table's rows", "natural_order", "p.casefold()", "p"),
-        ("a comparison's code, where nothing is compared", "evaluate/comparison", "\nimport ", "\nEDITED = 1\nimport "),
+        ("a comparison's code, where nothing is compared", "evaluate/comparison", "\nfrom ", "\nEDITED = 1\nfrom "),
     ],
 )  # fmt: skip
 def test_what_concerns_few(analysis, change, module, old, new):
@@ -401,7 +399,7 @@ def test_monai_counts_where_one_of_its_networks_is_trained(analysis):
     analysis.run(card)
     assert analysis.reruns(card) == {}
     analysis.edit("workflow/lunggtv/model/monai_networks.py", "dsdepth=max(", "dsdepth=1 + max(")
-    assert analysis.reruns(card) == {"plan_fold": 1, "train_fold": 1}
+    assert analysis.reruns(card) == {"train_fold": 1}
 
 
 @pytest.mark.parametrize(
@@ -416,7 +414,7 @@ def test_monai_counts_where_one_of_its_networks_is_trained(analysis):
         ("results/cache/3/volume.h5", RERUNS["a volume that everybody has already read deleted"]),
         ("results/ingest", all_from("ingest_patient")),
         ("results/cache", all_from("cache_patient")),
-        ("results/train", all_from("plan_fold")),
+        ("results/train", all_from("train_fold")),
         ("results/infer", all_from("predict_patient")),
         ("results/evaluate", all_from("evaluate_patient")),
     ],

@@ -55,15 +55,13 @@ def closure(script: str) -> set[str]:
 
 
 CLOSURES = {script: closure(script) for script in SCRIPTS}
-# What each rule's params hold fingerprints of.
-CODE = {**CLOSURES, "plan_fold": CLOSURES["plan_fold"] | CLOSURES["train_fold"]}
 
 
 def groups() -> dict[frozenset[str], list[str]]:
     """Rules of the tiny run -> the modules that exactly these rules import."""
     found = defaultdict(list)
     for module in MODULES:
-        found[frozenset(s for s in SCRIPTS if s in JOBS and module in CODE[s])].append(module)
+        found[frozenset(s for s in SCRIPTS if s in JOBS and module in CLOSURES[s])].append(module)
     return dict(found)
 
 
@@ -125,7 +123,7 @@ def installed(folder: Path, library: str, version: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("library", ["scipy", "torch", "pydicom"])
 def test_another_version_of_a_library_that_shapes_bytes(finished, tmp_path, library):
-    importing = {script for script in SCRIPTS if script in JOBS and library in CODE[script]}
+    importing = {script for script in SCRIPTS if script in JOBS and library in CLOSURES[script]}
     environment = installed(tmp_path, library, "99.1")
     assert finished.reruns(env=environment) == all_jobs_of(with_what_follows(importing))
 

@@ -47,14 +47,10 @@ def user_lungs(wildcards):
     return Path(root) / pattern.replace("{patient}", wildcards.patient) if pattern else []
 
 
-def training_patients(wildcards):
-    """The patients that a fold learns from; a held-out patient is none of its fold's."""
-    return COHORT.training_patients(int(wildcards.fold))
-
-
 def training_caches(wildcards):
-    """Caches of the patients that a fold learns from."""
-    return expand("results/cache/{patient}/volume.h5", patient=training_patients(wildcards))
+    """Caches of the patients that a fold learns from; a held-out patient is no input of its fold."""
+    patients = COHORT.training_patients(int(wildcards.fold))
+    return expand("results/cache/{patient}/volume.h5", patient=patients)
 
 
 def held_out(stage):

@@ -31,31 +31,9 @@ rule deal_folds:
         "../scripts/deal_folds.py"
 
 
-rule plan_fold:
-    output:
-        "results/train/fold{fold}/plan.json",
-    log:
-        "logs/plan_fold/{fold}.log",
-    localrule: True
-    conda:
-        "../../envs/lunggtv.yaml"
-    params:
-        patients=training_patients,
-        config=section("train", *TRAINING),
-        # What decides the weights, apart from what files and tells: only this trains anew.
-        identity=code_of_module("lunggtv.train.fit"),
-        code=code_of("plan_fold"),
-        trains=code_of("train_fold"),
-    script:
-        "../scripts/plan_fold.py"
-
-
 rule train_fold:
     input:
-        plan="results/train/fold{fold}/plan.json",
         caches=training_caches,
-        # Training waits until all verdicts are there; other verdicts alone train nothing anew.
-        verdicts=ancient("results/ingest/verdicts.tsv"),
     output:
         weights="results/train/fold{fold}/weights.safetensors",
         card="results/train/fold{fold}/card.json",
@@ -73,7 +51,10 @@ rule train_fold:
         mem_mb=grows(8000),
         runtime=720,
     params:
+        config=section("train", *TRAINING),
         state="train_state",
+        # What decides the weights, apart from what files and tells: only this trains anew.
+        identity=code_of_module("lunggtv.train.fit"),
         code=code_of("train_fold"),
     script:
         "../scripts/train_fold.py"

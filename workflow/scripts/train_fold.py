@@ -2,22 +2,19 @@
 
 from pathlib import Path
 
-from lunggtv.files import read_json
 from lunggtv.job import logged_job
 from lunggtv.settings import settings_from
-from lunggtv.train.train_fold import FoldFiles, refuse_doubtful, train_fold
+from lunggtv.train.train_fold import FoldFiles, train_fold
 from lunggtv.train.train_settings import TrainSettings
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
-    refuse_doubtful(snakemake.input.verdicts)
-    plan = read_json(snakemake.input.plan)
     train_fold(
-        fold=plan["fold"],
+        fold=int(snakemake.wildcards.fold),
         caches={Path(cache).parent.name: cache for cache in snakemake.input.caches},
         held_out=[],
-        settings=settings_from(TrainSettings, plan["config"]),
-        config=plan["config"],
-        identity=plan["identity"],
+        settings=settings_from(TrainSettings, snakemake.params.config),
+        config=snakemake.params.config,
+        identity=snakemake.params.identity,
         files=FoldFiles(
             weights=snakemake.output.weights,
             model=snakemake.output.card,

@@ -12,7 +12,7 @@ from lunggtv.files import file_digest
 from lunggtv.model.architecture import Architecture
 from lunggtv.model.device import claimed_device
 from lunggtv.model.weights import refresh_card, save_model, save_tensors
-from lunggtv.tables import read_tsv, write_tsv
+from lunggtv.tables import write_tsv
 from lunggtv.train.cases import choose_residency, count_voxels, load_cases
 from lunggtv.train.fit import HISTORY_COLUMNS, fit, snapshot_steps
 from lunggtv.train.memory import free_text, training_bytes
@@ -126,21 +126,6 @@ def train_fold(
     save_tensors(files.snapshots, load_snapshots(folder, snapshot_steps(settings)))
     write_tsv(files.history, HISTORY_COLUMNS, [[f"{value:.6g}" for value in row] for row in trained.history])
     keep_finished(folder, kept)
-
-
-def refuse_doubtful(verdicts: str | Path) -> None:
-    """Raise CohortError, naming them, while labelled patients are rejected: by themselves or as each other's twin.
-
-    Args:
-        verdicts: the table of all patients' verdicts.
-    """
-    rows = [row for row in read_tsv(verdicts) if (row["set"], row["verdict"]) == ("labelled", "rejected")]
-    if rows:
-        names = ", ".join(row["patient"] for row in rows)
-        raise CohortError(
-            f"Nothing is trained while labelled patients are rejected: {names} (see {verdicts}). Mend their files, "
-            "or name them under data.exclude with your reason, and run again."
-        )
 
 
 def distinct_scans(caches: Mapping[str, str]) -> dict[str, str]:
