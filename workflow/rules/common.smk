@@ -1,31 +1,43 @@
 # Shared by all rules: the checked settings, the cohort, and what goes into a rule's params.
 
+import itertools
 import re
 
-from lunggtv.cohort.cohort import find_cohort
+import lunggtv
+from lunggtv.cohort.cohort import Cohort, find_cohort
 from lunggtv.cohort.config import check_config, check_files, plain
-from lunggtv.errors import LungGtvError
+from lunggtv.errors import CohortError, LungGtvError
 from lunggtv.evaluate.other_masks import check_places, mask_file
 from lunggtv.package.package_file import read_manifest
 from lunggtv.report.result_names import crop_labels, draft_labels
 from lunggtv.locks import lock_run
 from lunggtv.code_identity import code_fingerprint
 from lunggtv.tables import read_tsv
-from snakemake.exceptions import WorkflowError
+from snakemake.common.configfile import load_configfile
+from snakemake.utils import update_config
 
-WORKFLOW = Path(workflow.basedir) / "workflow"
+SHIPPED = workflow.source_path("../../config.yaml")
+SCHEMA = workflow.source_path("../schemas/config.schema.yaml")
+# The shipped settings, and over them those of the user, whose own dictionary a module must not change.
+given, config = config, load_configfile(SHIPPED)
+update_config(config, given)
 
+# Why nobody takes part, where reading the rules must not fail for it: see `of_patients`.
+NOBODY = None
 try:
-    check_files(workflow.configfiles)
-    check_config(config, WORKFLOW / "schemas" / "config.schema.yaml")
+    check_files([SHIPPED, *workflow.configfiles])
+    check_config(config, SCHEMA)
     PACKAGE = read_manifest(config["model"]) if config["model"] else None
     if PACKAGE is not None:
         # Its models draft as they learnt: the settings that drafts depend on come with them.
         for stage, settings in PACKAGE["settings"].items():
             config[stage] = {**config[stage], **settings}
-        check_config(config, WORKFLOW / "schemas" / "config.schema.yaml")
+        check_config(config, SCHEMA)
     check_places(config["evaluate"]["compare"])
     COHORT = find_cohort(config)
+except CohortError as error:
+    NOBODY = str(error)
+    COHORT = Cohort({}, {}, {}, ())
 except LungGtvError as error:
     raise WorkflowError(str(error)) from None
 
@@ -68,11 +80,28 @@ def section(stage, *keys):
     return plain({key: config[stage][key] for key in keys or config[stage]})
 
 
+def nobody(wildcards):
+    """Raise the error of the cohort."""
+    raise WorkflowError(NOBODY)
+
+
+def of_patients(*results):
+    """Files that a target asks for; where nobody takes part, an error as soon as they are gone through. Of what
+    an input function raises by itself, Snakemake would print a traceback.
+    """
+    return map(nobody, [None]) if NOBODY else itertools.chain(*results)
+
+
 def code_of(*scripts):
-    """Fingerprint of the code behind a rule: its script and all of the package that it imports."""
+    """Fingerprint of the code behind a rule: its script and all of the package that it imports. Every job needs
+    it: where nobody takes part, none is run.
+    """
+    if NOBODY:
+        return nobody
     found = {}
+    root = Path(lunggtv.__file__).parents[1]
     for script in scripts:
-        found |= code_fingerprint(WORKFLOW / "scripts" / f"{script}.py", WORKFLOW)
+        found |= code_fingerprint(workflow.source_path(f"../scripts/{script}.py"), root)
     return dict(sorted(found.items()))
 
 
