@@ -57,7 +57,8 @@ def with_fault(fault: Fault, tree: Path = PROJECT) -> str:
 def copy_project(folder: Path) -> Path:
     """A copy of what tests need."""
     copy_sources(
-        (*SOURCES, "pyproject.toml", "Makefile", "README.md", "LICENSE", "tests", "docs", "bench"), folder
+        (*SOURCES, "pyproject.toml", "Makefile", "README.md", "LICENSE", "config", "tests", "docs", "bench"),
+        folder,
     )
     return folder
 

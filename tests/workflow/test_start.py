@@ -29,6 +29,29 @@ def test_a_fresh_clone_without_data_says_what_to_put_where(fresh):
     assert list(fresh.work.iterdir()) in ([], [fresh.work / ".snakemake"]), "parsing leaves nothing behind"
 
 
+@pytest.mark.parametrize("target", ["ingest", "cache", "train", "infer", "evaluate", "package", "all"])
+def test_every_target_says_it(fresh, target):
+    assert "The data folder raw/labelled is not there. Put each patient there" in refused(fresh, target)
+
+
+def test_no_job_runs_for_nobody(fresh):
+    """Where the data are out of reach for a while, tables of all patients are not made again without them."""
+    tables = ("results/ingest/verdicts.tsv", "results/folds.tsv", "results/infer/calibration.json")
+    for table in tables:
+        (fresh.work / table).parent.mkdir(parents=True, exist_ok=True)
+        (fresh.work / table).write_text("of all patients")
+        done = fresh.run("--force", table, check=False)
+        assert done.returncode != 0
+        assert "The data folder raw/labelled is not there" in done.stdout + done.stderr
+        assert (fresh.work / table).read_text() == "of all patients"
+
+
+def test_rules_are_listed_without_data(fresh):
+    rules = fresh.run("--list-rules").stdout.split()
+    assert {"all", "ingest_patient", "train_fold", "evaluate_patient"} <= set(rules)
+    assert list(fresh.work.iterdir()) in ([], [fresh.work / ".snakemake"]), "parsing leaves nothing behind"
+
+
 def test_a_misspelt_key_is_named_with_the_right_one(fresh):
     (fresh.work / "config.yaml").write_text("cache: {margin_m: 3}\n")
     assert "cache.margin_m: no such key; did you mean cache.margin_mm?" in refused(fresh, "--dry-run")

@@ -34,9 +34,14 @@ def test_it_is_clean(command, folder):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_snakemake_lint_is_clean(tmp_path):
+@pytest.mark.parametrize(
+    "settings",
+    ["{}", "phantom: {labelled: 3, unlabelled: 1, dicom: 1}"],
+    ids=["without data", "with phantoms"],
+)
+def test_snakemake_lint_is_clean(tmp_path, settings):
     analysis = new_analysis(tmp_path)
-    (analysis.work / "config.yaml").write_text("phantom: {labelled: 3, unlabelled: 1, dicom: 1}\n")
+    (analysis.work / "config.yaml").write_text(settings)
     done = analysis.run("--lint", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

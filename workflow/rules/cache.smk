@@ -8,8 +8,7 @@ CACHE_RESULTS = [
 
 rule cache:
     input:
-        INGEST_RESULTS,
-        CACHE_RESULTS,
+        lambda wildcards: of_patients(INGEST_RESULTS, CACHE_RESULTS),
     localrule: True
 
 

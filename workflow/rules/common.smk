@@ -1,10 +1,12 @@
 # Shared by all rules: the checked settings, the cohort, and what goes into a rule's params.
 
+import itertools
 import re
 
-from lunggtv.cohort.cohort import find_cohort
+import lunggtv
+from lunggtv.cohort.cohort import Cohort, find_cohort
 from lunggtv.cohort.config import check_config, check_files, plain
-from lunggtv.errors import LungGtvError
+from lunggtv.errors import CohortError, LungGtvError
 from lunggtv.evaluate.other_masks import check_places, mask_file
 from lunggtv.package.package_file import read_manifest
 from lunggtv.report.result_names import crop_labels, draft_labels
@@ -12,21 +14,31 @@ from lunggtv.locks import lock_run
 from lunggtv.code_identity import code_fingerprint
 from lunggtv.tables import read_tsv
 from lunggtv.version import VERSION
-from snakemake.exceptions import WorkflowError
+from snakemake.common.configfile import load_configfile
+from snakemake.utils import update_config
 
-WORKFLOW = Path(workflow.basedir) / "workflow"
+SHIPPED = workflow.source_path("../../config.yaml")
+SCHEMA = workflow.source_path("../schemas/config.schema.yaml")
+# The shipped settings, and over them those of the user, whose own dictionary a module must not change.
+given, config = config, load_configfile(SHIPPED)
+update_config(config, given)
 
+# Why nobody takes part, where reading the rules must not fail for it: see `of_patients`.
+NOBODY = None
 try:
-    check_files(workflow.configfiles)
-    check_config(config, WORKFLOW / "schemas" / "config.schema.yaml")
+    check_files([SHIPPED, *workflow.configfiles])
+    check_config(config, SCHEMA)
     PACKAGE = read_manifest(config["model"]) if config["model"] else None
     if PACKAGE is not None:
         # Its models draft as they learnt: the settings that drafts depend on come with them.
         for stage, settings in PACKAGE["settings"].items():
             config[stage] = {**config[stage], **settings}
-        check_config(config, WORKFLOW / "schemas" / "config.schema.yaml")
+        check_config(config, SCHEMA)
     check_places(config["evaluate"]["compare"])
     COHORT = find_cohort(config)
+except CohortError as error:
+    NOBODY = str(error)
+    COHORT = Cohort({}, {}, {}, ())
 except LungGtvError as error:
     raise WorkflowError(str(error)) from None
 
@@ -69,6 +81,19 @@ def section(stage, *keys):
     return plain({key: config[stage][key] for key in keys or config[stage]})
 
 
+def nobody(wildcards):
+    """Raise the error of the cohort."""
+    raise WorkflowError(NOBODY)
+
+
+def of_patients(*results):
+    """Files that a target asks for; where nobody takes part, an error as soon as they are gone through. Of what
+    an input function raises by itself, Snakemake would print a traceback.
+    """
+    return map(nobody, [None]) if NOBODY else itertools.chain(*results)
+
+
+PACKAGES = Path(lunggtv.__file__).parents[1]
 # MONAI and the code that needs it count only where one of its networks may be used.
 UNUSED = (
     ["lunggtv.model.monai_networks"]
@@ -78,15 +103,18 @@ UNUSED = (
 
 
 def code_of(script):
-    """Fingerprint of the code behind a rule: its script and all that this imports and that can change a byte."""
-    return code_fingerprint(WORKFLOW / "scripts" / f"{script}.py", WORKFLOW, UNUSED)
+    """Fingerprint of the code behind a rule: its script and all that this imports and that can change a byte.
+    Every job needs it: where nobody takes part, none is run.
+    """
+    if NOBODY:
+        return nobody
+    return code_fingerprint(workflow.source_path(f"../scripts/{script}.py"), PACKAGES, UNUSED)
 
 
 def code_of_module(module):
     """Fingerprint of a module and all that it imports and that can change a byte."""
-    return code_fingerprint(
-        (WORKFLOW / module.replace(".", "/")).with_suffix(".py"), WORKFLOW, UNUSED
-    )
+    path = PACKAGES.joinpath(*module.split(".")).with_suffix(".py")
+    return code_fingerprint(path, PACKAGES, UNUSED)
 
 
 def grows(mem_mb):

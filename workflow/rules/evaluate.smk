@@ -22,10 +22,7 @@ EVALUATE_RESULTS = [
 
 rule evaluate:
     input:
-        COHORT_TABLES,
-        TRAIN_RESULTS,
-        INFER_RESULTS,
-        EVALUATE_RESULTS,
+        lambda wildcards: of_patients(COHORT_TABLES, TRAIN_RESULTS, INFER_RESULTS, EVALUATE_RESULTS),
     localrule: True
 
 

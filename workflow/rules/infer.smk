@@ -20,9 +20,7 @@ INFER_RESULTS = [
 
 rule infer:
     input:
-        COHORT_TABLES,
-        TRAIN_RESULTS,
-        INFER_RESULTS,
+        lambda wildcards: of_patients(COHORT_TABLES, TRAIN_RESULTS, INFER_RESULTS),
     localrule: True
 
 
@@ -169,7 +167,7 @@ rule collect_reviews:
 
 rule package:
     input:
-        "results/package.zip",
+        lambda wildcards: of_patients(["results/package.zip"]),
     localrule: True
 
 

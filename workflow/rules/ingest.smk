@@ -9,7 +9,7 @@ INGEST_RESULTS = [
 
 rule ingest:
     input:
-        INGEST_RESULTS,
+        lambda wildcards: of_patients(INGEST_RESULTS),
     localrule: True
 
 

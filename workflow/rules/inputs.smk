@@ -3,6 +3,8 @@
 
 def files_of(wildcards):
     """The files of the patient that a target names."""
+    if NOBODY:
+        nobody(wildcards)
     try:
         return COHORT.patients[wildcards.patient]
     except KeyError:

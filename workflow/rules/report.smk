@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 
 LANDING = Path("results/landing.rst")
-REPORT_STYLE = str(WORKFLOW / "report" / "style.css")
+REPORT_STYLE = workflow.source_path("../report/style.css")
 
 
 report: LANDING.resolve() if LANDING.is_file() else "../report/workflow.rst"
@@ -15,7 +15,7 @@ report: LANDING.resolve() if LANDING.is_file() else "../report/workflow.rst"
 def write_report(*targets):
     """One self-contained page about the targets, with the settings of this run."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as settings:
-        json.dump(config, settings)
+        json.dump(workflow.config, settings)
         settings.flush()
         command = [sys.executable, "-m", "snakemake", *targets]
         command += ["--snakefile", workflow.main_snakefile, "--configfile", settings.name]

@@ -11,8 +11,7 @@ TRAIN_RESULTS = [
 
 rule train:
     input:
-        COHORT_TABLES,
-        TRAIN_RESULTS,
+        lambda wildcards: of_patients(COHORT_TABLES, TRAIN_RESULTS),
     localrule: True
 
 
