@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from lunggtv.cache.morphology import dilate_in_plane, dilate_within, erode_in_plane
 from lunggtv.ingest.anatomy import body_mask, lung_mask
-from lunggtv.masks import box_of, label_in_slices, label_parts, part_boxes
+from lunggtv.mask_parts import label_in_slices, label_parts, part_boxes
+from lunggtv.masks import box_of
 from scipy import ndimage
 
 SPACING_MM = (5.0, 3.5, 3.5)

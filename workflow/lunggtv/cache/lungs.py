@@ -20,7 +20,8 @@ import numpy as np
 
 from lunggtv.cache.morphology import dilate_in_plane, dilate_within, erode_in_plane
 from lunggtv.geometry import Triple
-from lunggtv.masks import box_of, label_in_slices, label_parts, part_boxes
+from lunggtv.mask_parts import label_in_slices, label_parts, part_boxes
+from lunggtv.masks import box_of
 
 TISSUE_HU = -500.0
 LUNG_BELOW_HU = -320.0

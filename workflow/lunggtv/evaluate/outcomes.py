@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from lunggtv.masks import FAILED_DICE
+from lunggtv.failed_dice import FAILED_DICE
 
 Outcome = Literal["scored", "missed", "false_alarm", "both_empty"]
 

@@ -13,12 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
-from scipy import ndimage
 
-from lunggtv.evaluate.lesion_scores import NEIGHBOURS_26
 from lunggtv.evaluate.mask_boxes import mask_box
 from lunggtv.figures import LABEL_COLOUR, PREDICTION_COLOUR
 from lunggtv.geometry import Triple
+from lunggtv.mask_parts import label_parts
 
 # Window centre and width in HU, the usual presets.
 LUNG_WINDOW = (-600, 1500)
@@ -128,7 +127,7 @@ def _rows(label: np.ndarray, prediction: np.ndarray, spacing_mm: Triple) -> list
 
 def _part_rows(draft: np.ndarray, spacing_mm: Triple) -> list[Row]:
     """The largest parts of a draft, each at its largest slice; the scan's middle if nothing is drawn."""
-    parts, count = ndimage.label(draft, NEIGHBOURS_26)
+    parts, count = label_parts(draft, corners=True)
     if not count:
         return [("Nothing is drawn; the middle of the scan", tuple(n // 2 for n in draft.shape))]
     volumes_vox = np.bincount(parts.reshape(-1))[1:]

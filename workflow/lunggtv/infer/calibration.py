@@ -7,9 +7,9 @@ grid.
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import ndimage
 
-from lunggtv.infer.draft_lesions import TOUCHING
+from lunggtv.infer.draft_lesions import is_large
+from lunggtv.mask_parts import label_parts
 
 THRESHOLDS = tuple(step / 20 for step in range(1, 20))
 USUAL_THRESHOLD = 0.5
@@ -36,12 +36,12 @@ def lesion_curve(
     drawn: np.ndarray, label: np.ndarray, voxel_ml: float, sizes_ml: Sequence[float] = SMALLEST_LESIONS_ML
 ) -> np.ndarray:
     """Dice of a mask after dropping connected parts below each of ``sizes_ml``."""
-    parts, count = ndimage.label(drawn, TOUCHING)
+    parts, count = label_parts(drawn, corners=True)
     volumes = np.bincount(parts.reshape(-1), minlength=count + 1)[1:]
     overlaps = np.bincount(parts[label > 0], minlength=count + 1)[1:]
     curve = []
     for smallest_ml in sizes_ml:
-        keep = volumes * voxel_ml >= smallest_ml * (1 - 1e-9)
+        keep = is_large(volumes, voxel_ml, smallest_ml)
         total = int(volumes[keep].sum()) + np.count_nonzero(label)
         curve.append(2 * int(overlaps[keep].sum()) / total if total else 1.0)
     return np.asarray(curve)

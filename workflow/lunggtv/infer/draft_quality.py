@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lunggtv.masks import FAILED_DICE
+from lunggtv.failed_dice import FAILED_DICE
 from lunggtv.statistics import auroc, drawn_patients, interval
 
 FEWEST_OF_A_KIND = 3  # failed and other patients below which an interval of the AUROC means nothing

@@ -3,7 +3,7 @@
 import numpy as np
 
 from lunggtv.geometry import Triple
-from lunggtv.masks import label_in_slices, label_parts
+from lunggtv.mask_parts import label_in_slices, label_parts
 
 THIN_MM = 4.0  # distance of the voxels looked at
 BODY_HU = -500

@@ -8,7 +8,8 @@ import numpy as np
 from lunggtv.geometry import Grid
 from lunggtv.ingest.hounsfield import NARROW
 from lunggtv.ingest.raw_scan import REJECTED, Reason, Refused
-from lunggtv.masks import box_of, label_parts
+from lunggtv.mask_parts import label_parts
+from lunggtv.masks import box_of
 
 SHOWN = 8  # values listed in a message
 SPECK_VOXELS = 3  # a part of the label no larger than this is a slip of the pen

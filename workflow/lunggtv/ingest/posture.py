@@ -12,7 +12,7 @@ import numpy as np
 from lunggtv.geometry import Triple
 from lunggtv.ingest.anatomy import lung_mask
 from lunggtv.ingest.raw_scan import Reason
-from lunggtv.masks import label_parts, part_boxes
+from lunggtv.mask_parts import label_parts, part_boxes
 
 WINDPIPE_HU = -600
 WINDPIPE_MM2 = (80.0, 600.0)  # of its lumen in a slice: 13 to 27 mm across in adults

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from lunggtv.masks import FAILED_DICE
+from lunggtv.failed_dice import FAILED_DICE
 from lunggtv.version import NAME, VERSION
 
 

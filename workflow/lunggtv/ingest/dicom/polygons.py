@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from lunggtv.masks import label_parts
+from lunggtv.mask_parts import label_parts
 
 # Coordinates are rounded to this many decimals of a pixel: a vertex meant to lie on a pixel centre then
 # does so, whatever rounding the way from millimetres brought.

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from lunggtv.masks import box_of, label_parts, part_boxes
+from lunggtv.mask_parts import label_parts, part_boxes
+from lunggtv.masks import box_of
 
 
 def apart_from(region: np.ndarray, shown: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from lunggtv.masks import label_parts
+from lunggtv.mask_parts import label_parts
 from scipy import ndimage
 
 
@@ -19,8 +19,7 @@ def test_parts_are_those_of_another_library(axes: int, corners: bool) -> None:
             parts, count = label_parts(mask, corners)
             expected, expected_count = ndimage.label(mask, structure)
             assert count == expected_count
-            pairs = set(zip(parts.ravel().tolist(), expected.ravel().tolist(), strict=True))
-            assert len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs})
+            np.testing.assert_array_equal(parts, expected)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
