@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from lunggtv.failed_dice import FAILED_DICE
 from lunggtv.spacing import propose_spacing
 
 # What a physicist asks for first: key of the summary, name, digits, unit.
@@ -83,10 +84,10 @@ def _failures(summary: Mapping[str, Any]) -> str:
     outcomes, lesions = summary["outcomes"], summary["lesions"]
     failures = ", ".join(map(_escaped, summary["failures"])) or "none"
     return (
-        f"**Failures: {len(summary['failures'])} of {summary['patients']}** (Dice below 0.5, or nothing in common): "
-        f"patients {failures}. {outcomes['missed']} with nothing drawn, {outcomes['false_alarm']} false alarms. Of "
-        f"{lesions['label']} separate lesions {lesions['missed']} were missed; "
-        f"drawn where there is none: {lesions['false']}."
+        f"**Failures: {len(summary['failures'])} of {summary['patients']}** (Dice below {FAILED_DICE:g}, or nothing in "
+        f"common): patients {failures}. {outcomes['missed']} with nothing drawn, {outcomes['false_alarm']} false "
+        f"alarms. Of {lesions['label']} separate lesions {lesions['missed']} were missed; drawn where there is none: "
+        f"{lesions['false']}."
     )
 
 
@@ -166,7 +167,7 @@ def _trust(quality: Mapping[str, Any] | None) -> str:
         f"The expected Dice missed the Dice found by {quality['mean_absolute_error']:.2f} on average (95 % interval "
         f"{low} to {high}; {_patients(quality['patients'])} with a label, each judged without its own fold)."
     )
-    failed = f"{quality['failed']} of them failed (Dice below 0.5)"
+    failed = f"{quality['failed']} of them failed (Dice below {FAILED_DICE:g})"
     if quality["auroc"] is None:
         return f"{text} {failed}, so nothing is known about how well it tells failures from the rest."
     interval = "too few of them for an interval"
