@@ -10,6 +10,7 @@ from lunggtv.ingest.hounsfield import NARROW
 from lunggtv.ingest.raw_scan import REJECTED, Reason, Refused
 from lunggtv.mask_parts import label_parts
 from lunggtv.masks import box_of
+from lunggtv.wording import by, few
 
 SHOWN = 8  # values listed in a message
 SPECK_VOXELS = 3  # a part of the label no larger than this is a slip of the pen
@@ -28,7 +29,7 @@ def check_grids(
         reasons.append(
             _rejected(
                 "shape_differs",
-                f"The label has {_voxels(label.shape)} voxels, the image {_voxels(image.shape)}. {NEW_LABEL}",
+                f"The label has {by(label.shape[::-1])} voxels, the image {by(image.shape[::-1])}. {NEW_LABEL}",
             )
         )
     off_mm = np.abs(np.subtract(image.spacing_mm, label.spacing_mm)).max()
@@ -36,8 +37,9 @@ def check_grids(
         reasons.append(
             _rejected(
                 "spacing_differs",
-                f"The label's voxel spacing (x, y, z) is {_mm(label.spacing_mm)}, the image's "
-                f"{_mm(image.spacing_mm)}: more apart than ingest.spacing_tolerance_mm allows. {NEW_LABEL}",
+                f"The label's voxel spacing (x, y, z) is {by(label.spacing_mm[::-1], '.6g')} mm, the image's "
+                f"{by(image.spacing_mm[::-1], '.6g')} mm: more apart than ingest.spacing_tolerance_mm allows. "
+                f"{NEW_LABEL}",
             )
         )
     off_mm = float(np.linalg.norm(np.subtract(image.origin_mm, label.origin_mm)))
@@ -185,10 +187,9 @@ def component_sizes(mask: np.ndarray) -> np.ndarray:
 
 
 def _other_values(name: str, values: list[int], gtv_values: Sequence[int]) -> Refused:
-    more = f" and {len(values) - SHOWN} more" if len(values) > SHOWN else ""
     return Refused(
         "label_values",
-        f"{name} holds the values {', '.join(map(str, values[:SHOWN]))}{more}; known are 0 and "
+        f"{name} holds the values {few(list(map(str, values)), SHOWN)}; known are 0 and "
         f"{', '.join(map(str, gtv_values))}. Name those that are GTV in ingest.gtv_values, or export the GTV "
         "alone.",
     )
@@ -196,11 +197,3 @@ def _other_values(name: str, values: list[int], gtv_values: Sequence[int]) -> Re
 
 def _rejected(code: str, text: str) -> Reason:
     return Reason(code, text, REJECTED)
-
-
-def _voxels(shape: Sequence[int]) -> str:
-    return " x ".join(str(n) for n in reversed(shape))
-
-
-def _mm(spacing_mm: Sequence[float]) -> str:
-    return " x ".join(f"{s:.6g}" for s in reversed(spacing_mm)) + " mm"

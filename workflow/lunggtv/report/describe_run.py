@@ -6,6 +6,7 @@ from typing import Any
 
 from lunggtv.failed_dice import FAILED_DICE
 from lunggtv.spacing import propose_spacing
+from lunggtv.wording import by
 
 # What a physicist asks for first: key of the summary, name, digits, unit.
 HEADLINES = (
@@ -132,16 +133,14 @@ def _comparison(comparison: Mapping[str, Any]) -> str:
 
 
 def _spacing(verdicts: Sequence[Mapping[str, str]], spacing_mm: Sequence[float | None]) -> str:
-    used = " x ".join("own" if step is None else f"{step:g}" for step in spacing_mm)
+    used = by("own" if step is None else f"{step:g}" for step in spacing_mm)
     text = f"Models see voxels of {used} mm (z, y, x; ``cache.spacing_mm``)"
     # A rejected patient has no spacing if its file could not be read; an excluded one was not looked at.
     found = [row["spacing_mm"].split() for row in verdicts if row["verdict"] in ("accepted", "warned")]
     if not found:
         return f"{text}."
-    proposed = " x ".join(
-        f"{step:g}" for step in propose_spacing([[float(mm) for mm in row] for row in found])
-    )
-    return f"{text}; the median of the accepted scans, which they propose, is {proposed} mm."
+    proposed = propose_spacing([[float(mm) for mm in row] for row in found])
+    return f"{text}; the median of the accepted scans, which they propose, is {by(proposed, 'g')} mm."
 
 
 def _queue(reviews: Sequence[Mapping[str, str]]) -> str:
