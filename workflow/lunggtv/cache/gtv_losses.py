@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lunggtv.boxes import box_at
 from lunggtv.cache.lung_box import Crop
 from lunggtv.geometry import Grid
 from lunggtv.resampling import resample_mask
@@ -28,7 +29,7 @@ def measure_losses(
         crop: the box.
         cached: the label in the cache, uint8 on ``cached_grid``.
     """
-    inside = label[tuple(slice(a, a + n) for a, n in zip(crop.start, crop.shape, strict=True))]
+    inside = label[box_at(crop.start, crop.shape)]
     total_vox = int(np.count_nonzero(label))
     inside_vox = int(np.count_nonzero(inside))
     restored = resample_mask(cached, cached_grid, grid.cropped(crop.start, crop.shape))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lunggtv.boxes import box_of
 from lunggtv.geometry import Triple
 
 
@@ -68,9 +69,8 @@ def end_errors_slices(label: np.ndarray, prediction: np.ndarray) -> tuple[int, i
 
     z grows towards the head. Neither mask is empty.
     """
-    label_z = np.flatnonzero(label.any(axis=(1, 2)))
-    prediction_z = np.flatnonzero(prediction.any(axis=(1, 2)))
-    return int(prediction_z[-1] - label_z[-1]), int(label_z[0] - prediction_z[0])
+    label_z, prediction_z = box_of(label)[0], box_of(prediction)[0]
+    return prediction_z.stop - label_z.stop, label_z.start - prediction_z.start
 
 
 def diagonal_mm(shape: tuple[int, ...], spacing_mm: Triple) -> float:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from lunggtv.evaluate.mask_boxes import mask_box
+from lunggtv.boxes import box_of, size_of
 from lunggtv.figures import LABEL_COLOUR, PREDICTION_COLOUR
 from lunggtv.geometry import Triple
 from lunggtv.mask_parts import label_parts
@@ -153,10 +153,10 @@ def _middle(mask: np.ndarray) -> tuple[int, int]:
 
 def _view_mm(label: np.ndarray, prediction: np.ndarray, spacing_mm: Triple) -> float:
     """Side of the square shown in every panel: the masks and their surroundings, within limits."""
-    box = mask_box(label | prediction)
+    box = box_of(label | prediction)
     if box is None:
         return VIEW_RANGE_MM[1]
-    extent_mm = max((side.stop - side.start) * step for side, step in zip(box, spacing_mm, strict=True))
+    extent_mm = max(np.multiply(size_of(box), spacing_mm))
     return float(np.clip(extent_mm + 2 * SURROUNDING_MM, *VIEW_RANGE_MM))
 
 

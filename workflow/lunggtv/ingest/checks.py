@@ -5,11 +5,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from lunggtv.boxes import box_of
 from lunggtv.geometry import Grid
 from lunggtv.ingest.hounsfield import NARROW
 from lunggtv.ingest.raw_scan import REJECTED, Reason, Refused
 from lunggtv.mask_parts import label_parts
-from lunggtv.masks import box_of
 from lunggtv.wording import by, few
 
 SHOWN = 8  # values listed in a message
@@ -178,11 +178,10 @@ def check_repeated_slices(digests: Sequence[str | None], name: str) -> list[Reas
 
 def component_sizes(mask: np.ndarray) -> np.ndarray:
     """Voxels of each connected part (corners count as connected), largest first; none for an empty mask."""
-    slices = np.flatnonzero([plane.any() for plane in mask])
-    if slices.size == 0:
+    box = box_of(mask)
+    if box is None:
         return np.zeros(0, int)
-    drawn = mask[slices[0] : slices[-1] + 1]
-    parts, _ = label_parts(drawn[box_of(drawn)], corners=True)
+    parts, _ = label_parts(mask[box], corners=True)
     return np.sort(np.bincount(parts.reshape(-1))[1:])[::-1]
 
 
