@@ -1,8 +1,19 @@
-"""What a mask holds, whoever drew it."""
+"""Masks compared and stored."""
 
 import numpy as np
 
 PERCENT = 100
+
+
+def dice(first: np.ndarray, second: np.ndarray) -> float:
+    """Dice of two masks of one shape, bool or 0 and 1; 1 if both are empty."""
+    return dice_of_counts(np.count_nonzero(first & second), np.count_nonzero(first), np.count_nonzero(second))
+
+
+def dice_of_counts(both: int, first: int, second: int) -> float:
+    """Dice of two masks of which so many voxels lie in both, in the first and in the second."""
+    total = first + second
+    return float(2 * both / total) if total else 1.0
 
 
 def to_percent(probability: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 from lunggtv.boxes import box_at
 from lunggtv.cache.lung_box import Crop
 from lunggtv.geometry import Grid
+from lunggtv.masks import dice
 from lunggtv.resampling import resample_mask
 
 
@@ -33,7 +34,5 @@ def measure_losses(
     total_vox = int(np.count_nonzero(label))
     inside_vox = int(np.count_nonzero(inside))
     restored = resample_mask(cached, cached_grid, grid.cropped(crop.start, crop.shape))
-    both_vox = int(np.count_nonzero(inside & restored))
-    sizes_vox = inside_vox + int(np.count_nonzero(restored))
-    dice = 2.0 * both_vox / sizes_vox if inside_vox else None
-    return Losses(total_vox * grid.voxel_ml, (total_vox - inside_vox) * grid.voxel_ml, dice)
+    round_trip = dice(inside, restored) if inside_vox else None
+    return Losses(total_vox * grid.voxel_ml, (total_vox - inside_vox) * grid.voxel_ml, round_trip)

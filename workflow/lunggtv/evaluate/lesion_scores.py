@@ -15,6 +15,7 @@ import numpy as np
 
 from lunggtv.geometry import Triple
 from lunggtv.mask_parts import label_parts
+from lunggtv.masks import dice_of_counts
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,12 @@ def match_lesions(
         touching = common[number] > 0
         covered = common[number].sum() / lesion_voxels[number]
         drawn = part_voxels[touching].sum()
-        dice = 2.0 * common[number].sum() / (lesion_voxels[number] + drawn)
+        dice = dice_of_counts(common[number].sum(), lesion_voxels[number], drawn)
         matched.append(
             Lesion(
                 float(lesion_voxels[number] * voxel_ml),
                 float(covered),
-                float(dice),
+                dice,
                 bool(covered >= overlap),
             )
         )

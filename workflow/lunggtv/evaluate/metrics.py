@@ -10,6 +10,7 @@ import numpy as np
 
 from lunggtv.boxes import box_of
 from lunggtv.geometry import Triple
+from lunggtv.masks import dice_of_counts
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Overlap:
     @property
     def dice(self) -> float:
         """2 both / (label + prediction); 1 if both masks are empty."""
-        return _share(2 * self.both, self.label + self.prediction, 1.0)
+        return dice_of_counts(self.both, self.label, self.prediction)
 
     @property
     def jaccard(self) -> float:
