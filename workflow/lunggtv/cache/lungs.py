@@ -20,7 +20,7 @@ import numpy as np
 
 from lunggtv.boxes import box_of, size_of
 from lunggtv.cache.morphology import dilate_in_plane, dilate_within, erode_in_plane
-from lunggtv.geometry import Triple
+from lunggtv.geometry import Triple, voxel_volume_ml
 from lunggtv.mask_parts import label_in_slices, label_parts, part_boxes
 
 TISSUE_HU = -500.0
@@ -67,7 +67,7 @@ class Lungs:
     def sides_ml(self) -> tuple[float, float]:
         """Volume right and left of the midline, in ml."""
         split = round(self.midline_vox + 0.5)
-        voxel_ml = float(np.prod(self.spacing_mm)) / 1000.0
+        voxel_ml = voxel_volume_ml(self.spacing_mm)
         right, left = self.mask[:, :, :split], self.mask[:, :, split:]
         return float(right.sum()) * voxel_ml, float(left.sum()) * voxel_ml
 
@@ -147,7 +147,7 @@ def _choose_seeds(eroded: np.ndarray, hu: np.ndarray, midline_vox: float, spacin
     if count == 0:
         return eroded
     sizes_vox = np.bincount(labels.ravel())[1:]
-    volumes_ml = sizes_vox * (float(np.prod(spacing_mm)) / 1000.0)
+    volumes_ml = sizes_vox * voxel_volume_ml(spacing_mm)
     means_hu = np.bincount(labels.ravel(), hu.ravel())[1:] / sizes_vox
     places = part_boxes(labels)
     lungs = []

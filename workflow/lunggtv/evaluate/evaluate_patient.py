@@ -102,8 +102,7 @@ def _check_grid(path: str | Path, grid: Grid, expected: Grid, owner: str) -> Non
             f"{path}: has {by(grid.shape)} voxels (z, y, x), {owner} has {by(expected.shape)}. "
             "Write the mask on the original grid of the CT."
         )
-    corners = np.array(np.meshgrid(*((0, size - 1) for size in grid.shape))).reshape(3, -1).T
-    offset_mm = np.linalg.norm(grid.point_mm(corners) - expected.point_mm(corners), axis=1).max()
+    offset_mm = grid.offset_mm(expected)
     if offset_mm > GRID_TOLERANCE_MM:
         raise UnusableMask(
             f"{path}: lies up to {offset_mm:.2f} mm away from {owner} (spacing {grid.spacing_mm} mm against "

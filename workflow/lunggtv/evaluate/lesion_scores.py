@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lunggtv.geometry import Triple
+from lunggtv.geometry import Triple, voxel_volume_ml
 from lunggtv.mask_parts import label_parts
 from lunggtv.masks import dice_of_counts
 
@@ -52,7 +52,7 @@ def match_lesions(
     both = (label & prediction) > 0
     common = np.zeros((lesion_count + 1, part_count + 1), dtype=np.int64)
     np.add.at(common, (lesions[both], parts[both]), 1)
-    voxel_ml = float(np.prod(spacing_mm)) / 1000.0
+    voxel_ml = voxel_volume_ml(spacing_mm)
     matched = []
     for number in range(1, lesion_count + 1):
         touching = common[number] > 0

@@ -16,7 +16,7 @@ from matplotlib.patheffects import withStroke
 
 from lunggtv.boxes import box_of, size_of
 from lunggtv.figures import LABEL_COLOUR, PREDICTION_COLOUR
-from lunggtv.geometry import Triple
+from lunggtv.geometry import Triple, voxel_volume_ml
 from lunggtv.mask_parts import label_parts
 
 # Window centre and width in HU, the usual presets.
@@ -135,7 +135,7 @@ def _part_rows(draft: np.ndarray, spacing_mm: Triple) -> list[Row]:
     for place, index in enumerate(np.argsort(-volumes_vox, kind="stable")[:MOST_PARTS], start=1):
         part = parts == index + 1
         z = int(part.sum(axis=(1, 2)).argmax())
-        volume_ml = volumes_vox[index] * np.prod(spacing_mm) / 1000.0
+        volume_ml = volumes_vox[index] * voxel_volume_ml(spacing_mm)
         heading = (
             f"Part {place} of {count}, {volume_ml:.1f} ml: slice {z + 1} of {len(draft)} from the feet up"
         )

@@ -19,7 +19,7 @@ from lunggtv.evaluate.surface import (
     surface_distances,
     surface_of,
 )
-from lunggtv.geometry import Triple
+from lunggtv.geometry import Triple, voxel_volume_ml
 
 
 def score_masks(
@@ -49,7 +49,7 @@ def score_masks(
     overlap = metrics.overlap_of(label, prediction)
     outcome = outcome_of(overlap.label, overlap.prediction)
     record = {"outcome": outcome, "diagonal_mm": diagonal_mm}
-    record |= _overlap_record(overlap, float(np.prod(spacing_mm)) / 1000.0)
+    record |= _overlap_record(overlap, voxel_volume_ml(spacing_mm))
     record |= _contour_record(label, prediction, spacing_mm)
     record |= _lesion_record(label, prediction, spacing_mm, settings)
     if outcome == "scored":

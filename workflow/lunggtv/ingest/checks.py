@@ -52,8 +52,7 @@ def check_grids(
             )
         )
     # What the turn alone does at the corner farthest from the origin.
-    extent = np.multiply(np.subtract(image.shape, 1), image.spacing_mm)[::-1]
-    corners = np.stack(np.meshgrid(*[(0.0, side) for side in extent], indexing="ij"), -1).reshape(-1, 3)
+    corners = (image.corners * image.spacing_mm)[:, ::-1]
     off_mm = float(np.linalg.norm(corners @ (image.matrix - label.matrix).T, axis=1).max())
     if off_mm > position_tolerance_mm:
         reasons.append(

@@ -151,10 +151,9 @@ def _check_affine(path: Path, storage: Storage, grid: Grid, tolerance_mm: float)
     """Refuse a NIfTI whose sform places voxels elsewhere than the spacing and direction ITK made of it."""
     if not storage.affine:
         return
-    corners = np.stack(np.meshgrid(*[(0, n - 1) for n in grid.shape], indexing="ij"), -1).reshape(-1, 3)
     rows = np.asarray(storage.affine)
-    ras = corners[:, ::-1] @ rows[:, :3].T + rows[:, 3]
-    off_mm = float(np.linalg.norm(ras * (-1, -1, 1) - grid.point_mm(corners), axis=1).max())
+    ras = grid.corners[:, ::-1] @ rows[:, :3].T + rows[:, 3]
+    off_mm = float(np.linalg.norm(ras * (-1, -1, 1) - grid.point_mm(grid.corners), axis=1).max())
     if not off_mm <= tolerance_mm:
         raise Refused(
             "contradictory_header",
