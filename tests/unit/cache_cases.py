@@ -13,7 +13,9 @@ from lunggtv.geometry import Grid, Orientation
 from lunggtv.settings import settings_from
 from lunggtv.volume import Volume, write_volume
 from lungphantom.body import Phantom, paint_phantom
-from lungphantom.plan import DEMO, PhantomPlan, PhantomSettings, plan_cohort, with_spacing
+from lungphantom.plan import DEMO, PhantomPlan, PhantomSettings, plan_cohort
+
+from tests.unit.phantom_plans import with_spacing
 
 NO_MARGIN = Margins(0, 0, 0, 0, 0, 0)
 SECTION = {

@@ -35,6 +35,15 @@ def test_a_box_keeps_its_place_in_the_patient():
         grid.cropped((8, 0, 0), (3, 1, 1))
 
 
+def test_two_grids_are_as_far_apart_as_their_farthest_corners():
+    grid = Grid((2, 3, 4), (5.0, 2.0, 1.0), (0.0, 0.0, 0.0), IDENTITY)
+    assert {tuple(corner) for corner in grid.corners.tolist()} == set(product((0, 1), (0, 2), (0, 3)))
+    assert grid.offset_mm(grid) == 0.0
+    assert grid.offset_mm(Grid(grid.shape, grid.spacing_mm, (3.0, -4.0, 0.0), IDENTITY)) == 5.0
+    wider = Grid(grid.shape, (5.0, 4.0, 1.0), (0.0, 0.0, -1.0), IDENTITY)
+    assert grid.offset_mm(wider) == pytest.approx(np.hypot(4.0, 1.0))
+
+
 @given(
     st.permutations(range(3)),
     st.tuples(*[st.booleans()] * 3),

@@ -1,32 +1,22 @@
-"""Connected parts as SciPy counts them, on the smallest masks too."""
-
-from itertools import product
+"""Dice of two masks by hand."""
 
 import numpy as np
 import pytest
-from lunggtv.masks import label_parts
-from scipy import ndimage
+from lunggtv.masks import dice, dice_of_counts
 
 
-@pytest.mark.parametrize("corners", [False, True])
-@pytest.mark.parametrize("axes", [2, 3])
-def test_parts_are_those_of_another_library(axes: int, corners: bool) -> None:
-    rng = np.random.default_rng(7)
-    structure = ndimage.generate_binary_structure(axes, axes if corners else 1)
-    for shape in [*product((1, 2, 3, 5), repeat=axes), *rng.integers(5, 30, (20, axes)).tolist()]:
-        for density in (0.3, 0.6, 0.9):
-            mask = rng.random(shape) < density
-            parts, count = label_parts(mask, corners)
-            expected, expected_count = ndimage.label(mask, structure)
-            assert count == expected_count
-            pairs = set(zip(parts.ravel().tolist(), expected.ravel().tolist(), strict=True))
-            assert len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs})
+@pytest.mark.parametrize("kind", [bool, np.uint8])
+def test_dice_by_hand(kind):
+    first = np.zeros((3, 4, 5), kind)
+    second = first.copy()
+    assert dice(first, second) == 1.0
+    first[0, 0, :4] = 1
+    assert dice(first, second) == dice(second, first) == 0.0
+    second[0, 0, 2:5] = 1
+    assert dice(first, second) == 2 * 2 / (4 + 3)
 
 
-@pytest.mark.parametrize("axis", [0, 1, 2])
-@pytest.mark.parametrize("length", [3, 5, 7])
-def test_every_other_voxel_of_a_row(axis: int, length: int) -> None:
-    row = np.arange(length) % 2 == 0
-    shape = [1, 1, 1]
-    shape[axis] = length
-    assert label_parts(row.reshape(shape), corners=True)[1] == (length + 1) // 2
+def test_dice_of_counts_by_hand():
+    assert dice_of_counts(0, 0, 0) == 1.0
+    assert dice_of_counts(3, 4, 5) == 6 / 9
+    assert type(dice_of_counts(*np.array([3, 4, 5]))) is float

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from lunggtv.cache.morphology import dilate_in_plane, dilate_within, erode_in_plane
 from lunggtv.ingest.anatomy import body_mask, lung_mask
-from lunggtv.masks import box_of, label_in_slices, label_parts, part_boxes
+from lunggtv.mask_parts import label_in_slices, label_parts, part_boxes
 from scipy import ndimage
 
 SPACING_MM = (5.0, 3.5, 3.5)
@@ -102,7 +102,3 @@ class TestParts:
     def test_nothing_has_no_parts(self):
         labels, count = label_parts(np.zeros((3, 4, 5), bool))
         assert count == 0 and part_boxes(labels) == []
-
-    def test_box_of_a_mask(self):
-        mask = blobs(4) > 0.1
-        assert box_of(mask) == ndimage.find_objects(mask.astype(int))[0]

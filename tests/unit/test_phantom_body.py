@@ -6,8 +6,10 @@ from functools import cache
 import numpy as np
 import pytest
 from lungphantom.body import Phantom, paint_phantom
-from lungphantom.plan import FULL, PhantomPlan, PhantomSettings, plan_cohort, with_spacing
+from lungphantom.plan import FULL, PhantomPlan, PhantomSettings, plan_cohort
 from scipy import ndimage
+
+from tests.unit.phantom_plans import with_spacing
 
 COARSE_MM = (7.0, 4.5, 4.5)
 PLANS = plan_cohort(PhantomSettings(12, 0, seed=1))

@@ -15,11 +15,12 @@ from lunggtv.geometry import Grid, lps_orientation
 from lunggtv.image_files import grid_of, read_image
 from lungphantom.__main__ import main
 from lungphantom.body import paint_phantom
-from lungphantom.dicom_folder import SeriesStyle, write_ct_series, write_dicom, write_rtstruct
+from lungphantom.dicom_folder import SeriesStyle, outlines, write_ct_series, write_dicom, write_rtstruct
 from lungphantom.make_phantom import make_phantom, write_patient
 from lungphantom.nifti_pair import write_nifti
-from lungphantom.plan import PhantomSettings, plan_cohort, planned_files, with_spacing
-from lungphantom.slice_outlines import outlines
+from lungphantom.plan import PhantomSettings, plan_cohort, planned_files
+
+from tests.unit.phantom_plans import with_spacing
 
 SETTINGS = PhantomSettings(labelled=3, unlabelled=1, dicom=1, seed=4)
 COARSE = with_spacing(plan_cohort(SETTINGS)[0], (14.0, 6.0, 6.0))

@@ -17,8 +17,9 @@ from lungphantom.plan import (
     PhantomSettings,
     plan_cohort,
     planned_files,
-    with_spacing,
 )
+
+from tests.unit.phantom_plans import with_spacing
 
 
 def test_plans_need_no_numpy():

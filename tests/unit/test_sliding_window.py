@@ -50,10 +50,9 @@ def test_windows_cover_the_axis_and_overlap_by_half(length, window):
 
 
 @pytest.mark.parametrize("shape", [(20, 37, 41), (5, 9, 7), (8, 16, 16)])
-@pytest.mark.parametrize("whole_box_voxels", [0, 10**6])
-def test_voxelwise_network_is_returned_unchanged(shape, whole_box_voxels):
+def test_voxelwise_network_is_returned_unchanged(shape):
     ct = box(*shape)
-    predicted = predict(Voxelwise(), ct, whole_box_voxels=whole_box_voxels)
+    predicted = predict(Voxelwise(), ct)
     assert predicted.shape == ct.shape
     assert predicted.dtype == torch.float32
     assert torch.allclose(predicted, torch.sigmoid(ct), atol=1e-6)
@@ -74,12 +73,6 @@ def test_large_windows_go_alone_on_a_cpu(monkeypatch, largest_vox, together):
     network, ct = Voxelwise(), box(8, 16, 40)
     assert torch.allclose(predict(network, ct), torch.sigmoid(ct), atol=1e-6)
     assert [len(x) for x in network.seen] == [together] * (4 // together)
-
-
-def test_whole_box_is_one_forward_of_divisible_shape():
-    network = Voxelwise()
-    predict(network, box(19, 37, 41), whole_box_voxels=20 * 40 * 44)
-    assert [tuple(x.shape[2:]) for x in network.seen] == [(20, 40, 44)]
 
 
 def test_gaussian_has_a_sigma_of_an_eighth_of_the_window_and_never_vanishes():

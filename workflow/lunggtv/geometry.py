@@ -5,8 +5,8 @@ voxel (0, 0, 0) in physical LPS coordinates ``(x, y, z)``; ``direction`` is the 
 columns are the physical directions of the x, y and z index axes, as ITK and DICOM have it.
 """
 
-from dataclasses import dataclass
-from itertools import permutations
+from dataclasses import asdict, dataclass
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,17 @@ class Grid:
     @property
     def voxel_ml(self) -> float:
         """Volume of one voxel in millilitres."""
-        return float(np.prod(self.spacing_mm)) / 1000.0
+        return voxel_volume_ml(self.spacing_mm)
+
+    @property
+    def corners(self) -> np.ndarray:
+        """Voxel indices (8, 3) of the corners, in z, y, x."""
+        return np.array(list(product(*((0, count - 1) for count in self.shape))))
+
+    def offset_mm(self, other: "Grid") -> float:
+        """How far apart the corners of this grid and of another of the same shape lie, at most."""
+        apart_mm = self.point_mm(self.corners) - other.point_mm(self.corners)
+        return float(np.linalg.norm(apart_mm, axis=1).max())
 
     def point_mm(self, index_zyx: Any) -> np.ndarray:
         """Physical LPS coordinates (x, y, z) of (fractional) voxel indices, shape (..., 3) in z, y, x."""
@@ -60,13 +70,8 @@ class Grid:
         return Grid(tuple(shape), self.spacing_mm, _triple(self.point_mm(start)), self.direction)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain types, for JSON and HDF5 attributes."""
-        return {
-            "shape": list(self.shape),
-            "spacing_mm": list(self.spacing_mm),
-            "origin_mm": list(self.origin_mm),
-            "direction": list(self.direction),
-        }
+        """Plain types, for JSON."""
+        return {name: list(values) for name, values in asdict(self).items()}
 
     @staticmethod
     def from_dict(content: dict[str, Any]) -> "Grid":
@@ -119,8 +124,8 @@ class Orientation:
         return tuple(slice(None, None, -1 if flip else 1) for flip in self.flips)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain types, for HDF5 attributes."""
-        return {"permutation": list(self.permutation), "flips": list(self.flips)}
+        """Plain types, for JSON."""
+        return {name: list(values) for name, values in asdict(self).items()}
 
     @staticmethod
     def from_dict(content: dict[str, Any]) -> "Orientation":
@@ -159,6 +164,11 @@ class Placement:
             Grid.from_dict(metadata["original"]),
             Orientation.from_dict(metadata["orientation"]),
         )
+
+
+def voxel_volume_ml(spacing_mm: Triple) -> float:
+    """Volume of a voxel in millilitres."""
+    return float(np.prod(spacing_mm)) / 1000.0
 
 
 def lps_orientation(grid: Grid) -> Orientation:

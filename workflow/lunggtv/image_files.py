@@ -10,6 +10,7 @@ from lunggtv.files import whole_file
 from lunggtv.geometry import Grid
 from lunggtv.image_headers import BadHeader, Storage, is_plain_name, read_storage
 from lunggtv.image_streams import BrokenStream, read_voxels
+from lunggtv.wording import by
 
 
 def grid_of(image: sitk.Image) -> Grid:
@@ -75,9 +76,8 @@ def _stored_grid(path: Path) -> Grid:
         ) from error
     size, axes = reader.GetSize(), reader.GetDimension()
     if axes < 3 or any(side != 1 for side in size[3:]) or reader.GetNumberOfComponents() != 1:
-        shape = " x ".join(map(str, size))
         kind = sitk.GetPixelIDValueAsString(reader.GetPixelID())
-        raise BadHeader(f"is not one three-dimensional grey image ({shape} voxels, {kind})")
+        raise BadHeader(f"is not one three-dimensional grey image ({by(size)} voxels, {kind})")
     matrix = np.reshape(reader.GetDirection(), (axes, axes))[:3, :3]
     try:
         return Grid(

@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from lunggtv.boxes import box_at, box_of
 from lunggtv.geometry import Grid, Shape
 
 # Offsets below a millionth of a voxel are rounding of origins and spacings, not geometry.
@@ -63,14 +64,14 @@ def resample_mask(mask: np.ndarray, source: Grid, target: Grid) -> np.ndarray:
     """A mask (uint8, 0 and 1) on another grid: where its interpolation is at least 0.5."""
     axes = _places(mask, source, target)
     resampled = np.zeros(target.shape, dtype=np.uint8)
-    touched = []
-    for axis, (centres, ratio) in enumerate(axes):
-        hit = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-        if hit.size == 0:
-            return resampled
-        # Only the part that the mask can reach is computed; a GTV fills a hundredth of its box.
-        low, high = np.searchsorted(centres, (hit[0] - ratio - 1.0, hit[-1] + ratio + 1.0))
-        touched.append(slice(low, high))
+    box = box_of(mask)
+    if box is None:
+        return resampled
+    # Only the part that the mask can reach is computed; a GTV fills a hundredth of its box.
+    touched = [
+        slice(*np.searchsorted(centres, (side.start - ratio - 1.0, side.stop - 1 + ratio + 1.0)))
+        for side, (centres, ratio) in zip(box, axes, strict=True)
+    ]
     if all(part.stop > part.start for part in touched):
         part_axes = [(centres[part], ratio) for (centres, ratio), part in zip(axes, touched, strict=True)]
         resampled[tuple(touched)] = _interpolate(mask, part_axes) >= MASK_LEVEL
@@ -88,7 +89,7 @@ def paste_box(array: np.ndarray, start: Shape, full_shape: Shape, fill: float) -
     if min(start) < 0 or any(s + n > f for s, n, f in zip(start, array.shape, full_shape, strict=True)):
         raise ValueError(f"box {start} + {array.shape} leaves the volume of {full_shape} voxels")
     full = np.full(full_shape, fill, dtype=array.dtype)
-    full[tuple(slice(s, s + n) for s, n in zip(start, array.shape, strict=True))] = array
+    full[box_at(start, array.shape)] = array
     return full
 
 

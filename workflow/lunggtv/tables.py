@@ -18,9 +18,14 @@ def write_tsv(path: str | Path, columns: Sequence[str], rows: Sequence[Sequence[
 
 
 def read_tsv(path: str | Path) -> list[dict[str, str]]:
-    """Read a table written by ``write_tsv`` as one dict of texts a row."""
+    """Read a table written by ``write_tsv`` as one dict of texts a row.
+
+    Raises ValueError if a row has more or fewer cells than there are columns, or a column stands twice.
+    """
     header, *lines = Path(path).read_text(encoding="utf-8").splitlines()
     columns = header.split("\t")
+    if twice := [column for column in columns if columns.count(column) > 1]:
+        raise ValueError(f"column {twice[0]} stands twice")
     return [dict(zip(columns, line.split("\t"), strict=True)) for line in lines]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lunggtv.border_walks import NEIGHBOUR, walks
 from lunggtv.files import whole_file
 from lunggtv.geometry import Grid
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
@@ -15,7 +16,6 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RLELossless, RTS
 
 from lungphantom.body import Phantom
 from lungphantom.plan import PhantomPlan
-from lungphantom.slice_outlines import outlines
 
 _DATE, _TIME = "20190901", "120000"
 _COLOURS = ((255, 0, 0), (0, 128, 255), (0, 200, 0), (255, 200, 0))
@@ -158,6 +158,23 @@ def _contours(mask: np.ndarray, grid: Grid, style: SeriesStyle) -> list[Dataset]
                 )
             )
     return items
+
+
+def outlines(mask: np.ndarray) -> list[np.ndarray]:
+    """Outlines of a 2-D mask as arrays (points, 2) of fractional (row, column), not closed by repetition.
+
+    They run through the middles of the pixel edges that part inside from outside (marching squares at one
+    half), so corners are cut and every pixel centre keeps at least 0.35 pixel distance. Holes are outlines of
+    their own, to be taken away by the even-odd rule.
+    """
+    found = []
+    for loop in walks(np.pad(mask.astype(bool), 1)):
+        sides = np.asarray(loop)
+        courses = sides[:, 2]
+        straight = (courses == np.roll(courses, 1)) & (courses == np.roll(courses, -1))
+        middles = sides[:, :2] - 1.0 + np.asarray(NEIGHBOUR)[courses] / 2.0
+        found.append(middles[~straight])
+    return found
 
 
 def _referenced_frame(frame: str, grid: Grid, style: SeriesStyle) -> Dataset:

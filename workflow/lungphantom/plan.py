@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from lunggtv.errors import ConfigError
@@ -148,13 +148,6 @@ def planned_files(plan: PhantomPlan, root: str) -> list[str]:
 def folder_of(plan: PhantomPlan) -> str:
     """The patient's folder below the cohort's root."""
     return f"{'labelled' if plan.labelled else 'unlabelled'}/{plan.patient}"
-
-
-def with_spacing(plan: PhantomPlan, spacing_mm: tuple[float, float, float]) -> PhantomPlan:
-    """The same patient on a grid of another spacing that covers the same space to within a voxel."""
-    extents_mm = [n * step for n, step in zip(plan.shape, plan.spacing_mm, strict=True)]
-    shape = tuple(max(1, round(mm / step)) for mm, step in zip(extents_mm, spacing_mm, strict=True))
-    return replace(plan, shape=shape, spacing_mm=tuple(spacing_mm))
 
 
 def _file_names(plan: PhantomPlan) -> Iterator[str]:

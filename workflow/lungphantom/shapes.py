@@ -81,11 +81,11 @@ def common(*distances: np.ndarray, blend_mm: float = 0.0) -> np.ndarray:
     return total
 
 
-def turn(rng: np.random.Generator, degrees: float = 180.0) -> np.ndarray:
-    """A random rotation matrix about a random axis by at most ``degrees`` (Rodrigues' formula)."""
+def turn(rng: np.random.Generator) -> np.ndarray:
+    """A random rotation matrix about a random axis (Rodrigues' formula)."""
     axis = rng.standard_normal(3)
     axis /= np.linalg.norm(axis)
-    angle = np.deg2rad(rng.uniform(-degrees, degrees))
+    angle = np.deg2rad(rng.uniform(-180.0, 180.0))
     cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
     return np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * cross @ cross
 

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lunggtv.boxes import box_at
 from lunggtv.cache.lung_box import Crop
 from lunggtv.geometry import Grid
+from lunggtv.masks import dice
 from lunggtv.resampling import resample_mask
 
 
@@ -28,11 +30,9 @@ def measure_losses(
         crop: the box.
         cached: the label in the cache, uint8 on ``cached_grid``.
     """
-    inside = label[tuple(slice(a, a + n) for a, n in zip(crop.start, crop.shape, strict=True))]
+    inside = label[box_at(crop.start, crop.shape)]
     total_vox = int(np.count_nonzero(label))
     inside_vox = int(np.count_nonzero(inside))
     restored = resample_mask(cached, cached_grid, grid.cropped(crop.start, crop.shape))
-    both_vox = int(np.count_nonzero(inside & restored))
-    sizes_vox = inside_vox + int(np.count_nonzero(restored))
-    dice = 2.0 * both_vox / sizes_vox if inside_vox else None
-    return Losses(total_vox * grid.voxel_ml, (total_vox - inside_vox) * grid.voxel_ml, dice)
+    round_trip = dice(inside, restored) if inside_vox else None
+    return Losses(total_vox * grid.voxel_ml, (total_vox - inside_vox) * grid.voxel_ml, round_trip)

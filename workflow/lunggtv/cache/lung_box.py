@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lunggtv.boxes import box_of
 from lunggtv.cache.cache_settings import Margins
 from lunggtv.cache.lungs import Lungs
 from lunggtv.geometry import Shape, Triple
@@ -93,13 +94,10 @@ def body_box(body: np.ndarray, factors: tuple[int, int, int], shape: Shape) -> t
 
 def _extent(mask: np.ndarray, factors: tuple[int, int, int]) -> Ranges | None:
     """First and past-the-last voxel of the CT along each axis; ``None`` for an empty mask."""
-    ranges = []
-    for axis, factor in enumerate(factors):
-        hit = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-        if hit.size == 0:
-            return None
-        ranges.append((int(hit[0]) * factor, (int(hit[-1]) + 1) * factor))
-    return (ranges[0], ranges[1], ranges[2])
+    box = box_of(mask)
+    if box is None:
+        return None
+    return tuple((side.start * factor, side.stop * factor) for side, factor in zip(box, factors, strict=True))
 
 
 def _extents_mm(ranges: Ranges, spacing_mm: Triple) -> Triple:

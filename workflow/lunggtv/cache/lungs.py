@@ -18,9 +18,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lunggtv.boxes import box_of, size_of
 from lunggtv.cache.morphology import dilate_in_plane, dilate_within, erode_in_plane
-from lunggtv.geometry import Triple
-from lunggtv.masks import box_of, label_in_slices, label_parts, part_boxes
+from lunggtv.geometry import Triple, voxel_volume_ml
+from lunggtv.mask_parts import label_in_slices, label_parts, part_boxes
 
 TISSUE_HU = -500.0
 LUNG_BELOW_HU = -320.0
@@ -66,7 +67,7 @@ class Lungs:
     def sides_ml(self) -> tuple[float, float]:
         """Volume right and left of the midline, in ml."""
         split = round(self.midline_vox + 0.5)
-        voxel_ml = float(np.prod(self.spacing_mm)) / 1000.0
+        voxel_ml = voxel_volume_ml(self.spacing_mm)
         right, left = self.mask[:, :, :split], self.mask[:, :, split:]
         return float(right.sum()) * voxel_ml, float(left.sum()) * voxel_ml
 
@@ -80,8 +81,8 @@ def find_lungs(hu: np.ndarray, spacing_mm: Triple) -> Lungs:
     """
     body = _find_body(hu, spacing_mm)
     mask = np.zeros_like(body)
-    if body.any():
-        place = box_of(body)
+    place = box_of(body)
+    if place is not None:
         mask[place] = _lungs_of_body(hu[place], body[place], spacing_mm)
     return Lungs(mask, body, spacing_mm, _midline(body, mask))
 
@@ -146,7 +147,7 @@ def _choose_seeds(eroded: np.ndarray, hu: np.ndarray, midline_vox: float, spacin
     if count == 0:
         return eroded
     sizes_vox = np.bincount(labels.ravel())[1:]
-    volumes_ml = sizes_vox * (float(np.prod(spacing_mm)) / 1000.0)
+    volumes_ml = sizes_vox * voxel_volume_ml(spacing_mm)
     means_hu = np.bincount(labels.ravel(), hu.ravel())[1:] / sizes_vox
     places = part_boxes(labels)
     lungs = []
@@ -164,7 +165,7 @@ def _choose_seeds(eroded: np.ndarray, hu: np.ndarray, midline_vox: float, spacin
 
 
 def _has_lung_size(place: tuple[slice, ...], spacing_mm: Triple) -> bool:
-    extents_mm = [(part.stop - part.start) * step for part, step in zip(place, spacing_mm, strict=True)]
+    extents_mm = [count * step for count, step in zip(size_of(place), spacing_mm, strict=True)]
     flat = extents_mm[1] < FLAT_MM and extents_mm[2] > 4.0 * FLAT_MM
     return not flat and all(mm <= most for mm, most in zip(extents_mm, LARGEST_SEED_MM, strict=True))
 
@@ -197,9 +198,8 @@ def _regrow(seeds: np.ndarray, dark: np.ndarray, spacing_mm: Triple) -> np.ndarr
     """Lungs from their seeds: how high and how low they reach, then all that hangs together between."""
     steps = max(1, round(REGROWTH_MM / max(spacing_mm)))
     near = dilate_within(seeds, dark, steps)
-    slices = np.flatnonzero(near.any(axis=(1, 2)))
     window = np.zeros_like(dark)
-    levels = slice(slices[0], slices[-1] + 1)
+    levels = box_of(near)[0]
     window[levels] = dark[levels]
     labels, _ = label_parts(window)
     return np.isin(labels, np.unique(labels[seeds]))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lunggtv.boxes import box_at, joint_box
 from lunggtv.cache.crop_picture import Scene, draw_crop
 from lunggtv.cache.crop_record import heading_of, remarks_of
 from lunggtv.cache.shrinking import shrink_factors, shrunken_grid
@@ -35,7 +36,7 @@ def picture_crop(*, volume: str | Path, cache: str | Path, record: str | Path, p
         _lungs(cached, crop, shrunken_grid(scan.grid, factors), factors),
         factors,
         scan.label,
-        _frame((crop["body_start"], crop["body_shape"]), (crop["box_start"], crop["box_shape"])),
+        joint_box(*(box_at(crop[f"{name}_start"], crop[f"{name}_shape"]) for name in ("body", "box"))),
     )
     with whole_file(picture) as partial:
         draw_crop(scene, heading_of(crop), remarks_of(crop)).save(partial)
@@ -44,16 +45,8 @@ def picture_crop(*, volume: str | Path, cache: str | Path, record: str | Path, p
 def _lungs(cached: Volume, crop: dict, small: Grid, factors: tuple[int, int, int]) -> np.ndarray:
     """The cached lungs on the shrunken grid of the whole scan; nothing outside the box."""
     start = np.array(crop["box_start"])
-    low = -(-start // factors)
-    high = np.minimum((start + crop["box_shape"]) // factors, small.shape)
+    low = start // factors
+    high = np.minimum(-(-(start + crop["box_shape"]) // factors), small.shape)
     begin, size = tuple(map(int, low)), tuple(map(int, high - low))
     part = resample_mask(cached.lungs, cached.grid, small.cropped(begin, size))
     return paste_box(part, begin, small.shape, 0)
-
-
-def _frame(*boxes: tuple[tuple[int, ...], tuple[int, ...]]) -> tuple[slice, slice, slice]:
-    """The smallest box that holds all of several boxes (start, shape)."""
-    start = np.min([low for low, _ in boxes], axis=0)
-    stop = np.max([np.add(low, size) for low, size in boxes], axis=0)
-    z, y, x = (slice(int(low), int(high)) for low, high in zip(start, stop, strict=True))
-    return (z, y, x)

@@ -139,7 +139,6 @@ def read_pinned(path: str) -> dict[str, int]:
     """
     try:
         rows = [(row["patient"], _fold(row["fold"])) for row in read_tsv(path)]
-        _check_columns(path)
     except (OSError, KeyError, ValueError) as error:
         raise CohortError(
             f"folds.pinned: {path} must be a tab-separated table with the columns patient and fold ({error})."
@@ -157,13 +156,6 @@ def _fold(text: str) -> int:
     if not text.isdecimal():
         raise ValueError(f"{text!r} is no fold")
     return int(text)
-
-
-def _check_columns(path: str) -> None:
-    """Raise ValueError if a column stands twice: the first would be lost."""
-    columns = Path(path).read_text(encoding="utf-8").splitlines()[0].split("\t")
-    if twice := [column for column, count in Counter(columns).items() if count > 1]:
-        raise ValueError(f"column {twice[0]} stands twice")
 
 
 def _planned_patient(plan: PhantomPlan) -> PatientFiles:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from lunggtv.cohort.patterns import PLACE
 from lunggtv.image_headers import suffix_of
+from lunggtv.wording import few
 
-NAMES_SHOWN = 5
 # Files that are certainly no DICOM: with nothing else in a folder, its image is misnamed.
 NOT_DICOM = (".txt", ".csv", ".json", ".xml", ".pdf", ".png", ".jpg", ".zip", ".md", ".yaml", ".raw", ".zraw")
 
@@ -25,7 +25,7 @@ def twice(patient: str, places: list[str]) -> str:
 def several(key: str, paths: Iterable[str]) -> str:
     """Several files where one was expected; ``key`` is the setting."""
     names = sorted(os.path.basename(path) for path in paths)
-    return f"several files fit {key}: {_listed(names)}. Make the pattern fit one, or remove the others."
+    return f"several files fit {key}: {few(names)}. Make the pattern fit one, or remove the others."
 
 
 def misnamed(files: list[str], folder: str, wanted: str) -> str | None:
@@ -35,7 +35,7 @@ def misnamed(files: list[str], folder: str, wanted: str) -> str | None:
     if all(suffix_of(file) or file.lower().endswith(NOT_DICOM) for file in files):
         names = [os.path.relpath(file, folder) for file in files]
         return (
-            f"{wanted} is not there, and no DICOM files either; there are {_listed(names)}. Rename the "
+            f"{wanted} is not there, and no DICOM files either; there are {few(names)}. Rename the "
             "image, or change data.image."
         )
     return None
@@ -44,14 +44,9 @@ def misnamed(files: list[str], folder: str, wanted: str) -> str | None:
 def loose(names: list[str]) -> str:
     """Scans that lie in no folder of a patient."""
     return (
-        f"{_listed(names)} lies beside the patients' folders and is in none of them. Put it into its patient's "
+        f"{few(names)} lies beside the patients' folders and is in none of them. Put it into its patient's "
         "folder, take it away, or name it under data.exclude."
     )
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-    return ", ".join(names[:NAMES_SHOWN]) + more
 
 
 def nobody(root: str | Path, labelled: bool, image_pattern: str, what: str) -> str:

@@ -7,7 +7,7 @@ own. No lung mask is needed: what surrounds the label is either air-filled lung 
 import numpy as np
 from scipy import ndimage
 
-from lunggtv.evaluate.mask_boxes import mask_box, widened
+from lunggtv.boxes import box_of, widened
 from lunggtv.geometry import Triple
 
 SOLID_HU = -300  # halfway between lung (about -800) and soft tissue, on the side of the tissue
@@ -29,7 +29,7 @@ def contact_share(ct: np.ndarray, label: np.ndarray, spacing_mm: Triple) -> floa
     Args:
         ct: int16 HU (z, y, x). label: uint8 (z, y, x). spacing_mm: z, y, x.
     """
-    box = mask_box(label)
+    box = box_of(label)
     if box is None:
         return None
     margin = tuple(int(np.ceil(SURROUNDING_MM / step)) for step in spacing_mm)

@@ -13,6 +13,7 @@ from matplotlib.ticker import NullLocator
 
 from lunggtv.evaluate.outcomes import is_failure
 from lunggtv.evaluate.summary import HUMAN_DICE
+from lunggtv.failed_dice import FAILED_DICE
 
 Record = Mapping[str, Any]
 
@@ -106,8 +107,8 @@ def draw_distributions(records: Sequence[Record]) -> Figure:
         _grid(axes)
     figure.supxlabel(
         f"{len(records)} patients; box: quartiles and median, whiskers: 5 to 95 %; x: failure (missed, false "
-        "alarm, Dice below 0.5)\nno draft: distance = image diagonal; axes in mm are logarithmic above 10 mm, in % "
-        "beyond 100 %",
+        f"alarm, Dice below {FAILED_DICE:g})\nno draft: distance = image diagonal; axes in mm are logarithmic above "
+        "10 mm, in % beyond 100 %",
         fontsize=9,
     )
     return figure

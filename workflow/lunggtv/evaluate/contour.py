@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lunggtv.evaluate.mask_boxes import mask_box, widened
+from lunggtv.boxes import box_of, widened
 from lunggtv.geometry import Triple
 
 # In-plane reach of the one-pixel tolerance: the pixel itself and its eight neighbours.
@@ -38,7 +38,7 @@ def contour_pixels(mask: np.ndarray) -> np.ndarray:
 
 def added_path(label: np.ndarray, prediction: np.ndarray) -> AddedPath:
     """Compare the contours of two masks (z, y, x) slice by slice; an empty label has no contour."""
-    box = mask_box(label)
+    box = box_of(label)
     if box is None:
         return AddedPath(0, 0, 0)
     # A prediction's pixel farther than the tolerance from the label's box follows no contour pixel; one

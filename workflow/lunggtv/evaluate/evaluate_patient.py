@@ -13,6 +13,7 @@ from lunggtv.files import write_json
 from lunggtv.geometry import Grid, Orientation, lps_orientation
 from lunggtv.image_files import read_image
 from lunggtv.volume import Volume, read_volume
+from lunggtv.wording import by
 
 # Two grids are one if no corner lies farther apart: NIfTI stores positions as float32, and some tools as
 # rounded quaternions; a tenth of a millimetre is a tenth of the smallest voxel.
@@ -93,21 +94,16 @@ def _read_mask(path: str | Path) -> tuple[np.ndarray, Grid]:
 def _check_grid(path: str | Path, grid: Grid, expected: Grid, owner: str) -> None:
     if grid.shape != expected.shape:
         raise UnusableMask(
-            f"{path}: has {_sides(grid.shape)} voxels (z, y, x), {owner} has {_sides(expected.shape)}. "
+            f"{path}: has {by(grid.shape)} voxels (z, y, x), {owner} has {by(expected.shape)}. "
             "Write the mask on the original grid of the CT."
         )
-    corners = np.array(np.meshgrid(*((0, size - 1) for size in grid.shape))).reshape(3, -1).T
-    offset_mm = np.linalg.norm(grid.point_mm(corners) - expected.point_mm(corners), axis=1).max()
+    offset_mm = grid.offset_mm(expected)
     if offset_mm > GRID_TOLERANCE_MM:
         raise UnusableMask(
             f"{path}: lies up to {offset_mm:.2f} mm away from {owner} (spacing {grid.spacing_mm} mm against "
             f"{expected.spacing_mm} mm, origin {grid.origin_mm} against {expected.origin_mm}). "
             "Write the mask on the original grid of the CT."
         )
-
-
-def _sides(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
 
 
 def _label_digest(volume: Volume) -> str | None:

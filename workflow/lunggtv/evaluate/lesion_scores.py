@@ -1,6 +1,6 @@
 """Lesions: connected components of the label, found or missed; components of the prediction, true or false.
 
-Voxels that touch by a face, an edge or a corner belong together (26 neighbours). The rules:
+Voxels that touch by a face, an edge or a corner belong together. The rules:
 
 * a lesion of the label is **found** if the prediction covers at least a given share of its volume;
 * a component of the prediction is **false** if it shares no voxel with the label;
@@ -12,11 +12,10 @@ Voxels that touch by a face, an edge or a corner belong together (26 neighbours)
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
-from lunggtv.geometry import Triple
-
-NEIGHBOURS_26 = np.ones((3, 3, 3), dtype=bool)
+from lunggtv.geometry import Triple, voxel_volume_ml
+from lunggtv.mask_parts import label_parts
+from lunggtv.masks import dice_of_counts
 
 
 @dataclass(frozen=True)
@@ -46,25 +45,25 @@ def match_lesions(
     label: np.ndarray, prediction: np.ndarray, spacing_mm: Triple, overlap: float
 ) -> LesionMatch:
     """Match the components of two masks (z, y, x); ``overlap`` is the share that makes a lesion found."""
-    lesions, lesion_count = ndimage.label(label, structure=NEIGHBOURS_26)
-    parts, part_count = ndimage.label(prediction, structure=NEIGHBOURS_26)
+    lesions, lesion_count = label_parts(label, corners=True)
+    parts, part_count = label_parts(prediction, corners=True)
     lesion_voxels = np.bincount(lesions[label > 0], minlength=lesion_count + 1)
     part_voxels = np.bincount(parts[prediction > 0], minlength=part_count + 1)
     both = (label & prediction) > 0
     common = np.zeros((lesion_count + 1, part_count + 1), dtype=np.int64)
     np.add.at(common, (lesions[both], parts[both]), 1)
-    voxel_ml = float(np.prod(spacing_mm)) / 1000.0
+    voxel_ml = voxel_volume_ml(spacing_mm)
     matched = []
     for number in range(1, lesion_count + 1):
         touching = common[number] > 0
         covered = common[number].sum() / lesion_voxels[number]
         drawn = part_voxels[touching].sum()
-        dice = 2.0 * common[number].sum() / (lesion_voxels[number] + drawn)
+        dice = dice_of_counts(common[number].sum(), lesion_voxels[number], drawn)
         matched.append(
             Lesion(
                 float(lesion_voxels[number] * voxel_ml),
                 float(covered),
-                float(dice),
+                dice,
                 bool(covered >= overlap),
             )
         )

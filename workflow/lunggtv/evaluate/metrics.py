@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lunggtv.boxes import box_of
 from lunggtv.geometry import Triple
+from lunggtv.masks import dice_of_counts
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Overlap:
     @property
     def dice(self) -> float:
         """2 both / (label + prediction); 1 if both masks are empty."""
-        return _share(2 * self.both, self.label + self.prediction, 1.0)
+        return dice_of_counts(self.both, self.label, self.prediction)
 
     @property
     def jaccard(self) -> float:
@@ -68,9 +70,8 @@ def end_errors_slices(label: np.ndarray, prediction: np.ndarray) -> tuple[int, i
 
     z grows towards the head. Neither mask is empty.
     """
-    label_z = np.flatnonzero(label.any(axis=(1, 2)))
-    prediction_z = np.flatnonzero(prediction.any(axis=(1, 2)))
-    return int(prediction_z[-1] - label_z[-1]), int(label_z[0] - prediction_z[0])
+    label_z, prediction_z = box_of(label)[0], box_of(prediction)[0]
+    return prediction_z.stop - label_z.stop, label_z.start - prediction_z.start
 
 
 def diagonal_mm(shape: tuple[int, ...], spacing_mm: Triple) -> float:

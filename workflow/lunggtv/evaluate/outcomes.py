@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from lunggtv.masks import FAILED_DICE
+from lunggtv.failed_dice import FAILED_DICE
 
 Outcome = Literal["scored", "missed", "false_alarm", "both_empty"]
 
@@ -24,7 +24,7 @@ def outcome_of(label_voxels: int, prediction_voxels: int) -> Outcome:
 
 
 def is_failure(outcome: str, dice: float) -> bool:
-    """Missed, a false alarm, or a Dice below 0.5."""
+    """Missed, a false alarm, or a Dice below ``FAILED_DICE``."""
     return outcome in ("missed", "false_alarm") or dice < FAILED_DICE
 
 

@@ -13,12 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
-from scipy import ndimage
 
-from lunggtv.evaluate.lesion_scores import NEIGHBOURS_26
-from lunggtv.evaluate.mask_boxes import mask_box
+from lunggtv.boxes import box_of, size_of
 from lunggtv.figures import LABEL_COLOUR, PREDICTION_COLOUR
-from lunggtv.geometry import Triple
+from lunggtv.geometry import Triple, voxel_volume_ml
+from lunggtv.mask_parts import label_parts
 
 # Window centre and width in HU, the usual presets.
 LUNG_WINDOW = (-600, 1500)
@@ -128,7 +127,7 @@ def _rows(label: np.ndarray, prediction: np.ndarray, spacing_mm: Triple) -> list
 
 def _part_rows(draft: np.ndarray, spacing_mm: Triple) -> list[Row]:
     """The largest parts of a draft, each at its largest slice; the scan's middle if nothing is drawn."""
-    parts, count = ndimage.label(draft, NEIGHBOURS_26)
+    parts, count = label_parts(draft, corners=True)
     if not count:
         return [("Nothing is drawn; the middle of the scan", tuple(n // 2 for n in draft.shape))]
     volumes_vox = np.bincount(parts.reshape(-1))[1:]
@@ -136,7 +135,7 @@ def _part_rows(draft: np.ndarray, spacing_mm: Triple) -> list[Row]:
     for place, index in enumerate(np.argsort(-volumes_vox, kind="stable")[:MOST_PARTS], start=1):
         part = parts == index + 1
         z = int(part.sum(axis=(1, 2)).argmax())
-        volume_ml = volumes_vox[index] * np.prod(spacing_mm) / 1000.0
+        volume_ml = volumes_vox[index] * voxel_volume_ml(spacing_mm)
         heading = (
             f"Part {place} of {count}, {volume_ml:.1f} ml: slice {z + 1} of {len(draft)} from the feet up"
         )
@@ -154,10 +153,10 @@ def _middle(mask: np.ndarray) -> tuple[int, int]:
 
 def _view_mm(label: np.ndarray, prediction: np.ndarray, spacing_mm: Triple) -> float:
     """Side of the square shown in every panel: the masks and their surroundings, within limits."""
-    box = mask_box(label | prediction)
+    box = box_of(label | prediction)
     if box is None:
         return VIEW_RANGE_MM[1]
-    extent_mm = max((side.stop - side.start) * step for side, step in zip(box, spacing_mm, strict=True))
+    extent_mm = max(np.multiply(size_of(box), spacing_mm))
     return float(np.clip(extent_mm + 2 * SURROUNDING_MM, *VIEW_RANGE_MM))
 
 

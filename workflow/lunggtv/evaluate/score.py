@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from lunggtv.boxes import box_at, box_of, joint_box
 from lunggtv.evaluate import metrics
 from lunggtv.evaluate.contour import added_path, contour_pixels, pixel_mm
 from lunggtv.evaluate.evaluate_settings import EvaluateSettings
 from lunggtv.evaluate.lesion_scores import match_lesions
-from lunggtv.evaluate.mask_boxes import Box, mask_box, union_box
 from lunggtv.evaluate.outcomes import empty_distance_mm, outcome_of
 from lunggtv.evaluate.surface import (
     SurfaceDistances,
@@ -19,7 +19,7 @@ from lunggtv.evaluate.surface import (
     surface_distances,
     surface_of,
 )
-from lunggtv.geometry import Triple
+from lunggtv.geometry import Triple, voxel_volume_ml
 
 
 def score_masks(
@@ -42,13 +42,14 @@ def score_masks(
         if mask.dtype != np.uint8 or mask.ndim != 3 or mask.shape != label.shape:
             raise ValueError(f"{name} is {mask.dtype} {mask.shape}; needed is uint8 {label.shape}, z y x")
     diagonal_mm = metrics.diagonal_mm(label.shape, spacing_mm)
-    label_box, prediction_box = mask_box(label), mask_box(prediction)
-    box = _joint_box(label_box, prediction_box)
+    # Every metric is computed around the masks, never on the whole volume; of empty ones a voxel is left.
+    drawn = [box for box in (box_of(label), box_of(prediction)) if box is not None]
+    box = joint_box(*drawn) if drawn else box_at((0, 0, 0), (1, 1, 1))
     label, prediction = label[box], prediction[box]
     overlap = metrics.overlap_of(label, prediction)
     outcome = outcome_of(overlap.label, overlap.prediction)
     record = {"outcome": outcome, "diagonal_mm": diagonal_mm}
-    record |= _overlap_record(overlap, float(np.prod(spacing_mm)) / 1000.0)
+    record |= _overlap_record(overlap, voxel_volume_ml(spacing_mm))
     record |= _contour_record(label, prediction, spacing_mm)
     record |= _lesion_record(label, prediction, spacing_mm, settings)
     if outcome == "scored":
@@ -62,14 +63,6 @@ def score_masks(
 def tolerance_key(tolerance_mm: float) -> str:
     """Name of the surface Dice at a tolerance: ``surface_dice_2mm``, ``surface_dice_2.5mm``."""
     return f"surface_dice_{tolerance_mm:g}mm"
-
-
-def _joint_box(label_box: Box | None, prediction_box: Box | None) -> Box:
-    if label_box is None and prediction_box is None:
-        return (slice(0, 1), slice(0, 1), slice(0, 1))
-    if label_box is None or prediction_box is None:
-        return label_box or prediction_box
-    return union_box(label_box, prediction_box)
 
 
 def _overlap_record(overlap: metrics.Overlap, voxel_ml: float) -> dict[str, Any]:

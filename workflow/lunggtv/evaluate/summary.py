@@ -70,7 +70,7 @@ def summarise_review(records: Sequence[Record], drafts: Sequence[Record]) -> dic
 
 
 def failures(records: Sequence[Record]) -> list[str]:
-    """Patients whose draft is missed, a false alarm or below a Dice of 0.5; worst first."""
+    """Patients whose draft is missed, a false alarm or below ``FAILED_DICE``; worst first."""
     failed = [r for r in records if is_failure(r["outcome"], r["dice"])]
     return [r["patient"] for r in sorted(failed, key=lambda r: r["dice"])]
 

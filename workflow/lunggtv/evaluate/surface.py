@@ -29,10 +29,6 @@ class Surface:
     corners: np.ndarray
     areas_mm2: np.ndarray
 
-    def moved(self, start: tuple[int, int, int]) -> "Surface":
-        """The same surface in an array in which this one's array begins at voxel ``start``."""
-        return Surface(self.corners + np.asarray(start), self.areas_mm2)
-
 
 @dataclass(frozen=True)
 class SurfaceDistances:

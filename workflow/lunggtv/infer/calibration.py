@@ -7,9 +7,10 @@ grid.
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import ndimage
 
-from lunggtv.infer.draft_lesions import TOUCHING
+from lunggtv.infer.draft_lesions import is_large
+from lunggtv.mask_parts import label_parts
+from lunggtv.masks import dice_of_counts
 
 THRESHOLDS = tuple(step / 20 for step in range(1, 20))
 USUAL_THRESHOLD = 0.5
@@ -28,23 +29,20 @@ def dice_curve(probability: np.ndarray, label: np.ndarray) -> np.ndarray:
     reached = np.searchsorted(np.asarray(THRESHOLDS, dtype=np.float32), probability, side="right")
     drawn = _from_above(reached.reshape(-1))
     overlap = _from_above(reached[label > 0])
-    total = drawn + np.count_nonzero(label)
-    return np.where(total > 0, 2 * overlap / np.maximum(total, 1), 1.0)
+    labelled = np.count_nonzero(label)
+    return np.asarray([dice_of_counts(*pair, labelled) for pair in zip(overlap, drawn, strict=True)])
 
 
 def lesion_curve(
     drawn: np.ndarray, label: np.ndarray, voxel_ml: float, sizes_ml: Sequence[float] = SMALLEST_LESIONS_ML
 ) -> np.ndarray:
     """Dice of a mask after dropping connected parts below each of ``sizes_ml``."""
-    parts, count = ndimage.label(drawn, TOUCHING)
+    parts, count = label_parts(drawn, corners=True)
     volumes = np.bincount(parts.reshape(-1), minlength=count + 1)[1:]
     overlaps = np.bincount(parts[label > 0], minlength=count + 1)[1:]
-    curve = []
-    for smallest_ml in sizes_ml:
-        keep = volumes * voxel_ml >= smallest_ml * (1 - 1e-9)
-        total = int(volumes[keep].sum()) + np.count_nonzero(label)
-        curve.append(2 * int(overlaps[keep].sum()) / total if total else 1.0)
-    return np.asarray(curve)
+    kept = [is_large(volumes, voxel_ml, smallest_ml) for smallest_ml in sizes_ml]
+    labelled = np.count_nonzero(label)
+    return np.asarray([dice_of_counts(overlaps[k].sum(), volumes[k].sum(), labelled) for k in kept])
 
 
 def choose_threshold(curves: np.ndarray) -> float:

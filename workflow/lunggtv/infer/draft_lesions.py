@@ -4,13 +4,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from lunggtv.geometry import Grid
+from lunggtv.mask_parts import label_parts, part_boxes
 
-# Voxels that share a face, an edge or a corner are one lesion: with 5 mm slices an oblique tumour
-# often goes on diagonally.
-TOUCHING = np.ones((3, 3, 3), dtype=bool)
 ROUNDING = 6  # decimals kept in mm and ml
 
 
@@ -32,27 +29,29 @@ class Lesion:
 
 def drop_small(mask: np.ndarray, voxel_ml: float, smallest_lesion_ml: float) -> np.ndarray:
     """The mask (uint8) without connected parts below ``smallest_lesion_ml``; never only the largest part."""
-    parts, count = ndimage.label(mask, TOUCHING)
-    if not count:
-        return np.zeros_like(mask, dtype=np.uint8)
-    volumes_ml = np.bincount(parts.reshape(-1), minlength=count + 1) * voxel_ml
-    # A part of exactly that size stays; the factor forgives rounding of spacing products.
-    keep = volumes_ml >= smallest_lesion_ml * (1 - 1e-9)
+    parts, _ = label_parts(mask, corners=True)
+    keep = is_large(np.bincount(parts.reshape(-1)), voxel_ml, smallest_lesion_ml)
     keep[0] = False
     return keep[parts].astype(np.uint8)
+
+
+def is_large(volumes_vox: np.ndarray, voxel_ml: float, smallest_lesion_ml: float) -> np.ndarray:
+    """Whether parts of these volumes are kept (bool)."""
+    # A part of exactly that size stays; the factor forgives rounding of spacing products.
+    return volumes_vox * voxel_ml >= smallest_lesion_ml * (1 - 1e-9)
 
 
 def find_lesions(mask: np.ndarray, grid: Grid) -> list[Lesion]:
     """All lesions, the largest first (equal ones in voxel order); empty for an empty mask.
 
     Args:
-        mask: (z, y, x), non-zero is inside.
+        mask: (z, y, x), 0 and 1.
         grid: the mask's grid.
     """
-    parts, count = ndimage.label(mask, TOUCHING)
-    volumes_vox = np.bincount(parts.reshape(-1), minlength=count + 1)
+    parts, _ = label_parts(mask, corners=True)
+    volumes_vox = np.bincount(parts.reshape(-1))
     lesions = []
-    for number, box in enumerate(ndimage.find_objects(parts), start=1):
+    for number, box in enumerate(part_boxes(parts), start=1):
         inside = np.argwhere(parts[box] == number) + [part.start for part in box]
         centres_mm = grid.point_mm(inside)
         size_mm = np.ptp(centres_mm, axis=0) + _voxel_extent_mm(grid)

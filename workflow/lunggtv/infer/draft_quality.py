@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from lunggtv.masks import FAILED_DICE
+from lunggtv.failed_dice import FAILED_DICE
 from lunggtv.statistics import auroc, drawn_patients, interval
 
 FEWEST_OF_A_KIND = 3  # failed and other patients below which an interval of the AUROC means nothing
-RESAMPLES = 2000
+RESAMPLES, SEED = 2000, 0
 
 
-def measure_quality(expected: Sequence[float], dice: Sequence[float], seed: int = 0) -> dict[str, Any]:
+def measure_quality(expected: Sequence[float], dice: Sequence[float]) -> dict[str, Any]:
     """How well expected Dice, made without the patient's own fold, meets the Dice found.
 
     Returns:
@@ -21,7 +21,7 @@ def measure_quality(expected: Sequence[float], dice: Sequence[float], seed: int 
         bootstrap interval over patients (``_ci95``; null where few patients could only pretend one).
     """
     expected, dice = np.asarray(expected, dtype=float), np.asarray(dice, dtype=float)
-    draws = drawn_patients(len(dice), RESAMPLES, seed)
+    draws = drawn_patients(len(dice), RESAMPLES, SEED)
     errors, failed = np.abs(expected - dice), dice < FAILED_DICE
     areas = []
     if min(failed.sum(), (~failed).sum()) >= FEWEST_OF_A_KIND:

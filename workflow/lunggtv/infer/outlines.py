@@ -8,15 +8,11 @@ and back, which every treatment planning system reads, while a separate inner co
 
 import numpy as np
 
+from lunggtv.border_walks import LEFT, NEIGHBOUR, RIGHT, TOP, Side, walks
+
 # How far, in pixels, outlines lie inside the middle of the border. Readers that round points to pixels then
 # find the inside pixel, and the area changes by a hundredth of a pixel along the border.
 INWARD_VOX = 0.01
-
-# Sides of a pixel, clockwise with rows growing downwards; inside is to the right of the walk.
-TOP, RIGHT, BOTTOM, LEFT = range(4)
-NEIGHBOUR = ((-1, 0), (0, 1), (1, 0), (0, -1))
-
-Side = tuple[int, int, int]  # row, column, side
 
 
 def outlines(mask: np.ndarray) -> list[np.ndarray]:
@@ -31,7 +27,7 @@ def outlines(mask: np.ndarray) -> list[np.ndarray]:
         repeated. Empty for an empty slice.
     """
     inside = np.pad(mask > 0, 1)
-    loops = _trace(inside)
+    loops = walks(inside)
     outer = [loop for loop in loops if loop[0][2] == TOP]
     holes = [loop for loop in loops if loop[0][2] != TOP]
     # A channel runs to the right and ends at an outline that reaches further right, so that with the
@@ -39,49 +35,6 @@ def outlines(mask: np.ndarray) -> list[np.ndarray]:
     for hole in sorted(holes, key=lambda loop: max(column for _, column, _ in loop), reverse=True):
         _join(inside, outer, hole)
     return [_points(loop) - 1.0 for loop in outer]
-
-
-def _trace(inside: np.ndarray) -> list[list[Side]]:
-    """Closed walks along the sides between inside and outside, each from its first side in reading order.
-
-    For an outer outline that is the top of a pixel; for a hole it never is.
-    """
-    waiting: dict[Side, None] = {}
-    for side in (TOP, BOTTOM, RIGHT, LEFT):
-        step = NEIGHBOUR[side]
-        border = inside & ~np.roll(inside, (-step[0], -step[1]), axis=(0, 1))
-        waiting |= {(int(row), int(column), side): None for row, column in np.argwhere(border)}
-    loops = []
-    for start in sorted(waiting, key=_reading_order):
-        if start not in waiting:
-            continue
-        loop = []
-        side = start
-        while side in waiting:
-            del waiting[side]
-            loop.append(side)
-            side = _next_side(inside, side)
-        loops.append(loop)
-    return loops
-
-
-def _reading_order(side: Side) -> tuple[int, int, int]:
-    """A top comes before its pixel, a bottom counts to the row below."""
-    row, column, which = side
-    return row + (which == BOTTOM), column, which
-
-
-def _next_side(inside: np.ndarray, side: Side) -> Side:
-    """The side that follows, clockwise; at a corner where four pixels meet it stays with the same pixel."""
-    row, column, which = side
-    ahead = NEIGHBOUR[(which + 1) % 4]
-    beside = (row + ahead[0], column + ahead[1])
-    if not inside[beside]:
-        return row, column, (which + 1) % 4
-    across = (beside[0] + NEIGHBOUR[which][0], beside[1] + NEIGHBOUR[which][1])
-    if not inside[across]:
-        return *beside, which
-    return *across, (which + 3) % 4
 
 
 def _join(inside: np.ndarray, loops: list[list[Side]], hole: list[Side]) -> None:

@@ -8,11 +8,8 @@ the file says which scan it belongs to, and the hour at which it was computed wo
 
 import hashlib
 import io
-import logging
 import uuid
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +20,7 @@ from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage
 from lunggtv.errors import DamagedFile
 from lunggtv.files import whole_file
 from lunggtv.infer.outlines import outlines
+from lunggtv.quiet_pydicom import quiet_pydicom
 from lunggtv.version import NAME, VERSION
 
 STRUCTURE_SET_LABEL = f"{NAME} draft"  # at most 16 characters
@@ -47,21 +45,7 @@ NEEDED = (
 )  # fmt: skip
 
 
-@contextmanager
-def _quiet_pydicom() -> Iterator[None]:
-    """Silence pydicom's warnings and log: they quote header values, which may name the patient."""
-    logger = logging.getLogger("pydicom")
-    was_disabled = logger.disabled
-    logger.disabled = True
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.disabled = was_disabled
-
-
-@_quiet_pydicom()
+@quiet_pydicom()
 def write_structure_set(
     mask: np.ndarray, slices: Sequence[Path], path: str | Path, roi_name: str, description: str
 ) -> None:

@@ -10,7 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from lunggtv.masks import dice
+
 ROUNDING = 6  # decimals of what is reported
+# Voxels below this mean probability, drawn by no member, say nothing about the tumour's border.
+POSSIBLE = 0.1
 
 
 @dataclass(frozen=True)
@@ -45,10 +49,6 @@ class Uncertainty:
         }
 
 
-# Voxels below this mean probability, drawn by no member, say nothing about the tumour's border.
-POSSIBLE = 0.1
-
-
 def measure_uncertainty(passes: np.ndarray, mean: np.ndarray, threshold: float) -> Uncertainty:
     """Uncertainty of a prediction.
 
@@ -67,11 +67,11 @@ def measure_uncertainty(passes: np.ndarray, mean: np.ndarray, threshold: float) 
     if where.any():
         entropy = float(_entropy_bits(mean[where]).mean())
     if len(drawn) > 1:
-        pairwise = float(np.mean([_dice(a, b) for a, b in combinations(drawn, 2)]))
+        pairwise = float(np.mean([dice(a, b) for a, b in combinations(drawn, 2)]))
         volumes = [int(member.sum()) for member in drawn]
         spread = float((max(volumes) - min(volumes)) / np.mean(volumes)) if any(volumes) else 0.0
     if each > 1:
-        mirror = float(np.mean([_dice(a, b) for a, b in passes >= threshold]))
+        mirror = float(np.mean([dice(a, b) for a, b in passes >= threshold]))
     inside = mean >= threshold
     if inside.any():
         soft = float(2 * mean[inside].sum(dtype=float) / (inside.sum() + mean.sum(dtype=float)))
@@ -83,8 +83,3 @@ def _entropy_bits(probability: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = p * np.log2(p) + (1 - p) * np.log2(1 - p)
     return -np.nan_to_num(terms)  # 0 log 0 = 0
-
-
-def _dice(a: np.ndarray, b: np.ndarray) -> float:
-    total = int(a.sum()) + int(b.sum())
-    return 2 * int((a & b).sum()) / total if total else 1.0

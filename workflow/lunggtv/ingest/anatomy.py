@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from lunggtv.geometry import Triple
-from lunggtv.masks import label_in_slices, label_parts
+from lunggtv.geometry import Triple, voxel_volume_ml
+from lunggtv.mask_parts import label_in_slices, label_parts
 
 THIN_MM = 4.0  # distance of the voxels looked at
 BODY_HU = -500
@@ -44,7 +44,7 @@ def lung_mask(ct: np.ndarray, body: np.ndarray, spacing_mm: Triple) -> np.ndarra
     """
     air = _opened(body & (ct < LUNG_HU), 2)
     parts, _ = label_parts(air)
-    volumes_ml = np.bincount(parts.reshape(-1)) * (np.prod(spacing_mm) / 1000.0)
+    volumes_ml = np.bincount(parts.reshape(-1)) * voxel_volume_ml(spacing_mm)
     volumes_ml[0] = 0.0
     largest = [part for part in np.argsort(volumes_ml)[:-3:-1] if volumes_ml[part] > LUNG_ML]
     return np.isin(parts, largest)

@@ -5,10 +5,12 @@ from itertools import pairwise
 
 import numpy as np
 
+from lunggtv.boxes import box_of
 from lunggtv.geometry import Grid
 from lunggtv.ingest.hounsfield import NARROW
 from lunggtv.ingest.raw_scan import REJECTED, Reason, Refused
-from lunggtv.masks import box_of, label_parts
+from lunggtv.mask_parts import label_parts
+from lunggtv.wording import by, few
 
 SHOWN = 8  # values listed in a message
 SPECK_VOXELS = 3  # a part of the label no larger than this is a slip of the pen
@@ -27,7 +29,7 @@ def check_grids(
         reasons.append(
             _rejected(
                 "shape_differs",
-                f"The label has {_voxels(label.shape)} voxels, the image {_voxels(image.shape)}. {NEW_LABEL}",
+                f"The label has {by(label.shape[::-1])} voxels, the image {by(image.shape[::-1])}. {NEW_LABEL}",
             )
         )
     off_mm = np.abs(np.subtract(image.spacing_mm, label.spacing_mm)).max()
@@ -35,8 +37,9 @@ def check_grids(
         reasons.append(
             _rejected(
                 "spacing_differs",
-                f"The label's voxel spacing (x, y, z) is {_mm(label.spacing_mm)}, the image's "
-                f"{_mm(image.spacing_mm)}: more apart than ingest.spacing_tolerance_mm allows. {NEW_LABEL}",
+                f"The label's voxel spacing (x, y, z) is {by(label.spacing_mm[::-1], '.6g')} mm, the image's "
+                f"{by(image.spacing_mm[::-1], '.6g')} mm: more apart than ingest.spacing_tolerance_mm allows. "
+                f"{NEW_LABEL}",
             )
         )
     off_mm = float(np.linalg.norm(np.subtract(image.origin_mm, label.origin_mm)))
@@ -49,8 +52,7 @@ def check_grids(
             )
         )
     # What the turn alone does at the corner farthest from the origin.
-    extent = np.multiply(np.subtract(image.shape, 1), image.spacing_mm)[::-1]
-    corners = np.stack(np.meshgrid(*[(0.0, side) for side in extent], indexing="ij"), -1).reshape(-1, 3)
+    corners = (image.corners * image.spacing_mm)[:, ::-1]
     off_mm = float(np.linalg.norm(corners @ (image.matrix - label.matrix).T, axis=1).max())
     if off_mm > position_tolerance_mm:
         reasons.append(
@@ -175,19 +177,17 @@ def check_repeated_slices(digests: Sequence[str | None], name: str) -> list[Reas
 
 def component_sizes(mask: np.ndarray) -> np.ndarray:
     """Voxels of each connected part (corners count as connected), largest first; none for an empty mask."""
-    slices = np.flatnonzero([plane.any() for plane in mask])
-    if slices.size == 0:
+    box = box_of(mask)
+    if box is None:
         return np.zeros(0, int)
-    drawn = mask[slices[0] : slices[-1] + 1]
-    parts, _ = label_parts(drawn[box_of(drawn)], corners=True)
+    parts, _ = label_parts(mask[box], corners=True)
     return np.sort(np.bincount(parts.reshape(-1))[1:])[::-1]
 
 
 def _other_values(name: str, values: list[int], gtv_values: Sequence[int]) -> Refused:
-    more = f" and {len(values) - SHOWN} more" if len(values) > SHOWN else ""
     return Refused(
         "label_values",
-        f"{name} holds the values {', '.join(map(str, values[:SHOWN]))}{more}; known are 0 and "
+        f"{name} holds the values {few(list(map(str, values)), SHOWN)}; known are 0 and "
         f"{', '.join(map(str, gtv_values))}. Name those that are GTV in ingest.gtv_values, or export the GTV "
         "alone.",
     )
@@ -195,11 +195,3 @@ def _other_values(name: str, values: list[int], gtv_values: Sequence[int]) -> Re
 
 def _rejected(code: str, text: str) -> Reason:
     return Reason(code, text, REJECTED)
-
-
-def _voxels(shape: Sequence[int]) -> str:
-    return " x ".join(str(n) for n in reversed(shape))
-
-
-def _mm(spacing_mm: Sequence[float]) -> str:
-    return " x ".join(f"{s:.6g}" for s in reversed(spacing_mm)) + " mm"

@@ -14,6 +14,7 @@ from lunggtv.image_streams import BrokenStream, read_voxels
 from lunggtv.ingest.ingest_settings import IngestSettings
 from lunggtv.ingest.raw_scan import RawScan, Reason, Refused
 from lunggtv.patient_files import PatientFiles
+from lunggtv.wording import by
 
 FORMATS = {
     ".nii.gz": "nifti", ".nii": "nifti", ".nrrd": "nrrd", ".nhdr": "nrrd", ".mha": "metaimage",
@@ -89,10 +90,9 @@ def _read_grid(path: Path, storage: Storage, settings: IngestSettings) -> Grid:
     size, spacing, origin = reader.GetSize(), reader.GetSpacing(), reader.GetOrigin()
     count = len(size)
     if count < 3 or any(n != 1 for n in size[3:]) or min(size[:3]) < 2:
-        shape = " x ".join(map(str, size))
         raise Refused(
             "not_3d",
-            f"{path.name} is not one three-dimensional image: it has {shape} voxels. Export a single phase "
+            f"{path.name} is not one three-dimensional image: it has {by(size)} voxels. Export a single phase "
             "or a single series as one volume.",
         )
     if reader.GetPixelID() not in SCALAR_PIXELS:
@@ -105,7 +105,7 @@ def _read_grid(path: Path, storage: Storage, settings: IngestSettings) -> Grid:
     if voxels > settings.max_voxels:
         raise Refused(
             "too_large",
-            f"{path.name} says that it has {size[0]} x {size[1]} x {size[2]} voxels, above ingest.max_voxels "
+            f"{path.name} says that it has {by(size[:3])} voxels, above ingest.max_voxels "
             f"({settings.max_voxels}). If that is true, raise the limit; else export the file again.",
         )
     for value in (*(storage.spacing_mm or spacing[:3]), *spacing[:3]):
@@ -151,10 +151,9 @@ def _check_affine(path: Path, storage: Storage, grid: Grid, tolerance_mm: float)
     """Refuse a NIfTI whose sform places voxels elsewhere than the spacing and direction ITK made of it."""
     if not storage.affine:
         return
-    corners = np.stack(np.meshgrid(*[(0, n - 1) for n in grid.shape], indexing="ij"), -1).reshape(-1, 3)
     rows = np.asarray(storage.affine)
-    ras = corners[:, ::-1] @ rows[:, :3].T + rows[:, 3]
-    off_mm = float(np.linalg.norm(ras * (-1, -1, 1) - grid.point_mm(corners), axis=1).max())
+    ras = grid.corners[:, ::-1] @ rows[:, :3].T + rows[:, 3]
+    off_mm = float(np.linalg.norm(ras * (-1, -1, 1) - grid.point_mm(grid.corners), axis=1).max())
     if not off_mm <= tolerance_mm:
         raise Refused(
             "contradictory_header",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lunggtv.ingest.raw_scan import NOTED, Reason, Refused
-from lunggtv.masks import label_parts
+from lunggtv.mask_parts import label_parts
 
 AS_STORED = "as stored"
 OFFSETS = (0, -1024, -1000)  # added to the stored values, tried in this order

@@ -9,10 +9,11 @@ from functools import cached_property
 
 import numpy as np
 
+from lunggtv.boxes import Box, box_of, size_of
 from lunggtv.geometry import Triple
 from lunggtv.ingest.anatomy import lung_mask
 from lunggtv.ingest.raw_scan import Reason
-from lunggtv.masks import label_parts, part_boxes
+from lunggtv.mask_parts import label_parts, part_boxes
 
 WINDPIPE_HU = -600
 WINDPIPE_MM2 = (80.0, 600.0)  # of its lumen in a slice: 13 to 27 mm across in adults
@@ -44,12 +45,9 @@ class Chest:
         return Chest(*(np.flip(a, axis) for a in (self.ct, self.body, self.lungs)), self.spacing_mm)
 
     @cached_property
-    def span(self) -> tuple[slice, slice, slice]:
+    def span(self) -> Box:
         """The lungs' box."""
-        return tuple(
-            slice(int(i.min()), int(i.max()) + 1)
-            for i in (np.flatnonzero(self.lungs.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1)))
-        )
+        return box_of(self.lungs)
 
     @cached_property
     def midline(self) -> float:
@@ -141,12 +139,13 @@ def liver_is_left(chest: Chest) -> bool:
 def _shows_windpipe(chest: Chest, z: int) -> bool:
     _, y_mm, x_mm = chest.spacing_mm
     parts, _ = label_parts(chest.body[z] & (chest.ct[z] < WINDPIPE_HU))
-    for part, (rows, columns) in enumerate(part_boxes(parts), start=1):
-        width_mm, depth_mm = (columns.stop - columns.start) * x_mm, (rows.stop - rows.start) * y_mm
+    for part, box in enumerate(part_boxes(parts), start=1):
+        depth_mm, width_mm = np.multiply(size_of(box), (y_mm, x_mm))
+        columns = box[1]
         off_mm = abs((columns.start + columns.stop - 1) / 2 - chest.midline) * x_mm
         if max(width_mm, depth_mm) > WINDPIPE_WIDTH_MM or off_mm > MIDLINE_MM:
             continue
-        area_mm2 = np.count_nonzero(parts[rows, columns] == part) * y_mm * x_mm
+        area_mm2 = np.count_nonzero(parts[box] == part) * y_mm * x_mm
         if WINDPIPE_MM2[0] <= area_mm2 <= WINDPIPE_MM2[1]:
             return True
     return False

@@ -1,6 +1,5 @@
 """What models say about a patient: one probability array a pass, on the cache's grid."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from lunggtv.errors import CohortError
 from lunggtv.model.sliding_window import predict_probability
 from lunggtv.model.weights import Model
 from lunggtv.volume import Volume
+from lunggtv.wording import by
 
 # Training shows the network tumours about this much larger and smaller than they are.
 SPACING_FACTOR = 1.25
@@ -33,8 +33,8 @@ def check_fits(volume: Volume, cache_sha256: str, card: dict[str, Any], card_pat
     for cache_mm, low_mm, high_mm in zip(volume.grid.spacing_mm, low, high, strict=True):
         if not low_mm / SPACING_FACTOR <= cache_mm <= high_mm * SPACING_FACTOR:
             raise CohortError(
-                f"Patient {volume.patient}: the cache has voxels of {_text(volume.grid.spacing_mm)} mm, "
-                f"the model {card_path} learnt at {_text(card['spacing_mm'])} mm. Cache at the model's "
+                f"Patient {volume.patient}: the cache has voxels of {by(volume.grid.spacing_mm, 'g')} mm, "
+                f"the model {card_path} learnt at {by(card['spacing_mm'], 'g')} mm. Cache at the model's "
                 "spacing (cache.spacing_mm), or train at this one."
             )
 
@@ -56,7 +56,3 @@ def predict_passes(model: Model, ct: np.ndarray, mirror: bool, device: str) -> l
     if mirror:
         found.append(predict(normalised.flip(LEFT_RIGHT)).flip(LEFT_RIGHT))
     return [probability.cpu().numpy() for probability in found]
-
-
-def _text(spacing_mm: Sequence[float]) -> str:
-    return " x ".join(f"{value:g}" for value in spacing_mm)

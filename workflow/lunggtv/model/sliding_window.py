@@ -1,4 +1,4 @@
-"""Whole-box prediction: one forward where the box is small enough, else blended Gaussian windows.
+"""Prediction of a whole box: the network's own windows, blended by Gaussians.
 
 Training's validation and inference share it, so that what is validated is what is delivered.
 """
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lunggtv.boxes import box_at
 from lunggtv.geometry import Shape
 
 OVERLAP = 0.5  # of neighbouring windows
@@ -27,7 +28,6 @@ def predict_probability(
     patch_shape: Shape,
     divisor: Shape,
     air: float,
-    whole_box_voxels: int = 0,
     autocast: bool = False,
 ) -> Tensor:
     """GTV probability of a box.
@@ -36,10 +36,8 @@ def predict_probability(
         network: in evaluation mode, on the device of ``ct_normalised``; gives (B, 1, Z, Y, X) logits.
         ct_normalised: (Z, Y, X) float32, see ``normalisation``.
         patch_shape: window of the sliding prediction, the shape the network was trained on.
-        divisor: the network needs shapes that are multiples of this (``Architecture.divisor``).
+        divisor: the network needs shapes that are multiples of this (``Architecture.divisor``); windows are.
         air: normalised value of air, used to pad.
-        whole_box_voxels: boxes of up to this many padded voxels are predicted in one forward; 0: never,
-            always windows (the norms then see the field of view they were trained on).
         autocast: run the network in bfloat16; sums stay float32.
 
     Returns:
@@ -50,10 +48,7 @@ def predict_probability(
             f"needed is a float32 (Z, Y, X) tensor, not {ct_normalised.dtype} {tuple(ct_normalised.shape)}"
         )
     shape = tuple(ct_normalised.shape)
-    padded_shape = tuple(-(-n // d) * d for n, d in zip(shape, divisor, strict=True))
-    whole = int(np.prod(padded_shape)) <= whole_box_voxels
-    if not whole:
-        padded_shape = tuple(max(n, p) for n, p in zip(shape, patch_shape, strict=True))
+    padded_shape = tuple(max(n, p) for n, p in zip(shape, patch_shape, strict=True))
     before = [(full - n) // 2 for n, full in zip(shape, padded_shape, strict=True)]
     padding = [
         edge
@@ -70,9 +65,8 @@ def predict_probability(
             logits = network(x.repeat(2, 1, 1, 1, 1) if twice else x).float()
         return logits[: x.shape[0]]
 
-    logits = forward(image) if whole else _sliding(forward, image, patch_shape)
-    inside = tuple(slice(low, low + n) for low, n in zip(before, shape, strict=True))
-    return torch.sigmoid(logits[0, 0][inside]).contiguous()
+    logits = _sliding(forward, image, patch_shape)
+    return torch.sigmoid(logits[0, 0][box_at(before, shape)]).contiguous()
 
 
 def _sliding(forward, image: Tensor, patch_shape: Shape) -> Tensor:
@@ -81,9 +75,7 @@ def _sliding(forward, image: Tensor, patch_shape: Shape) -> Tensor:
     total = torch.zeros_like(image)
     weights = torch.zeros_like(image)
     axes = [window_starts(n, p) for n, p in zip(image.shape[2:], patch_shape, strict=True)]
-    places = [
-        tuple(slice(s, s + p) for s, p in zip(start, patch_shape, strict=True)) for start in product(*axes)
-    ]
+    places = [box_at(start, patch_shape) for start in product(*axes)]
     alone = image.device.type == "cpu" and int(np.prod(patch_shape)) > LARGE_WINDOW_VOX
     at_once = 1 if alone else WINDOWS_AT_ONCE
     for first in range(0, len(places), at_once):

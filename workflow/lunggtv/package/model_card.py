@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from lunggtv.masks import FAILED_DICE
+from lunggtv.failed_dice import FAILED_DICE
 from lunggtv.version import NAME, VERSION
+from lunggtv.wording import by
 
 
 def describe_models(cards: Sequence[dict[str, Any]], calibration: dict[str, Any]) -> str:
@@ -27,8 +28,8 @@ def describe_models(cards: Sequence[dict[str, Any]], calibration: dict[str, Any]
         "|---|---|",
         f"| Software | {NAME} {VERSION} |",
         f"| Models | {len(cards)}, averaged |",
-        f"| Network | {first['architecture']['name']}, patch {_by(first['architecture']['patch_shape'])} voxels |",
-        f"| Voxels (z, y, x) | {_by(first['spacing_mm'])} mm |",
+        f"| Network | {first['architecture']['name']}, patch {by(first['architecture']['patch_shape'])} voxels |",
+        f"| Voxels (z, y, x) | {by(first['spacing_mm'], 'g')} mm |",
         f"| Steps of training | {first['steps']} |",
         f"| Labelled patients | {lesson['patients']} |",
         f"| Mean Dice out of fold | {curve[nearest]:.3f} at probability {nearest:g}, on the cache's voxels |",
@@ -59,7 +60,3 @@ def _separation(quality: dict[str, Any]) -> str:
         low, high = quality["auroc_ci95"]
         interval = f"95 % interval {low:.2f} to {high:.2f}"
     return f"AUROC {quality['auroc']:.2f} ({interval}; {failed})"
-
-
-def _by(values: Sequence[float]) -> str:
-    return " x ".join(f"{value:g}" for value in values)

@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from lunggtv.failed_dice import FAILED_DICE
 from lunggtv.spacing import propose_spacing
+from lunggtv.wording import by
 
 # What a physicist asks for first: key of the summary, name, digits, unit.
 HEADLINES = (
@@ -83,10 +85,10 @@ def _failures(summary: Mapping[str, Any]) -> str:
     outcomes, lesions = summary["outcomes"], summary["lesions"]
     failures = ", ".join(map(_escaped, summary["failures"])) or "none"
     return (
-        f"**Failures: {len(summary['failures'])} of {summary['patients']}** (Dice below 0.5, or nothing in common): "
-        f"patients {failures}. {outcomes['missed']} with nothing drawn, {outcomes['false_alarm']} false alarms. Of "
-        f"{lesions['label']} separate lesions {lesions['missed']} were missed; "
-        f"drawn where there is none: {lesions['false']}."
+        f"**Failures: {len(summary['failures'])} of {summary['patients']}** (Dice below {FAILED_DICE:g}, or nothing in "
+        f"common): patients {failures}. {outcomes['missed']} with nothing drawn, {outcomes['false_alarm']} false "
+        f"alarms. Of {lesions['label']} separate lesions {lesions['missed']} were missed; drawn where there is none: "
+        f"{lesions['false']}."
     )
 
 
@@ -131,16 +133,14 @@ def _comparison(comparison: Mapping[str, Any]) -> str:
 
 
 def _spacing(verdicts: Sequence[Mapping[str, str]], spacing_mm: Sequence[float | None]) -> str:
-    used = " x ".join("own" if step is None else f"{step:g}" for step in spacing_mm)
+    used = by("own" if step is None else f"{step:g}" for step in spacing_mm)
     text = f"Models see voxels of {used} mm (z, y, x; ``cache.spacing_mm``)"
     # A rejected patient has no spacing if its file could not be read; an excluded one was not looked at.
     found = [row["spacing_mm"].split() for row in verdicts if row["verdict"] in ("accepted", "warned")]
     if not found:
         return f"{text}."
-    proposed = " x ".join(
-        f"{step:g}" for step in propose_spacing([[float(mm) for mm in row] for row in found])
-    )
-    return f"{text}; the median of the accepted scans, which they propose, is {proposed} mm."
+    proposed = propose_spacing([[float(mm) for mm in row] for row in found])
+    return f"{text}; the median of the accepted scans, which they propose, is {by(proposed, 'g')} mm."
 
 
 def _queue(reviews: Sequence[Mapping[str, str]]) -> str:
@@ -166,7 +166,7 @@ def _trust(quality: Mapping[str, Any] | None) -> str:
         f"The expected Dice missed the Dice found by {quality['mean_absolute_error']:.2f} on average (95 % interval "
         f"{low} to {high}; {_patients(quality['patients'])} with a label, each judged without its own fold)."
     )
-    failed = f"{quality['failed']} of them failed (Dice below 0.5)"
+    failed = f"{quality['failed']} of them failed (Dice below {FAILED_DICE:g})"
     if quality["auroc"] is None:
         return f"{text} {failed}, so nothing is known about how well it tells failures from the rest."
     interval = "too few of them for an interval"

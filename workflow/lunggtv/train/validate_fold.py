@@ -10,11 +10,12 @@ import numpy as np
 from lunggtv.errors import CohortError
 from lunggtv.files import write_json
 from lunggtv.geometry import Placement
+from lunggtv.masks import dice
 from lunggtv.model.device import claimed_device
 from lunggtv.model.numerics import numerics
 from lunggtv.model.prediction import predict_passes
 from lunggtv.model.weights import Model, load_card, load_model, load_network, load_tensors
-from lunggtv.resampling import resample_probability
+from lunggtv.resampling import paste_box, resample_probability
 from lunggtv.tables import write_tsv
 from lunggtv.volume import Volume, read_volume
 
@@ -69,9 +70,9 @@ def validate_fold(
                 network = load_network(trained.architecture, own, snapshots, str(home))
                 scored = replace(trained, network=network)
             number = content["steps"] if step is None else int(step)
-            dice = {p: patient_dice(scored, cached, label) for p, (cached, label) in volumes.items()}
-            rows += [[number, patient, f"{value:.6f}"] for patient, value in dice.items()]
-            mean = np.mean(list(dice.values()))
+            found = {p: patient_dice(scored, cached, label) for p, (cached, label) in volumes.items()}
+            rows += [[number, patient, f"{value:.6f}"] for patient, value in found.items()]
+            mean = np.mean(list(found.values()))
             logging.info("fold %d: step %d, mean Dice of %d patients %.3f", fold, number, len(volumes), mean)
     write_tsv(validation, VALIDATION_COLUMNS, rows)
     write_json(model, {**content, "held_out_patients": list(held_out)})
@@ -89,9 +90,7 @@ def patient_dice(model: Model, cached: Volume, label: np.ndarray) -> float:
     (probability,) = predict_passes(model, cached.ct, mirror=False, device=str(home))
     place = Placement.from_metadata(cached.metadata)
     drawn = resample_probability(probability, cached.grid, place.box) >= THRESHOLD
-    inside = tuple(slice(low, low + n) for low, n in zip(place.box_start, place.box_shape, strict=True))
-    total = int(drawn.sum()) + int(label.sum())
-    return 2 * int((drawn & (label[inside] > 0)).sum()) / total if total else 1.0
+    return dice(paste_box(drawn, place.box_start, place.scan.shape, 0), label > 0)
 
 
 def _read(patient: str, paths: HeldOut) -> tuple[Volume, np.ndarray]:

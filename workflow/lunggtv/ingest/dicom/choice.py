@@ -8,6 +8,7 @@ from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.series import Series, describe
 from lunggtv.ingest.dicom.structure_set import StructureSet
 from lunggtv.ingest.raw_scan import NOTED, WARNED, Reason, Refused
+from lunggtv.wording import few
 
 MAX_NAMES = 60  # ROI names listed in a refusal
 
@@ -212,9 +213,7 @@ def _listing(series: Sequence[Series], settings: DicomSettings) -> str:
 
 
 def _names(names: Sequence[str]) -> str:
-    shown = ", ".join(_quoted(name) for name in names[:MAX_NAMES])
-    rest = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
-    return (shown + rest) or "no ROI"
+    return few([_quoted(name) for name in names], MAX_NAMES) or "no ROI"
 
 
 def _quoted(name: str) -> str:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lunggtv.boxes import Box, joint_box, size_of, within
 from lunggtv.ingest.dicom.contour_shape import ContourShape, contour_shape
 from lunggtv.ingest.dicom.polygon_pairs import (
     AROUND,
@@ -29,7 +30,6 @@ from lunggtv.ingest.dicom.polygon_pairs import (
     Relation,
     TangledContours,
 )
-from lunggtv.ingest.dicom.polygons import Box
 
 SAME_BORDER = 0.75  # of a pixel, of at most 1 mm: a thinner wall is none, but two drawings of one border
 TOUCHES = 1 / 3  # share of a contour that touches the one around it at which it is no hole
@@ -81,15 +81,11 @@ class _Area:
     @staticmethod
     def around(shapes: Sequence[ContourShape]) -> "_Area":
         """All that the shapes enclose."""
-        low = [min(one.box[axis].start for one in shapes) for axis in (0, 1)]
-        high = [max(one.box[axis].stop for one in shapes) for axis in (0, 1)]
-        inside = np.zeros((high[0] - low[0], high[1] - low[1]), bool)
+        box = joint_box(*(one.box for one in shapes))
+        inside = np.zeros(size_of(box), bool)
         for one in shapes:
-            rows, columns = (
-                slice(side.start - at, side.stop - at) for side, at in zip(one.box, low, strict=True)
-            )
-            inside[rows, columns] |= one.inside
-        return _Area((slice(low[0], high[0]), slice(low[1], high[1])), inside, int(np.count_nonzero(inside)))
+            inside[within(box, one.box)] |= one.inside
+        return _Area(box, inside, int(np.count_nonzero(inside)))
 
 
 def draw_region(

@@ -5,11 +5,11 @@ keyhole makes it; a loop that is there already counts once. What a contour runs 
 the other, by crossing itself is inside, but for slips of the pen, where the even-odd rule of other readers is kept.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from lunggtv.boxes import Box, joint_box, size_of, within
 from lunggtv.ingest.dicom.polygon_pairs import (
     AROUND,
     CROSSING,
@@ -22,7 +22,6 @@ from lunggtv.ingest.dicom.polygon_pairs import (
     TangledContours,
 )
 from lunggtv.ingest.dicom.polygons import (
-    Box,
     enclosed,
     has_near_points,
     length_of,
@@ -103,7 +102,7 @@ def contour_shape(polygon: np.ndarray, shape: tuple[int, int], pairs: Pairs) -> 
     if not loops:
         _check_folded(polygon, 0, shape)
         return ContourShape(polygon, (slice(0, 0), slice(0, 0)), np.zeros((0, 0), bool))
-    crossing, repeated, within = [], set(), set()
+    crossing, repeated, inner = [], set(), set()
     for first, second in pairs.sharing_pixels(loops):
         what = pairs.relation(loops[first], loops[second], TOUCHING).what
         if what == SAME:
@@ -111,13 +110,13 @@ def contour_shape(polygon: np.ndarray, shape: tuple[int, int], pairs: Pairs) -> 
         elif what == CROSSING:
             crossing.append((first, second))
         else:
-            within.add({WITHIN: first, AROUND: second}[what])
-    box = _common_box(loops)
-    odd, twice, covered = (np.zeros([side.stop - side.start for side in box], bool) for _ in range(3))
+            inner.add({WITHIN: first, AROUND: second}[what])
+    box = joint_box(*(loop.box for loop in loops))
+    odd, twice, covered = (np.zeros(size_of(box), bool) for _ in range(3))
     for number, loop in enumerate(loops):
         if number in repeated:
             continue
-        place = _within(box, loop.box)
+        place = within(box, loop.box)
         odd[place] ^= loop.turns % 2 == 1
         twice[place] |= loop.inside & (loop.turns % 2 == 0) | _cancelled(loop, pairs)
         covered[place] |= loop.inside
@@ -132,7 +131,7 @@ def contour_shape(polygon: np.ndarray, shape: tuple[int, int], pairs: Pairs) -> 
         polygon=polygon,
         box=box,
         inside=inside,
-        holes=tuple(loops[number] for number in sorted(within - repeated)),
+        holes=tuple(loops[number] for number in sorted(inner - repeated)),
         repeated=len(repeated),
         crosses_itself=crosses_itself,
         slips=0 if crosses_itself or slips <= UNTOLD else slips,
@@ -216,20 +215,7 @@ def _crossings(polygon: np.ndarray, rows: int) -> float:
     return float(np.abs(np.diff(height, append=height[0])).sum())
 
 
-def _common_box(loops: Sequence[Loop]) -> Box:
-    rows, columns = (
-        slice(min(side.start for side in sides), max(side.stop for side in sides))
-        for sides in zip(*(loop.box for loop in loops), strict=True)
-    )
-    return rows, columns
-
-
-def _within(box: Box, part: Box) -> Box:
-    rows, columns = (slice(p.start - b.start, p.stop - b.start) for b, p in zip(box, part, strict=True))
-    return rows, columns
-
-
 def _on(box: Box, loop: Loop) -> np.ndarray:
-    whole = np.zeros([side.stop - side.start for side in box], bool)
-    whole[_within(box, loop.box)] = loop.inside
+    whole = np.zeros(size_of(box), bool)
+    whole[within(box, loop.box)] = loop.inside
     return whole

@@ -8,6 +8,7 @@ import numpy as np
 from lunggtv.geometry import Grid
 from lunggtv.ingest.dicom.headers import CtSlice
 from lunggtv.ingest.raw_scan import Refused
+from lunggtv.wording import by
 
 COSINE_TOLERANCE = 1e-3  # direction cosines are often written with four decimals
 PIXEL_TOLERANCE_MM = 1e-4  # 0.05 mm at the far edge of 512 pixels
@@ -74,8 +75,9 @@ def _check_headers(slices: Sequence[CtSlice]) -> None:
         if np.abs(np.subtract(one.pixel_spacing_mm, first.pixel_spacing_mm)).max() > PIXEL_TOLERANCE_MM:
             raise Refused(
                 "mixed_pixel_grid",
-                f"different pixel spacing in one CT series: {first.name} has {_mm(first.pixel_spacing_mm)} "
-                f"mm, {one.name} {_mm(one.pixel_spacing_mm)} mm. Export one reconstruction alone.",
+                f"different pixel spacing in one CT series: {first.name} has "
+                f"{by(first.pixel_spacing_mm, '.6g')} mm, {one.name} {by(one.pixel_spacing_mm, '.6g')} mm. "
+                "Export one reconstruction alone.",
             )
         if one.frame_uid != first.frame_uid and one.frame_uid and first.frame_uid:
             raise Refused(
@@ -84,7 +86,9 @@ def _check_headers(slices: Sequence[CtSlice]) -> None:
                 "Export the scan again.",
             )
     if min(first.pixel_spacing_mm) <= 0:
-        raise Refused("bad_geometry", f"{first.name}: pixel spacing is {_mm(first.pixel_spacing_mm)} mm.")
+        raise Refused(
+            "bad_geometry", f"{first.name}: pixel spacing is {by(first.pixel_spacing_mm, '.6g')} mm."
+        )
 
 
 def _axes(slices: Sequence[CtSlice]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -166,7 +170,3 @@ def _check_sideways(slices: Sequence[CtSlice], normal: np.ndarray, tolerance_mm:
         f"{slices[worst].name} lies {sideways[worst]:.3g} mm sideways of {slices[0].name}: images of "
         "different scans or reconstructions in one series. Export one reconstruction alone.",
     )
-
-
-def _mm(values: Sequence[float]) -> str:
-    return " x ".join(f"{v:.6g}" for v in values)

@@ -9,8 +9,7 @@ from lunggtv.ingest.dicom.pixels import PixelStack
 from lunggtv.ingest.dicom.series import Series
 from lunggtv.ingest.dicom.structure_set import Roi, StructureSet
 from lunggtv.ingest.raw_scan import NOTED, WARNED, Reason
-
-MAX_FILES_NAMED = 5
+from lunggtv.wording import few
 
 
 def folder_notes(inventory: Inventory, unused: int, copies: Sequence[str]) -> list[Reason]:
@@ -127,9 +126,3 @@ def roi_notes(structure_set: StructureSet, drawing: Drawing, voxel_ml: float) ->
 
 def _quoted(rois: Sequence[Roi]) -> str:
     return ", ".join(f"'{roi.name}'" for roi in rois)
-
-
-def few(names: Sequence[str]) -> str:
-    """The first names of a list, and how many more there are."""
-    more = len(names) - MAX_FILES_NAMED
-    return ", ".join(names[:MAX_FILES_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -6,7 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
-from lunggtv.ingest.dicom.polygons import Box, length_of, signed_distance, with_steps
+from lunggtv.boxes import Box, joint_box, size_of, within
+from lunggtv.ingest.dicom.polygons import length_of, signed_distance, with_steps
 
 # Lengths are shares of a pixel, of at most 1 mm: coarse pixels do not make drawing less exact.
 TOUCHING = 0.1  # coordinates are rounded to a tenth of a millimetre at worst
@@ -138,15 +139,12 @@ class Pairs:
 
 def _on_one_box(one: Shape, other: Shape) -> tuple[np.ndarray, np.ndarray]:
     """Both insides on the box around both, with a margin."""
-    low = [min(a.start, b.start) - CLEAR_PX for a, b in zip(one.box, other.box, strict=True)]
-    high = [max(a.stop, b.stop) + CLEAR_PX for a, b in zip(one.box, other.box, strict=True)]
-    both = np.zeros((2, high[0] - low[0], high[1] - low[1]), bool)
+    box = joint_box(one.box, other.box)
+    both = np.zeros((2, *size_of(box)), bool)
     for whole, shape in zip(both, (one, other), strict=True):
-        rows, columns = (
-            slice(side.start - at, side.stop - at) for side, at in zip(shape.box, low, strict=True)
-        )
-        whole[rows, columns] = shape.inside
-    return both[0], both[1]
+        whole[within(box, shape.box)] = shape.inside
+    first, second = np.pad(both, ((0, 0), (CLEAR_PX, CLEAR_PX), (CLEAR_PX, CLEAR_PX)))
+    return first, second
 
 
 def _grown(mask: np.ndarray, pixels: int) -> np.ndarray:

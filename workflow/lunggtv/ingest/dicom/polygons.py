@@ -8,7 +8,8 @@ import math
 
 import numpy as np
 
-from lunggtv.masks import label_parts
+from lunggtv.boxes import Box, box_at, size_of
+from lunggtv.mask_parts import label_parts
 
 # Coordinates are rounded to this many decimals of a pixel: a vertex meant to lie on a pixel centre then
 # does so, whatever rounding the way from millimetres brought.
@@ -18,8 +19,6 @@ LEAST_WAY = 8 * SAME_POINT  # from a vertex on before one near to it is it again
 CENTRE, CENTRE_SHARE = 1e-3, 0.95  # pixels from a centre, and share of the vertices, that are no chance
 CELL_POINTS = 64  # vertices within SAME_POINT of each other that are remembered
 BAND = 64  # points, sorted by rows, that are looked at together
-
-Box = tuple[slice, slice]
 
 
 def simple_loops(polygon: np.ndarray) -> list[np.ndarray]:
@@ -132,8 +131,7 @@ def winding(polygon: np.ndarray, shape: tuple[int, int]) -> tuple[Box, np.ndarra
     height, width = int(row.max()) + 1 - top, int(column.max()) - left
     turns = np.zeros((height, width + 1), np.int32)
     np.add.at(turns, (row - top, column - left), direction)
-    box = (slice(top, top + height), slice(left, left + width))
-    return box, np.cumsum(turns, axis=1, dtype=np.int32)[:, :width]
+    return box_at((top, left), (height, width)), np.cumsum(turns, axis=1, dtype=np.int32)[:, :width]
 
 
 def enclosed(polygon: np.ndarray, box: Box) -> np.ndarray:
@@ -142,7 +140,7 @@ def enclosed(polygon: np.ndarray, box: Box) -> np.ndarray:
     Ways go from pixel centre to pixel centre, in rows and columns.
     """
     corner = np.array([side.start - 1 for side in box])
-    height, width = (side.stop - side.start + 2 for side in box)
+    height, width = (side + 2 for side in size_of(box))
     # A map of twice the size: pixels at even places, the ways between them at odd ones.
     way = np.zeros((2 * height - 1, 2 * width - 1), bool)
     way[::2, ::2] = way[::2, 1::2] = way[1::2, ::2] = True

@@ -14,12 +14,13 @@ from lunggtv.ingest.dicom.drawing_notes import drawing_notes
 from lunggtv.ingest.dicom.grid import stack
 from lunggtv.ingest.dicom.headers import Inventory, take_inventory
 from lunggtv.ingest.dicom.kinds import ENHANCED
-from lunggtv.ingest.dicom.notes import few, folder_notes, pixel_notes, reference_notes, roi_notes
+from lunggtv.ingest.dicom.notes import folder_notes, pixel_notes, reference_notes, roi_notes
 from lunggtv.ingest.dicom.pixels import read_stack
 from lunggtv.ingest.dicom.series import Series, group_series, without_copies
 from lunggtv.ingest.dicom.structure_set import StructureSet, read_structure_set
-from lunggtv.ingest.dicom.values import quiet_pydicom
 from lunggtv.ingest.raw_scan import PatientFiles, RawScan, Reason, Refused
+from lunggtv.quiet_pydicom import quiet_pydicom
+from lunggtv.wording import few
 
 
 def read_dicom(patient: PatientFiles, settings: DicomSettings) -> RawScan:

@@ -11,6 +11,7 @@ import numpy as np
 from lunggtv.ingest.dicom.grid import stack
 from lunggtv.ingest.dicom.headers import CtSlice
 from lunggtv.ingest.raw_scan import Refused
+from lunggtv.wording import by
 
 MIN_SLICES = 3  # fewer have no spacing that could be checked: scouts, single frames, dose reports
 KEY_CHARACTERS = 8
@@ -79,7 +80,7 @@ def describe(series: Series, tolerance_mm: float) -> str:
         _, grid = stack(series.slices, tolerance_mm)
     except Refused as refused:
         return f"{text}, unusable ({refused.reason.code.replace('_', ' ')})"
-    return f"{text}, spacing {' x '.join(f'{mm:.4g}' for mm in grid.spacing_mm)} mm"
+    return f"{text}, spacing {by(grid.spacing_mm, '.4g')} mm"
 
 
 def _data_set(path: Path) -> bytes:

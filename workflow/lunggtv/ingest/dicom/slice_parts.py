@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from lunggtv.masks import box_of, label_parts, part_boxes
+from lunggtv.boxes import box_of
+from lunggtv.mask_parts import label_parts, part_boxes
 
 
 def apart_from(region: np.ndarray, shown: np.ndarray) -> np.ndarray:
@@ -14,9 +15,9 @@ def apart_from(region: np.ndarray, shown: np.ndarray) -> np.ndarray:
 def gaps(mask: np.ndarray) -> set[int]:
     """Slices (z of a bool mask) between a part that ends and another that begins above it, the two overlapping."""
     found: set[int] = set()
-    if not mask.any():
-        return found
     box = box_of(mask)
+    if box is None:
+        return found
     parts, count = label_parts(mask[box], corners=True)
     if count == 1:
         return found

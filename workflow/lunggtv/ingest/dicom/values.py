@@ -1,11 +1,7 @@
-"""Values of DICOM elements that may be absent, empty or damaged; pydicom is kept from quoting them."""
+"""Values of DICOM elements that may be absent, empty or damaged."""
 
-import logging
 import struct
-import warnings
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pydicom
@@ -16,20 +12,6 @@ READ_ERRORS = (
     OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError, NotImplementedError,
     RecursionError, OverflowError, struct.error, zlib.error, InvalidDicomError, BytesLengthException,
 )  # fmt: skip
-
-
-@contextmanager
-def quiet_pydicom() -> Iterator[None]:
-    """Silence pydicom's warnings and log while it reads: they quote header values."""
-    logger = logging.getLogger("pydicom")
-    was_disabled = logger.disabled
-    logger.disabled = True
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.disabled = was_disabled
 
 
 def value_of(dataset: pydicom.Dataset, keyword: str) -> Any:

@@ -1,0 +1,43 @@
+"""Connected parts of masks, by cc3d: they are numbered as SciPy numbers them, and are loaded and found in a tenth of
+the time."""
+
+import cc3d
+import numpy as np
+
+
+def label_parts(mask: np.ndarray, corners: bool = False) -> tuple[np.ndarray, int]:
+    """Number the connected parts of a mask from 1 on.
+
+    Args:
+        mask: 2 or 3 axes, bool or 0 and 1.
+        corners: whether voxels that share an edge or a corner alone are connected, too. Those of a lesion are: with
+            5 mm slices an oblique tumour often goes on diagonally.
+
+    Returns:
+        The numbers on the mask's grid in the order of the parts' first voxels, 0 outside; and how many parts there are.
+    """
+    if corners and mask.ndim == 2:
+        # cc3d 4.1.1 gives background numbers, too, if it is asked for the corners of two axes.
+        labels, count = label_parts(mask[None], corners)
+        return labels[0], count
+    # A row of voxels has no corners, and cc3d 4.1.1 fails on one of odd length if it is asked for them.
+    corners = corners and sum(side > 1 for side in mask.shape) > 1
+    connectivity = {2: (4, 8), 3: (6, 26)}[mask.ndim][corners]
+    mask = np.ascontiguousarray(mask)
+    return cc3d.connected_components(mask, connectivity=connectivity, return_N=True)
+
+
+def label_in_slices(mask: np.ndarray) -> tuple[np.ndarray, int]:
+    """As ``label_parts`` for three axes, each slice of the first axis for itself."""
+    labels = np.zeros(mask.shape, np.int32)
+    total = 0
+    for into, plane in zip(labels, mask, strict=True):
+        parts, count = label_parts(plane)
+        np.add(parts, total, out=into, where=parts > 0, casting="unsafe")
+        total += count
+    return labels, total
+
+
+def part_boxes(labels: np.ndarray) -> list[tuple[slice, ...]]:
+    """The smallest box around each part of ``label_parts``, the first of part 1."""
+    return [box[: labels.ndim] for box in cc3d.statistics(labels)["bounding_boxes"][1:]]
