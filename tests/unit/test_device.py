@@ -12,7 +12,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 from lunggtv.errors import ConfigError
-from lunggtv.model.device import claimed_device, place_network
+from lunggtv.model.device import claimed_device
+from lunggtv.model.numerics import place_network
 
 from tests.workflow.engine import PROJECT
 
