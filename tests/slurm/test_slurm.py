@@ -19,9 +19,17 @@ REQUESTS = {
     "ingest_patient": (1500, 20, 0), "cache_patient": (1500, 20, 0), "train_fold": (8000, 720, 1),
     "validate_fold": (8000, 120, 1), "predict_patient": (6000, 30, 1), "calibrate_drafts": (4000, 60, 0),
     "infer_patient": (2000, 20, 0), "write_rtstruct": (2000, 20, 0), "evaluate_patient": (2000, 20, 0),
-    "picture_draft": (2000, 20, 0), "summarise_metrics": (2000, 20, 0),
+    "picture_draft": (2000, 20, 0), "summarise_metrics": (2000, 20, 0), "picture_crop": (1500, 20, 0),
+    "picture_patient": (2000, 20, 0), "picture_samples": (2000, 20, 0),
 }  # fmt: skip
-ARRAYS = {"ingest_patient", "cache_patient", "infer_patient", "evaluate_patient"}
+ARRAYS = {
+    "ingest_patient",
+    "cache_patient",
+    "picture_crop",
+    "infer_patient",
+    "evaluate_patient",
+    "picture_patient",
+}
 ARRAY_EXTRA_MB = 50  # what the executor adds to an array for the commands it passes
 
 

@@ -183,7 +183,7 @@ def test_training_is_identified_by_what_decides_its_weights_alone():
         "figures",
         "tables",
         "train.state",
-        "train.run_state",
+        "train.state_folder",
         "train.memory",
         "train.train_fold",
         "model.device",

@@ -5,8 +5,8 @@ from dataclasses import replace
 from lunggtv.train import fit
 from lunggtv.train.fit import new_network
 from lunggtv.train.optimisation import Device, start_run
-from lunggtv.train.run_state import StateFolder
 from lunggtv.train.state import load_snapshots
+from lunggtv.train.state_folder import StateFolder
 
 from tests.unit.train_cases import SETTINGS, prepared
 

@@ -17,7 +17,6 @@ from lunggtv.train import fit
 from lunggtv.train.batches import make_batch
 from lunggtv.train.fit import new_network
 from lunggtv.train.optimisation import start_run
-from lunggtv.train.run_state import StateFolder
 from lunggtv.train.state import (
     fingerprint_of,
     keep_finished,
@@ -27,6 +26,7 @@ from lunggtv.train.state import (
     save_snapshot,
     save_state,
 )
+from lunggtv.train.state_folder import StateFolder
 
 from tests.unit.train_cases import CPU, SETTINGS, contents, prepared, stopping_batch, train_tiny, write_cohort
 
@@ -93,7 +93,9 @@ def test_states_are_as_far_apart_as_asked(tmp_path, monkeypatch):
 
     monkeypatch.setattr("lunggtv.train.progress.time.monotonic", lambda: now[0])
     monkeypatch.setattr("lunggtv.train.optimisation.make_batch", slow_batch)
-    monkeypatch.setattr("lunggtv.train.run_state.save_state", lambda folder, step, *_: written.append(step))
+    monkeypatch.setattr(
+        "lunggtv.train.state_folder.save_state", lambda folder, step, *_: written.append(step)
+    )
     train_tiny(tmp_path, write_cohort(tmp_path / "data"), tmp_path / "state", steps=8, save_every_s=25.0)
     assert written == [0, 3, 6]
 

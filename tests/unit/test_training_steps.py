@@ -12,7 +12,7 @@ from lunggtv.train.batches import make_batch
 from lunggtv.train.fit import new_network, train
 from lunggtv.train.loss import supervised_loss
 from lunggtv.train.optimisation import Device, Run, average_decay, learning_rate, start_run
-from lunggtv.train.run_state import StateFolder
+from lunggtv.train.state_folder import StateFolder
 from torch import Tensor
 
 from tests.unit.train_cases import CPU, SETTINGS, prepared, train_tiny, write_cohort

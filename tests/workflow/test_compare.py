@@ -41,6 +41,7 @@ def test_another_tool_and_another_run_are_compared_pair_by_pair(analysis):
 
     assert analysis.reruns() == {
         "collect_timings": 1, "compare_scores": 2, "describe_run": 1, "evaluate_other": 2 * LABELLED, "gather_sets": 1,
+        "picture_other": 2 * LABELLED,
     }  # fmt: skip
     analysis.run()
     results = analysis.work / "results"

@@ -100,12 +100,17 @@ def test_one_command_names_every_damaged_file(analysis):
     ("damaged", "repair"),
     [
         ("results/ingest/verdicts.tsv", all_from("collect_verdicts")),
-        ("results/train/fold1/curves.svg", {"validate_fold": 1}),
+        ("results/train/fold1/curves.svg", {"picture_curves": 1}),
+        ("results/train/fold1/validation.tsv", {"validate_fold": 1, "picture_curves": 1}),
         (
             "results/train/fold1/card.json",
-            {"train_fold": 1, "validate_fold": 1, **after_training(PATIENTS, {1}, set())},
+            {
+                **dict.fromkeys(("train_fold", "validate_fold", "picture_curves", "picture_samples"), 1),
+                **after_training(PATIENTS, {1}, set()),
+            },
         ),
-        ("results/evaluate/2.png", {"evaluate_patient": 1, **AFTER_EVALUATION}),
+        ("results/evaluate/2.png", {"picture_patient": 1}),
+        ("results/evaluate/2.json", {"evaluate_patient": 1, "picture_patient": 1, **AFTER_EVALUATION}),
         ("results/evaluate/metrics.tsv", AFTER_EVALUATION),
     ],
 )

@@ -21,6 +21,7 @@ FEWER = {
     "picture_draft": 1,
     "collect_reviews": 1,
     "evaluate_patient": len(DRAFTED),
+    "picture_patient": len(DRAFTED),
     "summarise_metrics": 1,
     "describe_run": 1,
     "collect_timings": 1,

@@ -101,8 +101,10 @@ def test_a_rule_is_a_script_and_a_module_of_its_own_name():
     scripts = {path.stem for path in (PROJECT / "workflow/scripts").glob("*.py")}
     for name, text in re.findall(r"^ *rule (\w+):\n(.*?)(?=^ *rule |\Z)", rules, re.MULTILINE | re.DOTALL):
         if "script:" in text:
-            # Other tools' masks are scored as ours are.
-            script = {"evaluate_other": "evaluate_patient"}.get(name, name)
+            # Other tools' masks are scored and drawn as ours are.
+            script = {"evaluate_other": "evaluate_patient", "picture_other": "picture_patient"}.get(
+                name, name
+            )
             assert f'"../scripts/{script}.py"' in text and script in scripts, name
             assert f'"logs/{name}' in text, name
             code = (PROJECT / f"workflow/scripts/{script}.py").read_text(encoding="utf-8")
@@ -116,4 +118,4 @@ def test_no_two_modules_share_a_name():
     names = [path.stem for path in paths if path.stem not in ("__init__", "__main__")]
     assert len(paths) > 100
     assert sorted(names) == sorted(set(names))
-    assert not [name for name in names if re.match(r"run|util|helper|misc", name)]
+    assert not [name for name in names if re.fullmatch(r"run(_.*)?|utils?|helpers?|misc|common", name)]

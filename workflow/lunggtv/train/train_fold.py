@@ -17,7 +17,6 @@ from lunggtv.train.cases import choose_residency, count_voxels, load_cases
 from lunggtv.train.fit import HISTORY_COLUMNS, fit, snapshot_steps
 from lunggtv.train.memory import free_text, training_bytes
 from lunggtv.train.progress import announce
-from lunggtv.train.run_state import StateFolder
 from lunggtv.train.state import (
     fingerprint_of,
     keep_finished,
@@ -25,6 +24,7 @@ from lunggtv.train.state import (
     open_state_folder,
     restore_finished,
 )
+from lunggtv.train.state_folder import StateFolder
 from lunggtv.train.train_settings import TrainSettings
 from lunggtv.volume import read_metadata
 
