@@ -24,8 +24,6 @@ from lunggtv.image_headers import detached_data, suffix_of
 from lunggtv.patient_files import PatientFiles
 from lunggtv.tables import natural_key
 
-__all__ = ["PatientFiles", "find_patients"]
-
 DICOM = (".dcm", ".dicom", ".ima")
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from lunggtv.geometry import Grid
 from lunggtv.ingest.dicom.contour_planes import (
     Contour,
-    ContourOffGrid,
     PlacedContour,
     is_cut,
     nearest_slice,
@@ -22,8 +21,6 @@ from lunggtv.ingest.dicom.contour_shape import FoldedContour
 from lunggtv.ingest.dicom.polygon_pairs import Pairs, TangledContours
 from lunggtv.ingest.dicom.polygons import on_centres
 from lunggtv.ingest.dicom.slice_parts import apart_from, gaps
-
-__all__ = ["Contour", "ContourOffGrid", "Drawing", "Finding", "UndrawableRoi", "draw_rois"]
 
 LEAST_CENTRED = 16  # points of a ROI; fewer may lie on pixel centres by chance
 ELSEWHERE_VOX = 1.0  # a contour may lie this far, in slices, from the image that it names
