@@ -174,7 +174,7 @@ def table_row(name: str, seeds: list[list[dict]], default: dict[str, float] | No
     if default is not None:
         own = patient_means(seeds)
         paired = paired_difference(list(own.values()), [default[p] for p in own], RESAMPLES, 2019)
-        difference = f"{paired.mean:+.3f} ({paired.ci95[0]:+.3f} to {paired.ci95[1]:+.3f})"
+        difference = f"{paired.mean_difference:+.3f} ({paired.ci95[0]:+.3f} to {paired.ci95[1]:+.3f})"
     missed = sum(d == 0 for d in every)
     seconds = statistics.mean(found["train_s"] for row in seeds for found in row)
     return (

@@ -11,7 +11,7 @@ from lunggtv.infer.rtstruct_file import write_structure_set
 from lunggtv.infer.write_rtstruct import find_slices
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.read_folder import read_dicom
-from lunggtv.ingest.raw_scan import PatientFiles
+from lunggtv.patient_files import PatientFiles
 
 
 def read(*folders: Path, pattern: str):

@@ -10,7 +10,7 @@ import pydicom
 import SimpleITK as sitk
 from lunggtv.geometry import Grid
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
-from lunggtv.ingest.raw_scan import PatientFiles
+from lunggtv.patient_files import PatientFiles
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,

@@ -104,7 +104,7 @@ def test_winding_is_the_angle_swept_around_each_centre(seed: int, corners: int) 
     except FoldedContour:
         assert 2 * np.count_nonzero(turns) < 0.35 * length_of(polygon), "a scribble, and no region"
         return
-    if region.crossing_themselves:
+    if region.contours_crossing_themselves:
         # All that is run round, and what is run round once this way and once the other.
         assert region.inside[turns != 0].all()
     else:
@@ -200,15 +200,15 @@ def test_a_contour_that_stands_twice_is_one(twin: str, exclusive: bool) -> None:
         region = draw(both, exclusive=exclusive)
         expected = draw([once]).inside | draw([again]).inside
         np.testing.assert_array_equal(region.inside, expected)
-        assert (region.repeated, region.crossing, region.holes) == (1, 0, 0)
-    assert draw([once, again, once]).repeated == 2
+        assert (region.repeated_contours, region.crossing_contours, region.holes) == (1, 0, 0)
+    assert draw([once, again, once]).repeated_contours == 2
 
 
 @pytest.mark.parametrize("turns", [2, 3])
 def test_a_contour_that_runs_round_more_than_once_is_one(turns: int) -> None:
     region = draw([np.tile(circle(18.3), (turns, 1))])
     np.testing.assert_array_equal(region.inside, draw([circle(18.3)]).inside)
-    assert region.repeated == turns - 1
+    assert region.repeated_contours == turns - 1
 
 
 @pytest.mark.parametrize("order", list(permutations((10.0, 10.6, 11.2))))
@@ -221,7 +221,7 @@ def test_versions_that_hang_together_through_a_third_are_one(order) -> None:
 def test_a_hole_that_stands_twice_stays_a_hole() -> None:
     region = draw([circle(18.3), circle(7.1), circle(7.1)[::-1] + np.array((0.01, 0.0))])
     assert off(disc(18.3) & ~disc(7.1), region) <= 4
-    assert (region.repeated, region.holes) == (1, 1)
+    assert (region.repeated_contours, region.holes) == (1, 1)
 
 
 # --- across, beside, within ---------------------------------------------------------------------------------
@@ -232,19 +232,19 @@ def test_contours_that_cross_are_joined(shift: float) -> None:
     y = 30.2 - shift / 2
     region = draw([circle(12.3, y), circle(12.3, y + shift)])
     assert off(disc(12.3, y) | disc(12.3, y + shift), region) <= 6
-    assert region.crossing == (2 if shift < 24 else 0)
+    assert region.crossing_contours == (2 if shift < 24 else 0)
 
 
 def test_a_small_contour_across_the_border_of_a_large_one_adds_to_it() -> None:
     region = draw([circle(18.3), circle(5.2, y=30.2 + 16.0)])
     assert off(disc(18.3) | disc(5.2, y=30.2 + 16.0), region) <= 4
-    assert region.crossing == 2
+    assert region.crossing_contours == 2
 
 
 def test_a_hole_in_two_contours_that_cross_is_one() -> None:
     region = draw([circle(14.3, x=28.0), circle(14.3, x=40.0), circle(3.1, x=34.0)])
     assert off((disc(14.3, x=28.0) | disc(14.3, x=40.0)) & ~disc(3.1, x=34.0), region) <= 6
-    assert (region.crossing, region.holes) == (2, 1)
+    assert (region.crossing_contours, region.holes) == (2, 1)
 
 
 def test_two_holes_that_cross_are_one_hole() -> None:
@@ -264,7 +264,7 @@ def test_two_holes_that_cross_are_one_hole() -> None:
 def test_a_small_older_version_in_a_corner_is_no_hole(newer: np.ndarray, older: np.ndarray) -> None:
     region = draw([newer, older])
     np.testing.assert_array_equal(region.inside, draw([newer]).inside)
-    assert (region.crossing, region.holes) == (2, 0)
+    assert (region.crossing_contours, region.holes) == (2, 0)
 
 
 def test_a_hole_along_the_border_is_doubted() -> None:
@@ -272,7 +272,7 @@ def test_a_hole_along_the_border_is_doubted() -> None:
     newer = older.copy()
     newer[10:] += (newer[10:] - (30.2, 34.7)) * 0.3
     region = draw([newer, older + 0.2 * np.sign(older - np.array((30.2, 34.7))) * -1])
-    assert region.doubtful_holes == 1 or region.crossing == 2
+    assert region.doubtful_holes == 1 or region.crossing_contours == 2
 
 
 def test_an_older_version_within_a_contour_is_no_hole() -> None:
@@ -282,14 +282,14 @@ def test_an_older_version_within_a_contour_is_no_hole() -> None:
     newer[20:40] += (newer[20:40] - (30.2, 34.7)) * 0.4
     region = draw([newer, older])
     np.testing.assert_array_equal(region.inside, draw([newer]).inside)
-    assert (region.crossing, region.holes) == (2, 0)
+    assert (region.crossing_contours, region.holes) == (2, 0)
 
 
 @pytest.mark.parametrize("radius", [3.0, 10.0, 12.5])
 def test_a_hole_is_told(radius: float) -> None:
     region = draw([circle(18.3), circle(radius)])
     assert off(disc(18.3) & ~disc(radius), region) <= 6
-    assert (region.holes, region.doubtful_holes, region.crossing) == (1, 0, 0)
+    assert (region.holes, region.doubtful_holes, region.crossing_contours) == (1, 0, 0)
 
 
 def test_a_hole_that_takes_most_away_is_doubted() -> None:
@@ -310,13 +310,18 @@ def test_islands_are_no_holes() -> None:
 def test_a_thin_wall_between_exclusive_contours_is_meant(wall: float) -> None:
     region = draw([circle(18.3), circle(18.3 - wall)], exclusive=True)
     assert off(disc(18.3) & ~disc(18.3 - wall), region) <= 8
-    assert (region.repeated, region.holes, region.doubtful_holes) == (0, 1, 1)
+    assert (region.repeated_contours, region.holes, region.doubtful_holes) == (0, 1, 1)
 
 
 def test_exclusive_contours_follow_the_even_odd_rule() -> None:
     region = draw([circle(18.3), circle(9.0), circle(9.0, x=50.0)], exclusive=True)
     assert off(disc(18.3) ^ disc(9.0) ^ disc(9.0, x=50.0), region) <= 8
-    assert (region.crossing, region.holes, region.doubtful_holes, region.repeated) == (0, 1, 0, 0)
+    assert (region.crossing_contours, region.holes, region.doubtful_holes, region.repeated_contours) == (
+        0,
+        1,
+        0,
+        0,
+    )
     assert region.exclusive_crossing == 3
     assert draw([circle(18.3), circle(16.0)], exclusive=True).doubtful_holes == 1
 
@@ -324,13 +329,13 @@ def test_exclusive_contours_follow_the_even_odd_rule() -> None:
 def test_an_exclusive_contour_cuts_into_a_plain_one() -> None:
     region = draw_region([circle(18.3), circle(9.0, x=50.0)], [False, True], SHAPE, Pairs(SPACING_MM))
     assert off(disc(18.3) ^ disc(9.0, x=50.0), region) <= 6
-    assert (region.mixed, region.crossing) == (2, 0)
+    assert (region.mixed_contours, region.crossing_contours) == (2, 0)
 
 
 def test_contours_side_by_side_are_not_joined_aloud() -> None:
     region = draw([rectangle(3, 20, 3, 15), rectangle(3, 20, 15, 30)])
     np.testing.assert_array_equal(region.inside, draw([rectangle(3, 20, 3, 30)]).inside)
-    assert region.crossing == 0
+    assert region.crossing_contours == 0
 
 
 def test_the_order_of_contours_does_not_matter() -> None:
@@ -340,7 +345,11 @@ def test_the_order_of_contours_does_not_matter() -> None:
     for _ in range(5):
         again = draw([contours[i] for i in rng.permutation(5)])
         np.testing.assert_array_equal(again.inside, first.inside)
-        assert (again.crossing, again.holes, again.repeated) == (first.crossing, first.holes, first.repeated)
+        assert (again.crossing_contours, again.holes, again.repeated_contours) == (
+            first.crossing_contours,
+            first.holes,
+            first.repeated_contours,
+        )
 
 
 # --- one contour across itself --------------------------------------------------------------------------------
@@ -356,14 +365,18 @@ def keyhole(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
 def test_a_keyhole_is_a_hole_whichever_way_it_runs(inner: np.ndarray) -> None:
     region = draw([keyhole(circle(18.3), inner)])
     assert off(disc(18.3) & ~disc(7.1), region) <= 4
-    assert (region.crossing_themselves, region.repeated, region.crossing) == (0, 0, 0)
+    assert (region.contours_crossing_themselves, region.repeated_contours, region.crossing_contours) == (
+        0,
+        0,
+        0,
+    )
 
 
 def test_a_hole_that_is_there_as_a_keyhole_and_as_a_contour_is_one() -> None:
     for hole in (circle(7.1), circle(7.1)[::-1], circle(6.8)):
         region = draw([keyhole(circle(18.3), circle(7.1)[::-1]), hole])
         assert off(disc(18.3) & ~disc(7.1), region) <= 4
-        assert region.repeated == 1
+        assert region.repeated_contours == 1
 
 
 @pytest.mark.parametrize("gap", [0.0, 0.0006, 0.01])
@@ -373,7 +386,7 @@ def test_a_keyhole_whose_ends_do_not_quite_meet_is_a_hole(gap: float, way: int) 
     walk = np.vstack([outer, outer[:1] + gap, inner, inner[:1] - gap, outer[:1] - gap])
     region = draw([walk])
     assert off(disc(18.3) & ~disc(7.1), region) <= 8
-    assert region.crossing_themselves == 0
+    assert region.contours_crossing_themselves == 0
 
 
 def test_a_twist_in_the_outline_of_a_ring_does_not_fill_its_hole() -> None:
@@ -392,7 +405,7 @@ def test_a_twist_in_the_outline_of_a_ring_does_not_fill_its_hole() -> None:
 def test_a_region_across_the_hole_of_another_is_not_cut() -> None:
     region = draw([circle(20.0, x=30.0), circle(6.0, x=40.0), circle(8.0, x=50.0)])
     assert off(disc(20.0, x=30.0) & ~disc(6.0, x=40.0) | disc(8.0, x=50.0), region) <= 8
-    assert (region.holes, region.crossing) == (1, 3)
+    assert (region.holes, region.crossing_contours) == (1, 3)
 
 
 @pytest.mark.parametrize("offset", [0.0, 0.0005, 0.2])
@@ -405,7 +418,7 @@ def test_a_contour_that_runs_there_and_back_never_vanishes(offset: float, closed
     except FoldedContour:
         return
     assert off(disc(15.0), region) <= 40
-    assert region.crossing_themselves + region.repeated >= 1
+    assert region.contours_crossing_themselves + region.repeated_contours >= 1
 
 
 @pytest.mark.parametrize("gap", [0.0, 0.01])
@@ -416,7 +429,7 @@ def test_lobes_in_opposite_directions_lose_no_overlap(gap: float) -> None:
     second = np.column_stack([30 + 12 * np.sin(left - turn), 43 + 12 * np.cos(left - turn)])
     region = draw([np.vstack([first, first[:1] + gap, second + 2 * gap, second[:1] + gap])])
     assert off(disc(12, y=30, x=27) | disc(12, y=30, x=43), region) <= 12
-    assert region.crossing_themselves == 1
+    assert region.contours_crossing_themselves == 1
 
 
 def test_a_stroke_of_the_pen_is_no_folded_contour() -> None:
@@ -432,7 +445,7 @@ def test_a_contour_whose_ends_overlap_loses_nothing() -> None:
     inner = np.column_stack([30.2 + 8.0 * np.sin(angle), 34.7 + 8.0 * np.cos(angle)])[::-1]
     region = draw([np.vstack([outer, inner])])
     assert off(disc(18.0) & ~disc(8.0), region) <= 12
-    assert region.crossing_themselves == 1
+    assert region.contours_crossing_themselves == 1
 
 
 def test_a_figure_of_eight_is_two_regions() -> None:
@@ -441,7 +454,7 @@ def test_a_figure_of_eight_is_two_regions() -> None:
         [np.array([(10.0, 10.0), (20.0, 30.0), (30.0, 10.0)]), np.array([(20.0, 30.0), (30, 50), (10, 50)])]
     )
     np.testing.assert_array_equal(region.inside, angle.inside)
-    assert region.crossing_themselves == 1
+    assert region.contours_crossing_themselves == 1
 
 
 def test_a_slip_of_the_pen_is_left_to_the_even_odd_rule_and_told() -> None:
@@ -449,7 +462,7 @@ def test_a_slip_of_the_pen_is_left_to_the_even_odd_rule_and_told() -> None:
     curl = circle(2.6, y=30.2 + 15.4)
     slip = np.vstack([circle(18.3)[:23], np.roll(curl, -22, axis=0), circle(18.3)[23:]])
     region = draw([slip])
-    assert (region.slips, region.crossing_themselves) == (20, 0)
+    assert (region.contour_slips, region.contours_crossing_themselves) == (20, 0)
     assert off(disc(18.3) & ~disc(2.6, y=30.2 + 15.4), region) <= 6
 
 
@@ -457,7 +470,7 @@ def test_a_contour_over_the_hole_of_another_fills_it() -> None:
     """An island drawn larger than the hole that a keyhole leaves: its border lies in the ring, its inside does not."""
     region = draw([keyhole(circle(18.3), circle(7.1)[::-1]), circle(10.4)])
     np.testing.assert_array_equal(region.inside, draw([circle(18.3)]).inside)
-    assert region.crossing == 2
+    assert region.crossing_contours == 2
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from lunggtv.geometry import Grid
-from lunggtv.ingest.dicom.contours import Contour, ContourOffGrid, Drawing, UndrawableRoi, draw_rois
+from lunggtv.ingest.dicom.contour_planes import Contour, ContourOffGrid
+from lunggtv.ingest.dicom.contours import Drawing, UndrawableRoi, draw_rois
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 GRID = Grid((5, 12, 16), (3.0, 0.9, 1.1), (-50.0, -40.0, -30.0), AXIAL)

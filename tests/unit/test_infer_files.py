@@ -2,7 +2,7 @@
 
 import json
 import logging
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -156,7 +156,7 @@ def test_a_labelled_patient_is_drawn_as_the_other_folds_teach(tmp_path, calibrat
 def test_a_draft_tells_the_expected_dice_that_its_own_lesson_gives_it(tmp_path, fold, expected):
     def lesson(mean_dice):
         known = ExpectedDice(("certainty", "soft_dice"), mean_dice, (0.0, 0.0), (0.0, 0.0), (1.0, 1.0), 9)
-        return LESSON | {"expected_dice": known.to_dict()}
+        return LESSON | {"expected_dice": asdict(known)}
 
     lessons = {"all": lesson(0.5), "folds": {"0": lesson(0.62), "1": lesson(0.81)}, "quality": QUALITY}
     write_json(tmp_path / "lessons.json", lessons)
@@ -277,7 +277,7 @@ def test_the_expected_dice_of_a_patient_is_that_of_the_fold_that_holds_it_out(tm
         lesson = found["folds"][str(patients[row["patient"]].fold)]
         prediction = read_prediction(patients[row["patient"]].prediction)
         own = measure_uncertainty(prediction.probabilities, prediction.mean, lesson["threshold"])
-        expected = ExpectedDice.from_dict(lesson["expected_dice"]).estimate(own)
+        expected = ExpectedDice(**lesson["expected_dice"]).estimate(own)
         assert row["expected_dice"] == pytest.approx(expected, abs=1e-4), row
 
 

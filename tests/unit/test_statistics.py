@@ -89,8 +89,8 @@ def test_paired_difference_by_hand():
     second = np.zeros(6)
     first = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
     found = paired_difference(first, second, resamples=300, seed=0)
-    assert found.mean == pytest.approx(0.35)
-    assert found.median == pytest.approx(0.35)
+    assert found.mean_difference == pytest.approx(0.35)
+    assert found.median_difference == pytest.approx(0.35)
     assert found.wilcoxon_p == pytest.approx(2 / 64)
     assert found.ci95[0] > 0
     assert paired_difference(first, first, 300, 0).wilcoxon_p == 1.0

@@ -36,9 +36,13 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write plain types as JSON with sorted keys; NaN and infinity are refused (ValueError)."""
-    text = json.dumps(content, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
+    """Write plain types as ``json_text``."""
+    write_text(path, json_text(content))
+
+
+def json_text(content: Any) -> str:
+    """Plain types as JSON with sorted keys; NaN and infinity are refused (ValueError)."""
+    return json.dumps(content, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read_json(path: str | Path) -> Any:

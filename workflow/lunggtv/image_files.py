@@ -13,13 +13,25 @@ from lunggtv.image_streams import BrokenStream, read_voxels
 from lunggtv.wording import by
 
 
-def grid_of(image: sitk.Image) -> Grid:
-    """The grid of a three-dimensional image."""
+def read_header(path: Path) -> sitk.ImageFileReader:
+    """The header of an image file as SimpleITK reads it; raises RuntimeError as it does."""
+    header = sitk.ImageFileReader()
+    header.SetFileName(str(path))
+    header.ReadImageInformation()
+    return header
+
+
+def grid_of(image: sitk.Image | sitk.ImageFileReader) -> Grid:
+    """The grid of an image or of a header; of more than three axes that of the first three.
+
+    Raises ValueError if there is none.
+    """
+    axes = image.GetDimension()
     return Grid(
-        tuple(reversed(image.GetSize())),
-        tuple(reversed(image.GetSpacing())),
-        tuple(image.GetOrigin()),
-        tuple(image.GetDirection()),
+        tuple(reversed(image.GetSize()[:3])),
+        tuple(reversed(image.GetSpacing()[:3])),
+        tuple(image.GetOrigin()[:3]),
+        tuple(np.reshape(image.GetDirection(), (axes, axes))[:3, :3].reshape(-1).tolist()),
     )
 
 
@@ -66,26 +78,18 @@ def read_image(path: str | Path) -> tuple[np.ndarray, Grid]:
 
 
 def _stored_grid(path: Path) -> Grid:
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
     try:
-        reader.ReadImageInformation()
+        header = read_header(path)
     except RuntimeError as error:
         raise BadHeader(
             str(error).strip().splitlines()[-1].removeprefix("sitk::ERROR: ").rstrip(".")
         ) from error
-    size, axes = reader.GetSize(), reader.GetDimension()
-    if axes < 3 or any(side != 1 for side in size[3:]) or reader.GetNumberOfComponents() != 1:
-        kind = sitk.GetPixelIDValueAsString(reader.GetPixelID())
+    size = header.GetSize()
+    if len(size) < 3 or any(side != 1 for side in size[3:]) or header.GetNumberOfComponents() != 1:
+        kind = sitk.GetPixelIDValueAsString(header.GetPixelID())
         raise BadHeader(f"is not one three-dimensional grey image ({by(size)} voxels, {kind})")
-    matrix = np.reshape(reader.GetDirection(), (axes, axes))[:3, :3]
     try:
-        return Grid(
-            tuple(reversed(size[:3])),
-            tuple(reversed(reader.GetSpacing()[:3])),
-            tuple(reader.GetOrigin()[:3]),
-            tuple(float(value) for value in matrix.reshape(-1)),
-        )
+        return grid_of(header)
     except ValueError as error:
         raise BadHeader(f"has an unusable header ({error})") from error
 

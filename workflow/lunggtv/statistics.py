@@ -60,8 +60,8 @@ def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float |
 class PairedDifference:
     """Differences of two measurements of the same patients (first minus second)."""
 
-    mean: float
-    median: float
+    mean_difference: float
+    median_difference: float
     ci95: list[float]
     wilcoxon_p: float
 

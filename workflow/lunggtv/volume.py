@@ -7,6 +7,8 @@ Same content, same bytes; checksums as ``hdf5`` says.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from lunggtv.hdf5 import new_file, read_array, read_text, write_array, write_tex
 
 SCHEMA = 2
 MASKS = ("label", "lungs")
+PLACE = ("spacing_mm", "origin_mm", "direction")  # of a grid
 TYPES = {"ct": "int16", "label": "uint8", "lungs": "uint8"}
 
 
@@ -44,9 +47,8 @@ def write_volume(path: str | Path, kind: str, volume: Volume, packed: bool = Tru
     _check(volume.ct, volume.grid, "ct")
     with whole_file(path) as partial, new_file(partial) as file:
         _write_attributes(file, kind, volume.patient, volume.metadata)
-        file.attrs["spacing_mm"] = volume.grid.spacing_mm
-        file.attrs["origin_mm"] = volume.grid.origin_mm
-        file.attrs["direction"] = volume.grid.direction
+        for name in PLACE:
+            file.attrs[name] = getattr(volume.grid, name)
         write_array(file, "ct", volume.ct, packed)
         write_text(file["ct"], "units", "HU")
         for name in MASKS:
@@ -69,31 +71,16 @@ def read_volume(path: str | Path, kind: str) -> Volume:
         RejectedPatient: ingest refused this patient; the message is ingest's.
         DamagedFile: truncated, a checksum fails, another schema or kind, or not a file of ours.
     """
-    path = Path(path)
-    try:
-        with h5py.File(path, "r") as file:
-            metadata = _read_metadata(path, file, kind)
-            arrays = {name: read_array(file, name, dtype) for name, dtype in TYPES.items() if name in file}
-            grid = Grid(
-                arrays["ct"].shape,
-                tuple(float(v) for v in file.attrs["spacing_mm"]),
-                tuple(float(v) for v in file.attrs["origin_mm"]),
-                tuple(float(v) for v in file.attrs["direction"]),
-            )
-            patient = read_text(file, "patient")
-    except (OSError, KeyError, ValueError) as error:
-        raise DamagedFile(_damaged(path, f"cannot be read ({error})")) from error
-    return Volume(patient, arrays["ct"], grid, arrays.get("label"), arrays.get("lungs"), metadata)
+    with _opened(path, kind) as (file, metadata):
+        arrays = {name: read_array(file, name, dtype) for name, dtype in TYPES.items() if name in file}
+        grid = Grid.from_dict({"shape": arrays["ct"].shape} | {name: file.attrs[name] for name in PLACE})
+        return Volume(read_text(file, "patient"), grid=grid, metadata=metadata, **arrays)
 
 
 def read_metadata(path: str | Path, kind: str) -> dict[str, Any]:
     """Read only the metadata of a volume; errors as ``read_volume``."""
-    path = Path(path)
-    try:
-        with h5py.File(path, "r") as file:
-            return _read_metadata(path, file, kind)
-    except (OSError, KeyError, ValueError) as error:
-        raise DamagedFile(_damaged(path, f"cannot be read ({error})")) from error
+    with _opened(path, kind) as (_, metadata):
+        return metadata
 
 
 def _write_attributes(file: h5py.File, kind: str, patient: str, metadata: dict[str, Any]) -> None:
@@ -104,16 +91,23 @@ def _write_attributes(file: h5py.File, kind: str, patient: str, metadata: dict[s
     write_text(file, "metadata", content)
 
 
-def _read_metadata(path: Path, file: h5py.File, kind: str) -> dict[str, Any]:
-    if "schema" not in file.attrs or int(file.attrs["schema"]) != SCHEMA:
-        raise DamagedFile(_damaged(path, f"is not of schema {SCHEMA}"))
-    metadata = json.loads(read_text(file, "metadata"))
-    found = read_text(file, "kind")
-    if found == "rejected":
-        raise RejectedPatient(metadata["message"])
-    if found != kind:
-        raise DamagedFile(_damaged(path, f"is a volume of stage {found}, not {kind}"))
-    return metadata
+@contextmanager
+def _opened(path: str | Path, kind: str) -> Iterator[tuple[h5py.File, dict[str, Any]]]:
+    """A volume's file and metadata; errors as ``read_volume``, also where the file is read meanwhile."""
+    path = Path(path)
+    try:
+        with h5py.File(path, "r") as file:
+            if "schema" not in file.attrs or int(file.attrs["schema"]) != SCHEMA:
+                raise DamagedFile(_damaged(path, f"is not of schema {SCHEMA}"))
+            metadata = json.loads(read_text(file, "metadata"))
+            found = read_text(file, "kind")
+            if found == "rejected":
+                raise RejectedPatient(metadata["message"])
+            if found != kind:
+                raise DamagedFile(_damaged(path, f"is a volume of stage {found}, not {kind}"))
+            yield file, metadata
+    except (OSError, KeyError, ValueError) as error:
+        raise DamagedFile(_damaged(path, f"cannot be read ({error})")) from error
 
 
 def _check(array: np.ndarray, grid: Grid, name: str) -> None:

@@ -6,6 +6,7 @@ Cross and square take turns, which makes an octagon of the reach.
 import numpy as np
 
 from lunggtv.geometry import Triple
+from lunggtv.masks import grown
 
 
 def dilate_in_plane(
@@ -13,7 +14,7 @@ def dilate_in_plane(
 ) -> np.ndarray:
     """A mask (bool, z y x) grown by ``reach_mm``, at least one voxel, never out of ``within``."""
     for step in range(_steps(reach_mm, spacing_mm)):
-        mask = _grown(mask, square=bool(step % 2), beyond=False)
+        mask = grown(mask, corners=bool(step % 2))
         if within is not None:
             mask &= within
     return mask
@@ -23,33 +24,20 @@ def erode_in_plane(mask: np.ndarray, reach_mm: float, spacing_mm: Triple, beyond
     """A mask (bool, z y x) shrunk by ``reach_mm``, at least one voxel; ``beyond``: it goes on outside the array."""
     rest = ~mask
     for step in range(_steps(reach_mm, spacing_mm)):
-        rest = _grown(rest, square=bool(step % 2), beyond=not beyond)
+        rest = grown(rest, corners=bool(step % 2), beyond=not beyond)
     return ~rest
 
 
 def dilate_within(mask: np.ndarray, within: np.ndarray, steps: int) -> np.ndarray:
     """A mask (bool, z y x) grown ``steps`` times by all 26 neighbours, but into ``within`` only."""
     for _ in range(steps):
-        grown = _grown(mask, square=True, beyond=False)
-        thick = grown.copy()
-        thick[1:] |= grown[:-1]
-        thick[:-1] |= grown[1:]
+        wider = grown(mask, corners=True)
+        thick = wider.copy()
+        thick[1:] |= wider[:-1]
+        thick[:-1] |= wider[1:]
         mask = mask | (thick & within)
     return mask
 
 
 def _steps(reach_mm: float, spacing_mm: Triple) -> int:
     return max(1, round(reach_mm / spacing_mm[1]))
-
-
-def _grown(mask: np.ndarray, square: bool, beyond: bool) -> np.ndarray:
-    grown = mask.copy()
-    grown[:, 1:] |= mask[:, :-1]
-    grown[:, :-1] |= mask[:, 1:]
-    source = grown.copy() if square else mask
-    grown[:, :, 1:] |= source[:, :, :-1]
-    grown[:, :, :-1] |= source[:, :, 1:]
-    if beyond:
-        grown[:, [0, -1]] = True
-        grown[:, :, [0, -1]] = True
-    return grown

@@ -24,8 +24,6 @@ from lunggtv.image_headers import detached_data, suffix_of
 from lunggtv.natural_order import natural_key
 from lunggtv.patient_files import PatientFiles
 
-__all__ = ["PatientFiles", "find_patients"]
-
 DICOM = (".dcm", ".dicom", ".ima")
 
 

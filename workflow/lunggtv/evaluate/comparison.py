@@ -4,6 +4,7 @@ The other set may be another run of ours (another seed, another setting) or anot
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from lunggtv.errors import CohortError
@@ -99,15 +100,11 @@ def _compare(
     # Signed errors are compared by size, or opposite errors would cancel out.
     first = [abs(a) if better == "zero" else a for a, _ in both]
     second = [abs(b) if better == "zero" else b for _, b in both]
-    difference = paired_difference(first, second, settings.resamples, settings.seed)
     losses = [(loss(a, better), loss(b, better)) for a, b in both]
     return result | {
         "first": describe(first, settings.resamples, settings.seed),
         "second": describe(second, settings.resamples, settings.seed),
-        "mean_difference": difference.mean,
-        "median_difference": difference.median,
-        "ci95": difference.ci95,
-        "wilcoxon_p": difference.wilcoxon_p,
+        **asdict(paired_difference(first, second, settings.resamples, settings.seed)),
         "wins": {
             "first": sum(a < b for a, b in losses),
             "second": sum(b < a for a, b in losses),

@@ -11,6 +11,7 @@ import numpy as np
 
 from lunggtv.boxes import box_of, widened
 from lunggtv.geometry import Triple
+from lunggtv.masks import grown
 
 # In-plane reach of the one-pixel tolerance: the pixel itself and its eight neighbours.
 TOLERANCE_PIXELS = 1
@@ -31,9 +32,7 @@ def contour_pixels(mask: np.ndarray) -> np.ndarray:
     Beyond the array is outside.
     """
     inside = mask.astype(bool)
-    padded = np.pad(inside, ((0, 0), (1, 1), (1, 1)))
-    core = padded[:, :-2, 1:-1] & padded[:, 2:, 1:-1] & padded[:, 1:-1, :-2] & padded[:, 1:-1, 2:]
-    return inside & ~core
+    return inside & grown(~inside, corners=False, beyond=True)
 
 
 def added_path(label: np.ndarray, prediction: np.ndarray) -> AddedPath:
@@ -50,21 +49,10 @@ def added_path(label: np.ndarray, prediction: np.ndarray) -> AddedPath:
     return AddedPath(
         int(np.count_nonzero(wanted)),
         int(np.count_nonzero(wanted & ~drawn)),
-        int(np.count_nonzero(wanted & ~_thickened(drawn))),
+        int(np.count_nonzero(wanted & ~grown(drawn, corners=True))),
     )
 
 
 def pixel_mm(spacing_mm: Triple) -> float:
     """Side of a pixel in the slice; of one that is not square, the side of the square of equal area."""
     return float(np.sqrt(spacing_mm[1] * spacing_mm[2]))
-
-
-def _thickened(contour: np.ndarray) -> np.ndarray:
-    """The contour and the eight in-plane neighbours of its pixels."""
-    thick = contour.copy()
-    thick[:, 1:] |= contour[:, :-1]
-    thick[:, :-1] |= contour[:, 1:]
-    rows = thick.copy()
-    thick[:, :, 1:] |= rows[:, :, :-1]
-    thick[:, :, :-1] |= rows[:, :, 1:]
-    return thick

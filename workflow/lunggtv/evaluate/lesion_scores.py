@@ -59,14 +59,8 @@ def match_lesions(
         covered = common[number].sum() / lesion_voxels[number]
         drawn = part_voxels[touching].sum()
         dice = dice_of_counts(common[number].sum(), lesion_voxels[number], drawn)
-        matched.append(
-            Lesion(
-                float(lesion_voxels[number] * voxel_ml),
-                float(covered),
-                dice,
-                bool(covered >= overlap),
-            )
-        )
+        volume_ml = float(lesion_voxels[number] * voxel_ml)
+        matched.append(Lesion(volume_ml, float(covered), dice, bool(covered >= overlap)))
     matched.sort(key=lambda lesion: -lesion.volume_ml)
     is_false = common.sum(axis=0)[1:] == 0
     false_ml = sorted((float(n * voxel_ml) for n in part_voxels[1:][is_false]), reverse=True)

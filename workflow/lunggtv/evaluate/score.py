@@ -1,5 +1,6 @@
 """All metrics of one pair of masks, as a flat record of plain types."""
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -148,14 +149,6 @@ def _lesion_record(
         "lesions_found": match.found,
         "lesions_missed": len(match.lesions) - match.found,
         "lesions_false": len(match.false_ml),
-        "lesions": [
-            {
-                "volume_ml": lesion.volume_ml,
-                "covered": lesion.covered,
-                "dice": lesion.dice,
-                "found": lesion.found,
-            }
-            for lesion in match.lesions
-        ],
+        "lesions": [asdict(lesion) for lesion in match.lesions],
         "false_lesions_ml": list(match.false_ml),
     }

@@ -1,9 +1,8 @@
 """All out-of-fold predictions in, ``calibration.json`` out: how to draw, and what Dice to expect."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,10 +20,9 @@ from lunggtv.infer.draft_quality import measure_quality
 from lunggtv.infer.expected_dice import ExpectedDice, fit_expected_dice
 from lunggtv.infer.infer_settings import DrawingSettings
 from lunggtv.infer.prediction_file import Prediction, read_prediction
+from lunggtv.infer.rounding import rounded
 from lunggtv.infer.uncertainty import Uncertainty, measure_uncertainty
 from lunggtv.volume import read_volume
-
-DECIMALS = 6
 
 
 @dataclass(frozen=True)
@@ -44,15 +42,6 @@ class Lesson:
     threshold: float
     smallest_lesion_ml: float
     expected_dice: ExpectedDice | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain types for JSON."""
-        return {
-            "expected_dice": None if self.expected_dice is None else self.expected_dice.to_dict(),
-            "patients": self.patients,
-            "smallest_lesion_ml": self.smallest_lesion_ml,
-            "threshold": self.threshold,
-        }
 
 
 @dataclass(frozen=True)
@@ -111,13 +100,13 @@ def calibrate_drafts(
         measure_quality([r["expected_dice"] for r in known], [r["dice"] for r in known]) if known else None
     )
     content = {
-        "all": lessons[None].to_dict(),
+        "all": asdict(lessons[None]),
         "curve": {"mean_dice": np.mean(list(curves.values()), axis=0), "thresholds": list(THRESHOLDS)},
-        "folds": {str(fold): lessons[fold].to_dict() for fold in folds},
+        "folds": {str(fold): asdict(lessons[fold]) for fold in folds},
         "patients": rows,
         "quality": quality,
     }
-    write_json(calibration_path, _rounded(content))
+    write_json(calibration_path, rounded(content))
 
 
 def _curve(patient: str, files: LabelledFiles) -> np.ndarray:
@@ -151,11 +140,3 @@ def _read(patient: str, files: LabelledFiles) -> tuple[Prediction, np.ndarray, f
     if volume.label is None:
         raise CohortError(f"Patient {patient}: {files.cache} has no label; only labelled patients calibrate.")
     return read_prediction(files.prediction), volume.label, volume.grid.voxel_ml
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [_rounded(item) for item in value]
-    return round(float(value), DECIMALS) if isinstance(value, float) else value

@@ -1,14 +1,12 @@
 """Lesions of a mask: its connected parts, with size and place in the patient."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from lunggtv.geometry import Grid
+from lunggtv.infer.rounding import DECIMALS
 from lunggtv.mask_parts import label_parts, part_boxes
-
-ROUNDING = 6  # decimals kept in mm and ml
 
 
 @dataclass(frozen=True)
@@ -21,10 +19,6 @@ class Lesion:
     volume_ml: float
     centroid_mm: tuple[float, float, float]
     extent_mm: tuple[float, float, float]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain types for JSON."""
-        return asdict(self)
 
 
 def drop_small(mask: np.ndarray, voxel_ml: float, smallest_lesion_ml: float) -> np.ndarray:
@@ -57,7 +51,7 @@ def find_lesions(mask: np.ndarray, grid: Grid) -> list[Lesion]:
         size_mm = np.ptp(centres_mm, axis=0) + _voxel_extent_mm(grid)
         lesions.append(
             Lesion(
-                round(float(volumes_vox[number]) * grid.voxel_ml, ROUNDING),
+                round(float(volumes_vox[number]) * grid.voxel_ml, DECIMALS),
                 _rounded(centres_mm.mean(axis=0)),
                 _rounded(size_mm),
             )
@@ -71,5 +65,5 @@ def _voxel_extent_mm(grid: Grid) -> np.ndarray:
 
 
 def _rounded(values: np.ndarray) -> tuple[float, float, float]:
-    x, y, z = (round(float(value), ROUNDING) + 0.0 for value in values)
+    x, y, z = (round(float(value), DECIMALS) + 0.0 for value in values)
     return (x, y, z)

@@ -6,8 +6,7 @@ patients nothing more would hold. The figures mean the same for one model and fo
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,11 +23,11 @@ class ExpectedDice:
     ``names`` are keys of ``figures``; ``patients`` were learnt from.
     """
 
-    names: tuple[str, ...]
+    names: Sequence[str]
     intercept: float
-    weights: tuple[float, ...]
-    means: tuple[float, ...]
-    scales: tuple[float, ...]
+    weights: Sequence[float]
+    means: Sequence[float]
+    scales: Sequence[float]
     patients: int
 
     def estimate(self, uncertainty: Uncertainty) -> float:
@@ -39,19 +38,6 @@ class ExpectedDice:
         terms = zip(self.names, self.weights, self.means, self.scales, strict=True)
         total = self.intercept + sum(w * (values[name] - m) / s for name, w, m, s in terms)
         return float(min(max(total, 0.0), 1.0))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain types for JSON."""
-        return {
-            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
-        }
-
-    @staticmethod
-    def from_dict(content: dict[str, Any]) -> "ExpectedDice":
-        """Inverse of ``to_dict``."""
-        return ExpectedDice(
-            **{key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
-        )
 
 
 def figures(uncertainty: Uncertainty) -> dict[str, float]:
@@ -84,10 +70,4 @@ def fit_expected_dice(uncertainties: Sequence[Uncertainty], dice: Sequence[float
             weights[kept] = found
             break
         kept = np.delete(kept, np.argmin(found))
-    return ExpectedDice(
-        tuple(names), float(y.mean()), _floats(weights), _floats(means), _floats(scales), len(known)
-    )
-
-
-def _floats(values: np.ndarray) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)
+    return ExpectedDice(names, float(y.mean()), weights.tolist(), means.tolist(), scales.tolist(), len(known))

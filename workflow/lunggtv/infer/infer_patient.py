@@ -1,6 +1,7 @@
 """A prediction and what out-of-fold predictions taught in, a patient's draft on the original grid out."""
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,10 @@ from lunggtv.infer.draft_lesions import find_lesions
 from lunggtv.infer.expected_dice import ExpectedDice
 from lunggtv.infer.prediction_file import Prediction, read_prediction
 from lunggtv.infer.review import review_reasons, touched_faces
+from lunggtv.infer.rounding import rounded
 from lunggtv.infer.uncertainty import measure_uncertainty
 from lunggtv.masks import to_percent
 from lunggtv.nifti_files import write_nifti
-
-DECIMALS = 6
 
 
 def infer_patient(
@@ -49,7 +49,7 @@ def infer_patient(
     place = Placement.from_metadata(prediction.cache)
     mean = prediction.mean
     draft = draw(mean, prediction.grid, place, lesson["threshold"], lesson["smallest_lesion_ml"])
-    content = _describe(prediction, mean, draft, place, lesson, review_dice)
+    content = rounded(_describe(prediction, mean, draft, place, lesson, review_dice))
     content["calibration_sha256"] = file_digest(calibration_path)
     content["expected_dice_quality"] = calibration["quality"]
     write_nifti(mask_path, as_stored(draft.mask, place), place.original)
@@ -76,13 +76,13 @@ def _describe(
     uncertainty = measure_uncertainty(prediction.probabilities, mean, lesson["threshold"])
     expected = None
     if lesson["expected_dice"] is not None:
-        expected = ExpectedDice.from_dict(lesson["expected_dice"]).estimate(uncertainty)
+        expected = ExpectedDice(**lesson["expected_dice"]).estimate(uncertainty)
     faces = touched_faces(draft.mask, place.box_start, place.scan.shape)
     return {
         "cache_sha256": prediction.cache_sha256,
-        "dropped_ml": round(draft.dropped_ml, DECIMALS),
-        "expected_dice": None if expected is None else round(expected, DECIMALS),
-        "lesions": [lesion.to_dict() for lesion in lesions],
+        "dropped_ml": draft.dropped_ml,
+        "expected_dice": expected,
+        "lesions": [asdict(lesion) for lesion in lesions],
         "models": prediction.models,
         "patient": prediction.patient,
         "review": review_reasons(
@@ -92,6 +92,6 @@ def _describe(
         ),
         "smallest_lesion_ml": lesson["smallest_lesion_ml"],
         "threshold": lesson["threshold"],
-        "uncertainty": uncertainty.to_dict(),
-        "volume_ml": round(int(draft.mask.sum(dtype=np.int64)) * place.scan.voxel_ml, DECIMALS),
+        "uncertainty": asdict(uncertainty),
+        "volume_ml": int(draft.mask.sum(dtype=np.int64)) * place.scan.voxel_ml,
     }  # fmt: skip

@@ -4,15 +4,13 @@ Members are the models of an ensemble, or the plain and the mirrored pass of a s
 nobody to disagree with.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
 from lunggtv.masks import dice
 
-ROUNDING = 6  # decimals of what is reported
 # Voxels below this mean probability, drawn by no member, say nothing about the tumour's border.
 POSSIBLE = 0.1
 
@@ -40,13 +38,6 @@ class Uncertainty:
     volume_spread: float | None
     soft_dice: float | None
     peak: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain, rounded types for JSON."""
-        return {
-            key: round(value, ROUNDING) if isinstance(value, float) else value
-            for key, value in asdict(self).items()
-        }
 
 
 def measure_uncertainty(passes: np.ndarray, mean: np.ndarray, threshold: float) -> Uncertainty:

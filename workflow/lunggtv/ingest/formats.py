@@ -9,6 +9,7 @@ import SimpleITK as sitk
 
 from lunggtv.files import file_digest
 from lunggtv.geometry import Grid
+from lunggtv.image_files import grid_of, read_header
 from lunggtv.image_headers import BadHeader, Storage, is_plain_name, read_storage, suffix_of
 from lunggtv.image_streams import BrokenStream, read_voxels
 from lunggtv.ingest.ingest_settings import IngestSettings
@@ -81,24 +82,21 @@ def read_stored(path: Path, settings: IngestSettings) -> StoredImage:
 
 
 def _read_grid(path: Path, storage: Storage, settings: IngestSettings) -> Grid:
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
     try:
-        reader.ReadImageInformation()
+        header = read_header(path)
     except RuntimeError as error:
         raise _explained(path, str(error)) from error
-    size, spacing, origin = reader.GetSize(), reader.GetSpacing(), reader.GetOrigin()
-    count = len(size)
-    if count < 3 or any(n != 1 for n in size[3:]) or min(size[:3]) < 2:
+    size, spacing = header.GetSize(), header.GetSpacing()
+    if len(size) < 3 or any(n != 1 for n in size[3:]) or min(size[:3]) < 2:
         raise Refused(
             "not_3d",
             f"{path.name} is not one three-dimensional image: it has {by(size)} voxels. Export a single phase "
             "or a single series as one volume.",
         )
-    if reader.GetPixelID() not in SCALAR_PIXELS:
+    if header.GetPixelID() not in SCALAR_PIXELS:
         raise Refused(
             "not_grey",
-            f"{path.name} does not hold one number a voxel ({reader.GetPixelIDValue()} is its pixel type: "
+            f"{path.name} does not hold one number a voxel ({header.GetPixelIDValue()} is its pixel type: "
             "colour, vector or complex). Export the CT as a grey image.",
         )
     voxels = size[0] * size[1] * size[2]
@@ -115,17 +113,11 @@ def _read_grid(path: Path, storage: Storage, settings: IngestSettings) -> Grid:
                 f"{path.name} has a voxel spacing of {value:g} mm in its header; {SPACING_RANGE_MM[0]} to "
                 f"{SPACING_RANGE_MM[1]} mm is believed. Mend the header from the scanner's series.",
             )
-    matrix = np.reshape(reader.GetDirection(), (count, count))[:3, :3]
-    if not (np.isfinite(matrix).all() and np.isfinite(origin).all()):
+    grid = grid_of(header)
+    if not (np.isfinite(grid.matrix).all() and np.isfinite(grid.origin_mm).all()):
         raise Refused("position", f"{path.name} has no finite position in its header. {WHOLE_COPY}")
-    if np.abs(matrix.T @ matrix - np.eye(3)).max() > ORTHOGONAL:
+    if np.abs(grid.matrix.T @ grid.matrix - np.eye(3)).max() > ORTHOGONAL:
         raise _not_orthogonal(path)
-    grid = Grid(
-        tuple(reversed(size[:3])),
-        tuple(reversed(spacing[:3])),
-        tuple(origin[:3]),
-        tuple(float(v) for v in matrix.reshape(-1)),
-    )
     _check_affine(path, storage, grid, settings.position_tolerance_mm)
     return grid
 

@@ -5,9 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from lunggtv.geometry import Grid
-from lunggtv.patient_files import PatientFiles
-
-__all__ = ["NOTED", "REJECTED", "WARNED", "PatientFiles", "RawScan", "Reason", "Refused"]
 
 NOTED = "noted"  # told in the verdict, but no reason for doubt: the patient stays accepted
 WARNED = "warned"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lunggtv.errors import DamagedFile
-from lunggtv.files import whole_file
+from lunggtv.files import json_text, whole_file
 
 SCHEMA = 1
 MANIFEST = "package.json"
@@ -58,11 +58,10 @@ def write_package(
         "schema": SCHEMA,
         "settings": dict(settings),
     }
-    text = json.dumps(manifest, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     with whole_file(path) as partial:
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
             archive.comment = b"0" * COMMENT_BYTES
-            _add(archive, MANIFEST, text.encode())
+            _add(archive, MANIFEST, json_text(manifest).encode())
             for name in member_names(folds):
                 _add(archive, name, members[name])
         with open(partial, "r+b") as file:

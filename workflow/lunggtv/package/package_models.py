@@ -1,13 +1,12 @@
 """Trained models into one file that another machine can use, and out of it again."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lunggtv.files import read_json
+from lunggtv.files import json_text, read_json
 from lunggtv.geometry import Grid
 from lunggtv.model.numerics import numerics
 from lunggtv.model.weights import load_model
@@ -53,14 +52,14 @@ def package_models(
     with numerics(deterministic=True, threads=threads):
         expected = predict_case(case, loaded, settings["infer"]["mirror"], "cpu")
     members = {
-        CALIBRATION: _json(calibration),
+        CALIBRATION: json_text(calibration).encode(),
         CARD: describe_models([model.card for model in loaded], calibration).encode(),
         SELFTEST_CT: _nifti(package_path, case.ct, case.grid),
         SELFTEST_EXPECTED: _nifti(package_path, expected, case.grid),
     }
     for fold, ((weights, _), model) in enumerate(zip(models, loaded, strict=True)):
         card_name, weights_name = model_names(fold)
-        members[card_name] = _json(_anonymous(model.card))
+        members[card_name] = json_text(_anonymous(model.card)).encode()
         members[weights_name] = Path(weights).read_bytes()
     write_package(package_path, members, len(models), settings)
 
@@ -87,9 +86,3 @@ def _nifti(beside: str | Path, array: np.ndarray, grid: Grid) -> bytes:
         return scratch.read_bytes()
     finally:
         scratch.unlink()
-
-
-def _json(content: dict[str, Any]) -> bytes:
-    return (
-        json.dumps(content, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    ).encode()

@@ -14,7 +14,7 @@ holes as CLOSED_PLANAR contours within others. So:
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -43,31 +43,36 @@ Relations = Mapping[tuple[int, int], Relation]
 
 @dataclass(frozen=True)
 class Region:
-    """A structure on one slice.
+    """A structure on one slice, and what was noticed.
 
     Attributes:
         inside: bool (y, x).
-        repeated: contours, or loops of one, that are there already.
-        crossing: contours that cross or touch others and were joined with them.
-        crossing_themselves: contours that run round a good part of their inside twice; it was taken as inside.
-        slips: pixels that contours run round twice by a slip, which are outside.
+        repeated_contours: contours, or loops of one, that are there already.
+        crossing_contours: contours that cross or touch others and were joined with them.
+        contours_crossing_themselves: contours that run round a good part of their inside twice; it was taken as inside.
+        contour_slips: pixels that contours run round twice by a slip, which are outside.
         holes: contours that are holes by lying within others.
         doubtful_holes: those of them that lie along a border or take away most of what is around them.
-        mixed: CLOSED_PLANAR and CLOSEDPLANAR_XOR contours that overlap.
+        mixed_contours: CLOSED_PLANAR and CLOSEDPLANAR_XOR contours that overlap.
         exclusive_crossing: CLOSEDPLANAR_XOR contours that cross one another.
-        without_pixels: contours that enclose no pixel centre.
+        contours_without_voxels: contours that enclose no pixel centre.
     """
 
     inside: np.ndarray
-    repeated: int = 0
-    crossing: int = 0
-    crossing_themselves: int = 0
-    slips: int = 0
-    holes: int = 0
-    doubtful_holes: int = 0
-    mixed: int = 0
-    exclusive_crossing: int = 0
-    without_pixels: int = 0
+    repeated_contours: int
+    crossing_contours: int
+    contours_crossing_themselves: int
+    contour_slips: int
+    holes: int
+    doubtful_holes: int
+    mixed_contours: int
+    exclusive_crossing: int
+    contours_without_voxels: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was noticed, by name."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "inside"}
 
 
 @dataclass(frozen=True)
@@ -135,13 +140,15 @@ def draw_region(
     holes = [inner for inner, level in _levels(areas, outer).items() if level % 2]
     return Region(
         inside=inside,
-        repeated=len(shapes) - len(areas) + sum(one.repeated for one in shapes),
-        crossing=len({number for pair, one in plain.items() if one.what == CROSSING for number in pair}),
-        crossing_themselves=sum(one.crosses_itself for one in shapes),
-        slips=sum(one.slips for one in shapes),
+        repeated_contours=len(shapes) - len(areas) + sum(one.repeated for one in shapes),
+        crossing_contours=len(
+            {number for pair, one in plain.items() if one.what == CROSSING for number in pair}
+        ),
+        contours_crossing_themselves=sum(one.crosses_itself for one in shapes),
+        contour_slips=sum(one.slips for one in shapes),
         holes=len(holes),
         doubtful_holes=sum(_is_doubtful(areas[hole], outer[hole], areas) for hole in holes),
-        mixed=len(
+        mixed_contours=len(
             {number for pair in between if exclusive[pair[0]] != exclusive[pair[1]] for number in pair}
         ),
         exclusive_crossing=len(
@@ -152,7 +159,7 @@ def draw_region(
                 for number in pair
             }
         ),
-        without_pixels=sum(not one.inside.any() for one in shapes),
+        contours_without_voxels=sum(not one.inside.any() for one in shapes),
     )
 
 

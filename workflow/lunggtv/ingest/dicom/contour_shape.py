@@ -30,6 +30,7 @@ from lunggtv.ingest.dicom.polygons import (
     thinned,
     winding,
 )
+from lunggtv.masks import grown
 
 UNTOLD = 1  # pixel of a slip: no more than where a border lies to a pixel's centre decides
 SLIP = 0.02  # share of a contour's pixels that it may run round twice by a slip of the pen
@@ -176,20 +177,10 @@ def _cancelled(loop: Loop, pairs: Pairs) -> np.ndarray:
     for part in np.unique(parts[parts > 0]):
         pairs.take(STEPS_PIXEL * parts.size)
         own = parts == part
-        around = _neighbours(own)
+        around = grown(own, corners=False) & ~own
         thin = np.count_nonzero(around & ~loop.inside) > np.count_nonzero(around) / 2
         found |= own & (thin or (np.any(around & forward) and np.any(around & backward)))
     return found
-
-
-def _neighbours(mask: np.ndarray) -> np.ndarray:
-    """Pixels beside a mask, in rows and columns."""
-    beside = np.zeros_like(mask)
-    beside[1:] |= mask[:-1]
-    beside[:-1] |= mask[1:]
-    beside[:, 1:] |= mask[:, :-1]
-    beside[:, :-1] |= mask[:, 1:]
-    return beside & ~mask
 
 
 def _check_folded(polygon: np.ndarray, pixels: int, shape: tuple[int, int]) -> None:

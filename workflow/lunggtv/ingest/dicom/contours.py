@@ -1,8 +1,8 @@
 """Contours to voxels, on the slices they were drawn on; whatever is joined, left out or moved is counted."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -10,7 +10,6 @@ import numpy as np
 from lunggtv.geometry import Grid
 from lunggtv.ingest.dicom.contour_planes import (
     Contour,
-    ContourOffGrid,
     PlacedContour,
     is_cut,
     nearest_slice,
@@ -22,8 +21,6 @@ from lunggtv.ingest.dicom.contour_shape import FoldedContour
 from lunggtv.ingest.dicom.polygon_pairs import Pairs, TangledContours
 from lunggtv.ingest.dicom.polygons import on_centres
 from lunggtv.ingest.dicom.slice_parts import apart_from, gaps
-
-__all__ = ["Contour", "ContourOffGrid", "Drawing", "Finding", "UndrawableRoi", "draw_rois"]
 
 LEAST_CENTRED = 16  # points of a ROI; fewer may lie on pixel centres by chance
 ELSEWHERE_VOX = 1.0  # a contour may lie this far, in slices, from the image that it names
@@ -47,9 +44,7 @@ class Drawing:
         mask: uint8 (z, y, x), 0 and 1.
         roi_voxels: voxels of each ROI by itself.
         off_slice_mm: largest distance of a contour's point from the slice that took it.
-        findings: by ROI. Their codes: ``repeated_contours``, ``crossing_contours``, ``contours_crossing_themselves``,
-            ``contour_slips``, ``holes``, ``doubtful_holes``, ``mixed_contours``, ``exclusive_crossing``,
-            ``contours_without_voxels``, as ``contour_region.Region`` counts them; ``contours_elsewhere``, not on the
+        findings: by ROI. Their codes: those of ``contour_region.Region``; ``contours_elsewhere``, not on the
             images that they name; ``contours_cut``, partly beyond the pixels; ``contours_between_slices``, planes
             left out because another plane of the ROI lies nearer to the slice; ``parts_between_slices``, such planes
             of which a part was drawn because no slice around shows it; ``contours_on_centres``, through pixel
@@ -71,23 +66,7 @@ class UndrawableRoi(ValueError):
         self.folded = folded
 
 
-@dataclass
-class _Notes:
-    """Findings of one ROI as they come: slices and counts by code."""
-
-    slices: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
-    counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-
-    def add(self, code: str, z: int, count: int = 1) -> None:
-        if count:
-            self.slices[code].add(z)
-            self.counts[code] += count
-
-    def findings(self, roi: int) -> list[Finding]:
-        return [
-            Finding(code, roi, tuple(sorted(slices)), self.counts[code])
-            for code, slices in self.slices.items()
-        ]
+Notes = dict[str, Counter[int]]  # of one ROI: how often by code and slice
 
 
 def draw_rois(
@@ -126,48 +105,51 @@ def draw_rois(
         _note_images(notes, placed, slice_of)
         mask = drawn if mask is None else mask | drawn
         roi_voxels.append(int(np.count_nonzero(drawn)))
-        findings += notes.findings(number)
+        findings += [
+            Finding(code, number, tuple(sorted(slices)), slices.total()) for code, slices in notes.items()
+        ]
         off_slice_mm = max(off_slice_mm, off_vox * grid.spacing_mm[0])
     whole = np.zeros(grid.shape, bool) if mask is None else mask
     return Drawing(whole.astype(np.uint8), tuple(roi_voxels), off_slice_mm, tuple(findings))
 
 
-def _draw(placed: Sequence[PlacedContour], grid: Grid, pairs: Pairs) -> tuple[np.ndarray, _Notes, float]:
+def _draw(placed: Sequence[PlacedContour], grid: Grid, pairs: Pairs) -> tuple[np.ndarray, Notes, float]:
     """One ROI: its voxels (bool), what was noticed, how far in slices its contours lie off their slices at most."""
     drawn = np.zeros(grid.shape, dtype=bool)
-    notes = _Notes()
+    notes: Notes = {}
     off_vox = 0.0
     by_slice = planes_by_slice(placed, grid.shape[0])
     for z, planes in by_slice.items():
         region = _region(planes.taken, grid, pairs)
         drawn[z] = region.inside
-        _note_region(notes, z, region)
+        for code, count in region.counts.items():
+            _note(notes, code, z, count)
         off_vox = max(off_vox, *(float(np.abs(one.heights - z).max()) for one in planes.taken))
     between = []
     for z, planes in by_slice.items():
         for plane in planes.left:
             lost = apart_from(_region(plane, grid, pairs).inside, drawn[max(z - 1, 0) : z + 2].any(axis=0))
             between.append((z, lost))
-            notes.add("parts_between_slices" if lost.any() else "contours_between_slices", z)
+            _note(notes, "parts_between_slices" if lost.any() else "contours_between_slices", z)
         contours = [*planes.taken, *(one for plane in planes.left for one in plane)]
-        notes.add("contours_cut", z, sum(is_cut(one, grid) for one in contours))
+        _note(notes, "contours_cut", z, sum(is_cut(one, grid) for one in contours))
     for z, lost in between:
         drawn[z] |= lost
     points = np.concatenate([np.zeros((0, 2)), *(one.polygon for one in placed)])
     if len(points) >= LEAST_CENTRED and on_centres(points):
         for z in by_slice:
-            notes.add("contours_on_centres", z)
+            _note(notes, "contours_on_centres", z)
     for z in sorted(gaps(drawn)):
-        notes.add("slices_without_contour", z)
+        _note(notes, "slices_without_contour", z)
     return drawn, notes, off_vox
 
 
-def _note_images(notes: _Notes, placed: Sequence[PlacedContour], slice_of: Mapping[str, int]) -> None:
+def _note_images(notes: Notes, placed: Sequence[PlacedContour], slice_of: Mapping[str, int]) -> None:
     """Note contours that lie far from all of the images here that they name."""
     for one in placed:
         named = [abs(slice_of[uid] - one.height) for uid in one.images if uid in slice_of]
         if named and min(named) > ELSEWHERE_VOX:
-            notes.add("contours_elsewhere", nearest_slice(one.height, len(slice_of)))
+            _note(notes, "contours_elsewhere", nearest_slice(one.height, len(slice_of)))
 
 
 def _region(plane: Sequence[PlacedContour], grid: Grid, pairs: Pairs) -> Region:
@@ -176,13 +158,6 @@ def _region(plane: Sequence[PlacedContour], grid: Grid, pairs: Pairs) -> Region:
     )
 
 
-def _note_region(notes: _Notes, z: int, region: Region) -> None:
-    notes.add("repeated_contours", z, region.repeated)
-    notes.add("crossing_contours", z, region.crossing)
-    notes.add("contours_crossing_themselves", z, region.crossing_themselves)
-    notes.add("contour_slips", z, region.slips)
-    notes.add("holes", z, region.holes)
-    notes.add("doubtful_holes", z, region.doubtful_holes)
-    notes.add("mixed_contours", z, region.mixed)
-    notes.add("exclusive_crossing", z, region.exclusive_crossing)
-    notes.add("contours_without_voxels", z, region.without_pixels)
+def _note(notes: Notes, code: str, z: int, count: int = 1) -> None:
+    if count:
+        notes.setdefault(code, Counter())[z] += count

@@ -15,7 +15,7 @@ MAX_ITEMS = 300_000  # of all sequences; a plan of 100 ROIs on 300 slices has 60
 UNPACKED_BYTES = 1 << 28
 ITEM_TAGS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
 DEFLATED = b"1.2.840.10008.1.2.1.99"
-META_AT = 132  # the file meta information begins with its own length
+PREFIX_END = 132  # bytes of preamble and prefix; the file meta information follows, its own length first
 CHUNK_BYTES = 1 << 20
 
 
@@ -58,8 +58,8 @@ def is_deflated(file: BinaryIO) -> bool:
 
 def check_deflated(file: BinaryIO) -> None:
     """Unpack a deflated file piece by piece; raise ValueError if pydicom should not do so at once."""
-    head = file.read(META_AT + 12)
-    file.seek(struct.unpack_from("<I", head, META_AT + 8)[0], io.SEEK_CUR)
+    head = file.read(PREFIX_END + 12)
+    file.seek(struct.unpack_from("<I", head, PREFIX_END + 8)[0], io.SEEK_CUR)
     size = items = 0
     for piece in _unpacked(file):
         size += len(piece)

@@ -9,14 +9,13 @@ import zlib
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from lunggtv.ingest.dicom.limits import CHUNK_BYTES, UNPACKED_BYTES
+from lunggtv.ingest.dicom.limits import CHUNK_BYTES, DEFLATED, PREFIX_END, UNPACKED_BYTES
 
-PREFIX_END = 132
 ITEM_GROUP = 0xFFFE
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
-UNDEFINED = 0xFFFFFFFF
+UNDEFINED_LENGTH = 0xFFFFFFFF
 TRANSFER_SYNTAX = 0x00020010
-BIG_ENDIAN, DEFLATED = b"1.2.840.10008.1.2.2", b"1.2.840.10008.1.2.1.99"
+BIG_ENDIAN = b"1.2.840.10008.1.2.2"
 # Value representations, and those whose length takes four bytes after two that are reserved (PS3.5, 7.1.2).
 LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
 SHORT = {
@@ -36,8 +35,7 @@ def check_nesting(content: bytes, sequences: Collection[int], last: int) -> None
             long they are.
         last: tag of the last of them; what comes behind it at the end of the file does not matter.
     """
-    start = PREFIX_END if content[:PREFIX_END].endswith(b"DICM") else 0
-    at, syntax = _after_meta(content, start)
+    at, syntax = _after_meta(content, prefix_length(content))
     if syntax == DEFLATED:
         content, at = _inflated(content[at:]), 0
     is_big = syntax == BIG_ENDIAN or (not syntax and content[at : at + 1] == b"\0")
@@ -46,6 +44,11 @@ def check_nesting(content: bytes, sequences: Collection[int], last: int) -> None
         walk.data_set(at, last)
     except (struct.error, IndexError):
         raise EOFError("an element is cut") from None
+
+
+def prefix_length(content: bytes) -> int:
+    """Bytes of preamble and prefix, which a file may have lost."""
+    return PREFIX_END if content[:PREFIX_END].endswith(b"DICM") else 0
 
 
 @dataclass(frozen=True)
@@ -89,26 +92,26 @@ class _Walk:
 
     def _element(self, tag: int, at: int, explicit: bool, depth: int) -> int:
         at, length = self._header(at, explicit)
-        if length == UNDEFINED and self._tag(at) not in (ITEM, SEQUENCE_END):
+        if length == UNDEFINED_LENGTH and self._tag(at) not in (ITEM, SEQUENCE_END):
             end = self.content.find(struct.pack(f"{self.order}HH", 0xFFFE, 0xE0DD), at)
             if end < 0:
                 raise EOFError("a value without end")
             return end + 8
-        if length == UNDEFINED or tag in self.sequences:
+        if length == UNDEFINED_LENGTH or tag in self.sequences:
             return self._items(at, length, depth + 1)
         return at + length
 
     def _items(self, at: int, length: int, depth: int) -> int:
         if depth > DEPTH:
             raise EOFError("sequences without end")
-        end = None if length == UNDEFINED else at + length
+        end = None if length == UNDEFINED_LENGTH else at + length
         while end is None or at < end:
             tag, size = self._tag(at), self._number(at + 4)
             if tag == SEQUENCE_END and end is None:
                 return at + 8
             if tag != ITEM:
                 raise EOFError("something between items")
-            at = self._item(at + 8, None if size == UNDEFINED else at + 8 + size, depth)
+            at = self._item(at + 8, None if size == UNDEFINED_LENGTH else at + 8 + size, depth)
         if at != end:
             raise EOFError("an item beyond the end of its sequence")
         return at

@@ -15,6 +15,7 @@ from pydicom.encaps import generate_frames
 
 from lunggtv.ingest.dicom.headers import CtSlice
 from lunggtv.ingest.dicom.limits import check_items
+from lunggtv.ingest.dicom.nesting import UNDEFINED_LENGTH
 from lunggtv.ingest.dicom.values import READ_ERRORS, numbers_of, text_of, value_of
 from lunggtv.ingest.raw_scan import Refused
 
@@ -23,7 +24,6 @@ PIXEL_TAGS = [
     "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "RescaleSlope",
     "RescaleIntercept", "LossyImageCompression", "PixelData",
 ]  # fmt: skip
-UNDEFINED_LENGTH = 0xFFFFFFFF
 JPEG_FAMILY = "1.2.840.10008.1.2.4."  # JPEG, JPEG-LS and JPEG 2000
 JPEG_END = b"\xff\xd9"
 INT16 = np.iinfo(np.int16)

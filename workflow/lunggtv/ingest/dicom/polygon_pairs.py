@@ -8,6 +8,7 @@ import numpy as np
 
 from lunggtv.boxes import Box, joint_box, size_of, within
 from lunggtv.ingest.dicom.polygons import length_of, signed_distance, with_steps
+from lunggtv.masks import grown
 
 # Lengths are shares of a pixel, of at most 1 mm: coarse pixels do not make drawing less exact.
 TOUCHING = 0.1  # coordinates are rounded to a tenth of a millimetre at worst
@@ -149,12 +150,6 @@ def _on_one_box(one: Shape, other: Shape) -> tuple[np.ndarray, np.ndarray]:
 
 def _grown(mask: np.ndarray, pixels: int) -> np.ndarray:
     """A mask with its neighbours, corners too, up to so many pixels away."""
-    for axis in (0, 1):
-        grown = mask.copy()
-        for step in range(1, pixels + 1):
-            ahead = tuple(slice(step, None) if axis == own else slice(None) for own in (0, 1))
-            behind = tuple(slice(None, -step) if axis == own else slice(None) for own in (0, 1))
-            grown[ahead] |= mask[behind]
-            grown[behind] |= mask[ahead]
-        mask = grown
+    for _ in range(pixels):
+        mask = grown(mask, corners=True)
     return mask

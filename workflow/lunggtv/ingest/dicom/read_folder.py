@@ -8,7 +8,8 @@ import numpy as np
 
 from lunggtv.geometry import Grid
 from lunggtv.ingest.dicom.choice import Choice, choose_labelled, choose_unlabelled
-from lunggtv.ingest.dicom.contours import ContourOffGrid, UndrawableRoi, draw_rois
+from lunggtv.ingest.dicom.contour_planes import ContourOffGrid
+from lunggtv.ingest.dicom.contours import UndrawableRoi, draw_rois
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.drawing_notes import drawing_notes
 from lunggtv.ingest.dicom.grid import stack
@@ -18,7 +19,8 @@ from lunggtv.ingest.dicom.notes import folder_notes, pixel_notes, reference_note
 from lunggtv.ingest.dicom.pixels import read_stack
 from lunggtv.ingest.dicom.series import Series, group_series, without_copies
 from lunggtv.ingest.dicom.structure_set import StructureSet, read_structure_set
-from lunggtv.ingest.raw_scan import PatientFiles, RawScan, Reason, Refused
+from lunggtv.ingest.raw_scan import RawScan, Reason, Refused
+from lunggtv.patient_files import PatientFiles
 from lunggtv.quiet_pydicom import quiet_pydicom
 from lunggtv.wording import few
 

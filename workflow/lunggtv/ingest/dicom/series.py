@@ -10,12 +10,12 @@ import numpy as np
 
 from lunggtv.ingest.dicom.grid import stack
 from lunggtv.ingest.dicom.headers import CtSlice
+from lunggtv.ingest.dicom.nesting import prefix_length
 from lunggtv.ingest.raw_scan import Refused
 from lunggtv.wording import by
 
 MIN_SLICES = 3  # fewer have no spacing that could be checked: scouts, single frames, dose reports
 KEY_CHARACTERS = 8
-PREFIX_END = 132  # bytes of preamble and prefix
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ def describe(series: Series, tolerance_mm: float) -> str:
 
 
 def _data_set(path: Path) -> bytes:
-    """The bytes of a file without preamble and prefix, which a copy may have lost."""
+    """The bytes of a file without preamble and prefix."""
     content = path.read_bytes()
-    return content[PREFIX_END:] if content[:PREFIX_END].endswith(b"DICM") else content
+    return content[prefix_length(content) :]
 
 
 def _parted(uid: str, members: list[CtSlice]) -> list[Series]:

@@ -17,14 +17,13 @@ from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.headers import relative_name
 from lunggtv.ingest.dicom.identity import IDENTITY_TAGS, identity_of
 from lunggtv.ingest.dicom.limits import check_items
-from lunggtv.ingest.dicom.nesting import check_nesting
+from lunggtv.ingest.dicom.nesting import UNDEFINED_LENGTH, check_nesting
 from lunggtv.ingest.dicom.values import READ_ERRORS, text_of, value_of
 from lunggtv.ingest.raw_scan import Refused
 
 CONTOUR_DATA = 0x30060050
 # The structures and their names, their contours, and the images of these.
 CONTOUR_SEQUENCES = (0x30060020, 0x30060039, 0x30060040, 0x30060016)
-UNDEFINED_LENGTH = 0xFFFFFFFF
 MAX_BYTES = 1 << 28  # a large plan with all organs has some 20 MB
 NEEDED_TAGS = [
     "SpecificCharacterSet", "ReferencedFrameOfReferenceSequence", "StructureSetROISequence",
