@@ -16,7 +16,7 @@ import numpy as np
 
 from lunggtv.errors import DamagedFile, RejectedPatient
 from lunggtv.files import whole_file
-from lunggtv.geometry import Grid
+from lunggtv.geometry import Grid, shape_of, triple_of
 from lunggtv.hdf5 import new_file, read_array, read_text, write_array, write_text
 
 SCHEMA = 2
@@ -75,9 +75,9 @@ def read_volume(path: str | Path, kind: str) -> Volume:
             metadata = _read_metadata(path, file, kind)
             arrays = {name: read_array(file, name, dtype) for name, dtype in TYPES.items() if name in file}
             grid = Grid(
-                arrays["ct"].shape,
-                tuple(float(v) for v in file.attrs["spacing_mm"]),
-                tuple(float(v) for v in file.attrs["origin_mm"]),
+                shape_of(arrays["ct"].shape),
+                triple_of(file.attrs["spacing_mm"]),
+                triple_of(file.attrs["origin_mm"]),
                 tuple(float(v) for v in file.attrs["direction"]),
             )
             patient = read_text(file, "patient")

@@ -49,9 +49,10 @@ class ExpectedDice:
     @staticmethod
     def from_dict(content: dict[str, Any]) -> "ExpectedDice":
         """Inverse of ``to_dict``."""
-        return ExpectedDice(
-            **{key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
-        )
+        fields: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in content.items()
+        }
+        return ExpectedDice(**fields)
 
 
 def figures(uncertainty: Uncertainty) -> dict[str, float]:
