@@ -22,7 +22,7 @@ STYLE: "list[CSSDict]" = [
 ]  # fmt: skip
 
 
-def write_table_page(table_path: str | Path, page_path: str | Path, title: str) -> None:
+def write_table_page(*, table_path: str | Path, page_path: str | Path, title: str) -> None:
     """Write the table of a TSV file as a page of its own; numbers stand on the right, texts on the left."""
     rows = read_tsv(table_path)
     header = Path(table_path).read_text(encoding="utf-8").splitlines()[0].split("\t")

@@ -24,6 +24,7 @@ SAME_PLACE_MM = 0.1
 def cache_patient(
     volume_path: str | Path,
     settings: CacheSettings,
+    *,
     cache_path: str | Path,
     crop_json_path: str | Path,
     lungs_path: str | Path | None = None,

@@ -27,7 +27,7 @@ from lunggtv.volume import read_volume
 DECIMALS = 6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LabelledFiles:
     """One labelled patient: its fold, its out-of-fold prediction, and its cache, which holds the label."""
 

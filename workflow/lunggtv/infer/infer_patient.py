@@ -21,6 +21,7 @@ DECIMALS = 6
 
 
 def infer_patient(
+    *,
     prediction_path: str | Path,
     calibration_path: str | Path,
     fold: int | None,

@@ -31,7 +31,7 @@ SLICE_DIGEST_CHARACTERS = 16
 
 
 def ingest_patient(
-    files: PatientFiles, settings: IngestSettings, volume_path: str | Path, verdict_path: str | Path
+    files: PatientFiles, settings: IngestSettings, *, volume_path: str | Path, verdict_path: str | Path
 ) -> None:
     """Read, check and store one patient; both outputs are always written.
 
