@@ -31,6 +31,7 @@ lint: env
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	cd workflow && ../$(BIN)/lint-imports --config ../pyproject.toml
+	$(BIN)/mypy
 	$(SNAKEMAKE) --lint
 
 # Writes config.yaml from workflow/schemas/config.schema.yaml; values of your own in it are lost.
@@ -38,4 +39,4 @@ config: env
 	PYTHONPATH=workflow $(BIN)/python -m lunggtv.cohort.write_config
 
 clean:
-	rm -rf demo .pytest_cache .ruff_cache .hypothesis
+	rm -rf demo .pytest_cache .ruff_cache .mypy_cache .hypothesis

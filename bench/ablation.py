@@ -131,8 +131,10 @@ def train_and_score(
         for p, own in folds.items()
         if own == fold
     }
-    names = ("weights.safetensors", "model.json", "history.tsv", "snapshots.safetensors")
-    files = FoldFiles(*(folder / name for name in names))
+    files = FoldFiles(
+        weights=folder / "weights.safetensors", model=folder / "model.json", history=folder / "history.tsv",
+        snapshots=folder / "snapshots.safetensors",
+    )  # fmt: skip
     clock = time.process_time if device == "cpu" else time.perf_counter
     start = clock()
     with replaced(instead):

@@ -185,7 +185,7 @@ def main() -> None:
         folder = Path(name)
         for path in options.ingest or phantom_volumes(options.phantoms, folder):
             cache = folder / "cache.h5"
-            cache_patient(path, own, cache, folder / "crop.json")
+            cache_patient(path, own, cache_path=cache, crop_json_path=folder / "crop.json")
             scan, box = read_volume(path, "ingest"), read_volume(cache, "cache")
             ingested.append({"ct": scan.ct, "label": scan.label})
             cached.append({"ct": box.ct, "label": box.label, "lungs": box.lungs})

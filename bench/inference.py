@@ -122,20 +122,20 @@ STEPS = {
         from lunggtv.ingest.ingest_settings import IngestSettings
         ct = place / "data.nii.gz"
         ingest_patient(PatientFiles("1", False, place, (ct,), ct), IngestSettings.from_config(config["ingest"]),
-                       place / "ingest.h5", place / "verdict.json")""",
+                       volume_path=place / "ingest.h5", verdict_path=place / "verdict.json")""",
     "cache": """
         from lunggtv.cache.cache_patient import cache_patient; from lunggtv.cache.cache_settings import CacheSettings
         from lunggtv.settings import settings_from
-        cache_patient(place / "ingest.h5", settings_from(CacheSettings, config["cache"]), place / "cache.h5",
-                      place / "crop.json")""",
+        cache_patient(place / "ingest.h5", settings_from(CacheSettings, config["cache"]),
+                      cache_path=place / "cache.h5", crop_json_path=place / "crop.json")""",
     "predict": """
         from lunggtv.infer.predict_patient import predict_patient
         predict_patient(place / "cache.h5", [(model / "weights.safetensors", model / "model.json")], mirror,
                         place / "prediction.h5", threads=cores)""",
     "draw": """
         from lunggtv.infer.infer_patient import infer_patient
-        infer_patient(place / "prediction.h5", model / "calibration.json", None, 0.7, place / "gtv.nii.gz",
-                      place / "infer.json")""",
+        infer_patient(prediction_path=place / "prediction.h5", calibration_path=model / "calibration.json", fold=None,
+                      review_dice=0.7, mask_path=place / "gtv.nii.gz", json_path=place / "infer.json")""",
 }
 
 

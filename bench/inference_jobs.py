@@ -53,10 +53,15 @@ def prepare(work: Path, size: str, network: str, models: int) -> dict:
         make_phantom(PhantomSettings(1, 0, 0, size, 1), place / "raw", 1)
         files = PatientFiles("1", False, ct.parent, (ct,), ct)
         ingest_patient(
-            files, IngestSettings.from_config(config["ingest"]), place / "ingest.h5", place / "v.json"
+            files,
+            IngestSettings.from_config(config["ingest"]),
+            volume_path=place / "ingest.h5",
+            verdict_path=place / "v.json",
         )
         settings = settings_from(CacheSettings, config["cache"] | {"spacing_mm": voxels["spacing_mm"]})
-        cache_patient(place / "ingest.h5", settings, place / "cache.h5", place / "c.json")
+        cache_patient(
+            place / "ingest.h5", settings, cache_path=place / "cache.h5", crop_json_path=place / "c.json"
+        )
     architecture = plan_architecture(
         "residual_encoder", tuple(voxels["spacing_mm"]), tuple(voxels["patch_shape"]), chosen["width"],
         chosen["max_width"], chosen["blocks"],

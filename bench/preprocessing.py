@@ -42,13 +42,14 @@ from lunggtv.ingest.ingest_patient import ingest_patient
 from lunggtv.ingest.ingest_settings import IngestSettings
 image, label = raw / "data.nii.gz", raw / "label.nii.gz"
 ingest_patient(PatientFiles(raw.name, True, raw, (image, label), image, label), IngestSettings.from_config(config),
-               place / "ingest.h5", place / "verdict.json")
+               volume_path=place / "ingest.h5", verdict_path=place / "verdict.json")
 """,
     "cache": """
 from lunggtv.cache.cache_patient import cache_patient
 from lunggtv.cache.cache_settings import CacheSettings
 from lunggtv.settings import settings_from
-cache_patient(place / "ingest.h5", settings_from(CacheSettings, config), place / "cache.h5", place / "crop.json")
+cache_patient(place / "ingest.h5", settings_from(CacheSettings, config), cache_path=place / "cache.h5",
+              crop_json_path=place / "crop.json")
 """,
 }
 HEAD = """

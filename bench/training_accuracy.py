@@ -145,7 +145,9 @@ def score(run: Path, answers: list[dict], folds: dict[str, int], kept: Path) -> 
         record.parent.mkdir(parents=True, exist_ok=True)
         volume = run / "results" / "ingest" / patient / "volume.h5"
         mask = Path(answers[fold]["masks"]) / f"{patient}.nii.gz"
-        evaluate_patient(volume, mask, None, settings, record)
+        evaluate_patient(
+            volume_path=volume, prediction_path=mask, fold=None, settings=settings, json_path=record
+        )
         records.append(read_json(record))
     return records
 

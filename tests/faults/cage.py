@@ -47,7 +47,9 @@ def main(workflow: str, out: str, *folders: str) -> None:
         signal.alarm(SECONDS)
         started = time.perf_counter()
         try:
-            ingest_patient(files, settings, target / "volume.h5", target / "verdict.json")
+            ingest_patient(
+                files, settings, volume_path=target / "volume.h5", verdict_path=target / "verdict.json"
+            )
             reasons = json.loads((target / "verdict.json").read_text(encoding="utf-8"))["reasons"]
             told = {
                 "codes": [reason["code"] for reason in reasons],

@@ -40,12 +40,12 @@ class Cached:
 def make(root: Path, out: Path, labelled: bool, rois: tuple[str, ...], spacing_mm=TARGET_MM) -> Cached:
     (files,) = find_patients(root, labelled, "{patient}/ct.nrrd", "{patient}/none.nii.gz", follow_links=True)
     settings = IngestSettings((1,), 0.001, 0.1, 300_000_000, DicomSettings(rois, 0.1))
-    ingest_patient(files, settings, out / "volume.h5", out / "verdict.json")
+    ingest_patient(files, settings, volume_path=out / "volume.h5", verdict_path=out / "verdict.json")
     own = settings_from(
         CacheSettings,
         {"spacing_mm": spacing_mm, "keep_native_within": 0.1, "lungs": None, "margin_mm": MARGIN_MM},
     )
-    cache_patient(out / "volume.h5", own, out / "cache.h5", out / "crop.json")
+    cache_patient(out / "volume.h5", own, cache_path=out / "cache.h5", crop_json_path=out / "crop.json")
     return Cached(
         read_volume(out / "volume.h5", "ingest"),
         read_volume(out / "cache.h5", "cache"),

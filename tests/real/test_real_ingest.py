@@ -25,7 +25,7 @@ CODES = ("upside_down", "back_to_front", "left_right_swapped")
 def ingested(root: Path, out: Path, labelled: bool, image: str, label: str = "{patient}/none.nii.gz"):
     """Verdict and volume of the only patient below ``root``."""
     (files,) = find_patients(root, labelled, image, label, follow_links=True)
-    ingest_patient(files, SETTINGS, out / "volume.h5", out / "verdict.json")
+    ingest_patient(files, SETTINGS, volume_path=out / "volume.h5", verdict_path=out / "verdict.json")
     verdict = json.loads((out / "verdict.json").read_text(encoding="utf-8"))
     assert verdict["verdict"] == "accepted", verdict["reasons"]
     return verdict, read_volume(out / "volume.h5", "ingest")

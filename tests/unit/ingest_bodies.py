@@ -78,7 +78,9 @@ def write_pair(
 
 def ingest(files: PatientFiles, out: Path, **changed: Any) -> Outcome:
     """Run ingest on one patient, with settings changed as given."""
-    ingest_patient(files, replace(SETTINGS, **changed), out / "volume.h5", out / "verdict.json")
+    ingest_patient(
+        files, replace(SETTINGS, **changed), volume_path=out / "volume.h5", verdict_path=out / "verdict.json"
+    )
     return Outcome(json.loads((out / "verdict.json").read_text(encoding="utf-8")), out / "volume.h5")
 
 

@@ -37,7 +37,9 @@ def run(source, own=None, lungs_path=None, name="cache"):
     """Run the stage and draw its picture; return cache volume, crop record and picture path."""
     folder = source.parents[2] / name / "7"
     paths = folder / "volume.h5", folder / "crop.json", folder / "crop.png"
-    cache_patient(source, own or settings(), *paths[:2], lungs_path)
+    cache_patient(
+        source, own or settings(), cache_path=paths[0], crop_json_path=paths[1], lungs_path=lungs_path
+    )
     picture_crop(volume=source, cache=paths[0], record=paths[1], picture=paths[2])
     return read_volume(paths[0], "cache"), read_json(paths[1]), paths[2]
 

@@ -90,7 +90,7 @@ def test_admission_lists_the_accepted_and_warned(tmp_path):
     table(
         tmp_path, [verdict(tmp_path, "10", "abc"), verdict(tmp_path, "2", "def", True, warned)], {"3": "no"}
     )
-    admit_cohort(tmp_path / "verdicts.tsv", tmp_path / "admitted.txt")
+    admit_cohort(table_path=tmp_path / "verdicts.tsv", admitted_path=tmp_path / "admitted.txt")
     assert (tmp_path / "admitted.txt").read_text() == "2\n10\n"
 
 
@@ -103,7 +103,7 @@ def test_admission_stops_with_every_rejected_patient_and_both_remedies(tmp_path)
     ]
     table(tmp_path, paths)
     with pytest.raises(CohortError) as caught:
-        admit_cohort(tmp_path / "verdicts.tsv", tmp_path / "admitted.txt")
+        admit_cohort(table_path=tmp_path / "verdicts.tsv", admitted_path=tmp_path / "admitted.txt")
     lines = str(caught.value).splitlines()
     assert lines[0] == "3 of 3 patients are rejected:"
     assert lines[2] == "  2: label.nii.gz is empty."

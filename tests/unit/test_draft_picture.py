@@ -54,7 +54,12 @@ def test_it_is_drawn_from_the_files_of_the_other_stages(tmp_path):
     for name, record in (("a", found), ("b", found), ("c", found | {"lesions": [], "volume_ml": 0.0})):
         write_json(tmp_path / "infer.json", record)
         picture = tmp_path / f"{name}.png"
-        picture_draft(tmp_path / "volume.h5", tmp_path / "gtv.nii.gz", tmp_path / "infer.json", picture)
+        picture_draft(
+            volume=tmp_path / "volume.h5",
+            mask=tmp_path / "gtv.nii.gz",
+            record=tmp_path / "infer.json",
+            picture=picture,
+        )
         pictures.append(picture.read_bytes())
     assert pictures[0] == pictures[1] != pictures[2]
     with Image.open(tmp_path / "a.png") as image:

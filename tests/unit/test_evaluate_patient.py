@@ -81,7 +81,9 @@ def evaluated(folder: Path, label: np.ndarray, draft: np.ndarray, direction: tup
     draft_path = write_draft(folder / f"{patient}.nii.gz", volume, draft)
     out = folder / "out"
     scores = out / f"{patient}.json"
-    evaluate_patient(volume, draft_path, 2, SETTINGS, scores)
+    evaluate_patient(
+        volume_path=volume, prediction_path=draft_path, fold=2, settings=SETTINGS, json_path=scores
+    )
     picture_patient(volume=volume, mask=draft_path, record=scores, picture=out / f"{patient}.png")
     return read_json(scores)
 
@@ -144,7 +146,13 @@ def test_one_slice_and_one_voxel_are_no_crash(tmp_path):
     write_volume(tmp_path / "v.h5", "ingest", volume)
     write_image(tmp_path / "p.nii.gz", label, grid)
     files = {"volume": tmp_path / "v.h5", "mask": tmp_path / "p.nii.gz", "record": tmp_path / "1.json"}
-    evaluate_patient(files["volume"], files["mask"], None, SETTINGS, files["record"])
+    evaluate_patient(
+        volume_path=files["volume"],
+        prediction_path=files["mask"],
+        fold=None,
+        settings=SETTINGS,
+        json_path=files["record"],
+    )
     picture_patient(**files, picture=tmp_path / "1.png")
     assert (tmp_path / "1.png").stat().st_size > 10_000
     record = read_json(tmp_path / "1.json")
@@ -160,7 +168,8 @@ def test_outputs_are_byte_identical(tmp_path):
         "from lunggtv.evaluate.evaluate_settings import EvaluateSettings;"
         "from lunggtv.evaluate.picture_patient import picture_patient;"
         "volume, mask, record, picture = sys.argv[1:];"
-        "evaluate_patient(volume, mask, 2, EvaluateSettings((1, 2, 3, 5), 0.1), record);"
+        "evaluate_patient(volume_path=volume, prediction_path=mask, fold=2,"
+        " settings=EvaluateSettings((1, 2, 3, 5), 0.1), json_path=record);"
         "picture_patient(volume=volume, mask=mask, record=record, picture=picture)"
     )
     paths = [tmp_path / name for name in ("7.h5", "7.nii.gz", "again.json", "again.png")]
@@ -179,7 +188,9 @@ def test_unusable_masks_are_refused_with_a_remedy(tmp_path):
     def refuse(name: str, array: np.ndarray, grid: Grid, message: str) -> None:
         write_image(tmp_path / name, array, grid)
         with pytest.raises(UnusableMask, match=message) as caught:
-            evaluate_patient(volume, tmp_path / name, 0, SETTINGS, out)
+            evaluate_patient(
+                volume_path=volume, prediction_path=tmp_path / name, fold=0, settings=SETTINGS, json_path=out
+            )
         assert name in str(caught.value)
 
     refuse("shape.nii.gz", tumour()[1:], Grid((9, 14, 16), SPACING_MM, good.origin_mm, LPS), "9 x 14 x 16")
@@ -193,7 +204,13 @@ def test_unusable_masks_are_refused_with_a_remedy(tmp_path):
     whole = (tmp_path / "torn.nii.gz").read_bytes()
     (tmp_path / "torn.nii.gz").write_bytes(whole[:-8])  # the end of gzip: its checksum
     with pytest.raises(UnreadableImage, match=r"torn\.nii\.gz: is truncated"):
-        evaluate_patient(volume, tmp_path / "torn.nii.gz", 0, SETTINGS, out)
+        evaluate_patient(
+            volume_path=volume,
+            prediction_path=tmp_path / "torn.nii.gz",
+            fold=0,
+            settings=SETTINGS,
+            json_path=out,
+        )
     assert not out.exists()
 
 
@@ -201,20 +218,28 @@ def test_a_header_rounded_to_float32_is_the_same_grid(tmp_path):
     volume = write_patient(tmp_path, tumour())
     grid = Grid(SHAPE, (5.000001, 1.500001, 1.25), (-100.00001, 50.0, -300.0), LPS)
     write_image(tmp_path / "p.nii.gz", tumour(), grid)
-    evaluate_patient(volume, tmp_path / "p.nii.gz", 0, SETTINGS, tmp_path / "o.json")
+    evaluate_patient(
+        volume_path=volume,
+        prediction_path=tmp_path / "p.nii.gz",
+        fold=0,
+        settings=SETTINGS,
+        json_path=tmp_path / "o.json",
+    )
     assert read_json(tmp_path / "o.json")["dice"] == 1.0
 
 
 def test_volumes_without_a_label_and_rejected_ones_say_so(tmp_path):
-    arguments = (tmp_path / "p.nii.gz", 0, SETTINGS, tmp_path / "o.json")
+    rest = {
+        "prediction_path": tmp_path / "p.nii.gz", "fold": 0, "settings": SETTINGS, "json_path": tmp_path / "o.json"
+    }  # fmt: skip
     with pytest.raises(UnusableMask, match=r"7: .* has no label"):
-        evaluate_patient(write_patient(tmp_path, None), *arguments)
+        evaluate_patient(volume_path=write_patient(tmp_path, None), **rest)
     write_rejected(tmp_path / "r.h5", "8", "8: the label is empty.")
     with pytest.raises(RejectedPatient, match="the label is empty"):
-        evaluate_patient(tmp_path / "r.h5", *arguments)
+        evaluate_patient(volume_path=tmp_path / "r.h5", **rest)
     (tmp_path / "d.h5").write_bytes(b"torn")
     with pytest.raises(DamagedFile):
-        evaluate_patient(tmp_path / "d.h5", *arguments)
+        evaluate_patient(volume_path=tmp_path / "d.h5", **rest)
 
 
 @pytest.mark.parametrize(
@@ -250,11 +275,15 @@ def write_scores(folder: Path, drafts: list[np.ndarray]) -> list[Path]:
 def test_the_cohort_is_gathered_in_natural_order_and_repeats(tmp_path):
     drafts = [tumour(slices=n % 4 + 1) for n in range(10)] + [np.zeros(SHAPE, np.uint8)]
     scores = write_scores(tmp_path, drafts)
-    names = ("metrics.tsv", "summary.json", "volume.svg", "distributions.svg", "calibration.svg")
+    names = {
+        "metrics_tsv": "metrics.tsv", "summary_json": "summary.json", "volume_svg": "volume.svg",
+        "distributions_svg": "distributions.svg", "calibration_svg": "calibration.svg",
+    }  # fmt: skip
     for run in ("a", "b"):
         paths = scores if run == "a" else scores[::-1]
-        summarise_metrics(paths, [], COHORT, *[tmp_path / run / name for name in names])
-    for name in names:
+        outputs = {kind: tmp_path / run / name for kind, name in names.items()}
+        summarise_metrics(score_paths=paths, draft_paths=[], settings=COHORT, **outputs)
+    for name in names.values():
         content = (tmp_path / "a" / name).read_bytes()
         assert content == (tmp_path / "b" / name).read_bytes()
         assert str(tmp_path).encode() not in content
@@ -281,9 +310,16 @@ def test_a_folder_of_nnunets_predictions_is_compared(tmp_path):
         volume = write_patient(tmp_path, tumour(), patient=patient)
         write_draft(folder / f"{patient}.nii.gz", volume, draft)
         theirs.append(tmp_path / "compare" / f"{patient}.json")
-        evaluate_patient(volume, mask_file(str(folder), patient), None, SETTINGS, theirs[-1])
+        evaluate_patient(
+            volume_path=volume,
+            prediction_path=mask_file(str(folder), patient),
+            fold=None,
+            settings=SETTINGS,
+            json_path=theirs[-1],
+        )
     outputs = [tmp_path / name for name in ("c.tsv", "patients.tsv", "c.json", "c.svg")]
-    compare_scores("LungGTV", ours, "nnunet", theirs, COHORT, *outputs)
+    kinds = ("comparison_tsv", "patients_tsv", "comparison_json", "comparison_svg")
+    compare_scores("LungGTV", ours, "nnunet", theirs, COHORT, **dict(zip(kinds, outputs, strict=True)))
     comparison = read_json(outputs[2])
     assert comparison["metrics"]["dice"]["wins"] == {"first": 2, "second": 1, "ties": 0}
     assert comparison["failures"] == {"first": [], "second": ["3"]}
@@ -295,7 +331,7 @@ def test_a_folder_of_nnunets_predictions_is_compared(tmp_path):
     assert [row["winner"] for row in rows] == ["nnunet", "LungGTV", "LungGTV"]
     assert rows[2]["second_outcome"] == "missed" and rows[0]["contact"] == "yes"
     before = [path.read_bytes() for path in outputs]
-    compare_scores("LungGTV", ours, "nnunet", theirs, COHORT, *outputs)
+    compare_scores("LungGTV", ours, "nnunet", theirs, COHORT, **dict(zip(kinds, outputs, strict=True)))
     assert [path.read_bytes() for path in outputs] == before
 
 

@@ -67,12 +67,19 @@ def test_a_perfect_prediction_of_any_scan_comes_back_on_its_own_grid(
     outcome = ingest(files, folder)
     assert outcome.verdict["verdict"] != "rejected", outcome.words
     coarser = cache_settings(spacing_mm=[7.0, 9.5, 9.5], keep_native_within=0.0)
-    cache_patient(outcome.volume, coarser, folder / "cache.h5", folder / "crop.json")
+    cache_patient(
+        outcome.volume, coarser, cache_path=folder / "cache.h5", crop_json_path=folder / "crop.json"
+    )
     cached = read_volume(folder / "cache.h5", "cache")
     write_predicted(folder / "p.h5", cached, cached.label)
     write_json(folder / "calibration.json", {"all": LESSON, "folds": {}, "quality": None})
     infer_patient(
-        folder / "p.h5", folder / "calibration.json", None, 0.7, folder / "gtv.nii.gz", folder / "infer.json"
+        prediction_path=folder / "p.h5",
+        calibration_path=folder / "calibration.json",
+        fold=None,
+        review_dice=0.7,
+        mask_path=folder / "gtv.nii.gz",
+        json_path=folder / "infer.json",
     )
     mask, found = read_image(folder / "gtv.nii.gz")
     assert bits(found) == bits(read_image(files.image)[1])
@@ -99,14 +106,29 @@ def test_a_dicom_scan_gets_its_mask_as_a_structure_set_on_its_own_slices(tmp_pat
     outcome = ingest(PatientFiles("7", False, raw, files), tmp_path)
     assert outcome.verdict["verdict"] != "rejected", outcome.words
     names = [tmp_path / name for name in ("cache.h5", "crop.json")]
-    cache_patient(outcome.volume, cache_settings(spacing_mm=[None] * 3), *names)
+    own = cache_settings(spacing_mm=[None] * 3)
+    cache_patient(outcome.volume, own, cache_path=names[0], crop_json_path=names[1])
     cached = read_volume(names[0], "cache")
     scan = Grid.from_dict(cached.metadata["ingested"])
     write_predicted(tmp_path / "p.h5", cached, resample_mask(gtv_mask(), scan, cached.grid))
     write_json(tmp_path / "calibration.json", {"all": LESSON, "folds": {}, "quality": None})
     draft, record = tmp_path / "gtv.nii.gz", tmp_path / "infer.json"
-    infer_patient(tmp_path / "p.h5", tmp_path / "calibration.json", None, 0.7, draft, record)
-    write_rtstruct(draft, record, names[0], files, "GTV", raw / "gtv.dcm")
+    infer_patient(
+        prediction_path=tmp_path / "p.h5",
+        calibration_path=tmp_path / "calibration.json",
+        fold=None,
+        review_dice=0.7,
+        mask_path=draft,
+        json_path=record,
+    )
+    write_rtstruct(
+        mask_path=draft,
+        json_path=record,
+        cache_path=names[0],
+        raw_files=files,
+        roi_name="GTV",
+        rtstruct_path=raw / "gtv.dcm",
+    )
     mask, _ = read_image(draft)
     # The cache is at the scan's own voxels, so nothing is lost on the way.
     assert np.array_equal(mask, stored(gtv_mask(), GRID, turn)[0])

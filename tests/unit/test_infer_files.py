@@ -80,7 +80,12 @@ def test_a_perfect_prediction_comes_back_on_the_stored_grid_as_the_cache_allows(
     write_predicted(folder / "p.h5", volume, volume.label)
     write_json(folder / "calibration.json", {"all": LESSON, "folds": {}, "quality": None})
     infer_patient(
-        folder / "p.h5", folder / "calibration.json", None, 0.7, folder / "gtv.nii.gz", folder / "i.json"
+        prediction_path=folder / "p.h5",
+        calibration_path=folder / "calibration.json",
+        fold=None,
+        review_dice=0.7,
+        mask_path=folder / "gtv.nii.gz",
+        json_path=folder / "i.json",
     )
     mask, grid = read_image(folder / "gtv.nii.gz")
     assert grid == stored
@@ -110,7 +115,14 @@ def test_ends_of_the_box_are_named_by_the_patient_whatever_axes_the_file_has(tmp
         tmp_path / "c.h5", "p", ball(), stored_grid(Orientation((1, 2, 0), (True, False, True)))
     )
     write_predicted(tmp_path / "p.h5", volume, np.ones(volume.ct.shape))
-    infer_patient(tmp_path / "p.h5", calibration, None, 0.7, tmp_path / "gtv.nii.gz", tmp_path / "i.json")
+    infer_patient(
+        prediction_path=tmp_path / "p.h5",
+        calibration_path=calibration,
+        fold=None,
+        review_dice=0.7,
+        mask_path=tmp_path / "gtv.nii.gz",
+        json_path=tmp_path / "i.json",
+    )
     (text,) = [text for text in read_json(tmp_path / "i.json")["review"] if "end of the lung box" in text]
     assert "caudal, cranial, anterior, posterior, right, left" in text
 
@@ -120,8 +132,9 @@ def draft(tmp_path, calibration, fold=None, probability=None, height=0.5, **meta
     probability = height * volume.label if probability is None else probability
     write_predicted(tmp_path / "p.h5", volume, probability)
     infer_patient(
-        tmp_path / "p.h5", calibration, fold, 0.7, tmp_path / "gtv.nii.gz", tmp_path / "infer.json",
-        tmp_path / "probability.nii.gz",
+        prediction_path=tmp_path / "p.h5", calibration_path=calibration, fold=fold, review_dice=0.7,
+        mask_path=tmp_path / "gtv.nii.gz", json_path=tmp_path / "infer.json",
+        probability_path=tmp_path / "probability.nii.gz",
     )  # fmt: skip
     return read_json(tmp_path / "infer.json")
 
@@ -209,7 +222,9 @@ def labelled_cohort(folder: Path, count: int = 12, changed: str | None = None) -
         volume = write_cache(folder / patient / "cache.h5", patient, label)
         blurred = np.maximum(height * volume.label, 0.3 * rng.random(volume.label.shape))
         write_predicted(folder / patient / "p.h5", volume, blurred)
-        patients[patient] = LabelledFiles(i % 3, folder / patient / "p.h5", folder / patient / "cache.h5")
+        patients[patient] = LabelledFiles(
+            fold=i % 3, prediction=folder / patient / "p.h5", cache=folder / patient / "cache.h5"
+        )
     return patients
 
 
@@ -318,7 +333,7 @@ def test_calibration_needs_labels(tmp_path):
         calibrate_drafts({}, FREE, tmp_path / "calibration.json")
     volume = write_cache(tmp_path / "cache.h5", "p")
     write_predicted(tmp_path / "p.h5", volume, np.zeros(volume.ct.shape))
-    files = LabelledFiles(0, tmp_path / "p.h5", tmp_path / "cache.h5")
+    files = LabelledFiles(fold=0, prediction=tmp_path / "p.h5", cache=tmp_path / "cache.h5")
     with pytest.raises(CohortError, match=r"Patient p: .* has no label"):
         calibrate_drafts({"p": files}, FREE, tmp_path / "calibration.json")
 

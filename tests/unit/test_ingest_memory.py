@@ -24,7 +24,8 @@ from lunggtv.ingest.ingest_settings import IngestSettings
 folder = Path(sys.argv[2])
 files = tuple(folder / name for name in ("data.nii.gz", "label.nii.gz"))
 settings = IngestSettings.from_config(json.loads(sys.argv[3]))
-ingest_patient(PatientFiles("1", True, folder, files, *files), settings, folder / "v.h5", folder / "v.json")
+ingest_patient(PatientFiles("1", True, folder, files, *files), settings, volume_path=folder / "v.h5",
+               verdict_path=folder / "v.json")
 verdict = json.loads((folder / "v.json").read_text())["verdict"]
 # Not ru_maxrss: that of a child begins with what its parent held.
 peak_kb = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))

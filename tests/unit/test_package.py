@@ -57,7 +57,7 @@ def made(tmp_path_factory) -> tuple[Path, Path]:
 
 
 def unpack(package: Path, folder: Path) -> list[tuple[Path, Path]]:
-    unpack_models(package, folder, folder / "selftest.json")
+    unpack_models(package_path=package, folder=folder, selftest_path=folder / "selftest.json")
     return [(folder / f"fold{k}" / "weights.safetensors", folder / f"fold{k}" / "model.json") for k in (0, 1)]
 
 

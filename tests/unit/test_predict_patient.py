@@ -158,7 +158,14 @@ def test_a_model_that_sees_background_alone_is_the_first_of_the_queue(tmp_path, 
         lesson = {"expected_dice": None, "patients": 4, "smallest_lesion_ml": 0.0, "threshold": 0.5}
         write_json(tmp_path / "calibration.json", {"all": lesson, "folds": {}, "quality": None})
         draft, record = tmp_path / name / "gtv.nii.gz", tmp_path / name / "infer.json"
-        infer_patient(tmp_path / "p.h5", tmp_path / "calibration.json", None, 0.7, draft, record)
+        infer_patient(
+            prediction_path=tmp_path / "p.h5",
+            calibration_path=tmp_path / "calibration.json",
+            fold=None,
+            review_dice=0.7,
+            mask_path=draft,
+            json_path=record,
+        )
         write_json(record, read_json(record) | {"patient": name})
     assert not read_image(tmp_path / "background" / "gtv.nii.gz")[0].any()
     records = [tmp_path / name / "infer.json" for name in ("tumour", "background")]

@@ -76,7 +76,7 @@ def test_a_table_becomes_a_page(tmp_path):
         ],
     )
     for name in ("a.html", "b.html"):
-        write_table_page(tmp_path / "t.tsv", tmp_path / name, "Verdicts")
+        write_table_page(table_path=tmp_path / "t.tsv", page_path=tmp_path / name, title="Verdicts")
     page = (tmp_path / "a.html").read_text(encoding="utf-8")
     assert page == (tmp_path / "b.html").read_text(encoding="utf-8"), "the same bytes every time"
     assert "<script>" not in page and "http" not in page
@@ -90,5 +90,5 @@ def test_a_table_becomes_a_page(tmp_path):
 
 def test_an_empty_table_is_a_page_too(tmp_path):
     write_tsv(tmp_path / "t.tsv", ["patient", "verdict"], [])
-    write_table_page(tmp_path / "t.tsv", tmp_path / "t.html", "Verdicts")
+    write_table_page(table_path=tmp_path / "t.tsv", page_path=tmp_path / "t.html", title="Verdicts")
     assert "verdict" in (tmp_path / "t.html").read_text(encoding="utf-8")

@@ -75,8 +75,8 @@ def prepared(folder: Path, **over) -> tuple[Architecture, Sampler]:
 
 def files_in(folder: Path) -> FoldFiles:
     return FoldFiles(
-        folder / "weights.safetensors", folder / "model.json", folder / "history.tsv",
-        folder / "snapshots.safetensors",
+        weights=folder / "weights.safetensors", model=folder / "model.json", history=folder / "history.tsv",
+        snapshots=folder / "snapshots.safetensors",
     )  # fmt: skip
 
 

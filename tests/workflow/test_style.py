@@ -1,4 +1,4 @@
-"""Linters and formatters are clean, the two environments are one, and the rooms keep their walls."""
+"""Linters, formatters and types are clean, the two environments are one, and the rooms keep their walls."""
 
 import re
 import subprocess
@@ -20,8 +20,9 @@ BIN = Path(sys.executable).parent
         (["ruff", "format", "--check", "."], "."),
         (["snakefmt", "--check", "Snakefile", "workflow"], "."),
         (["lint-imports", "--config", "../pyproject.toml", "--no-cache"], "workflow"),
+        (["mypy"], "."),
     ],
-    ids=["ruff", "ruff-format", "snakefmt", "import-linter"],
+    ids=["ruff", "ruff-format", "snakefmt", "import-linter", "mypy"],
 )
 def test_it_is_clean(command, folder):
     done = subprocess.run(

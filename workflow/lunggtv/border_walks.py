@@ -20,15 +20,15 @@ def walks(inside: np.ndarray) -> list[list[Side]]:
         top of a pixel; for a hole it never is.
     """
     waiting: dict[Side, None] = {}
-    for side in (TOP, BOTTOM, RIGHT, LEFT):
-        step = NEIGHBOUR[side]
+    for which in (TOP, BOTTOM, RIGHT, LEFT):
+        step = NEIGHBOUR[which]
         border = inside & ~np.roll(inside, (-step[0], -step[1]), axis=(0, 1))
-        waiting |= {(int(row), int(column), side): None for row, column in np.argwhere(border)}
+        waiting |= {(int(row), int(column), which): None for row, column in np.argwhere(border)}
     loops = []
     for start in sorted(waiting, key=_reading_order):
         if start not in waiting:
             continue
-        loop = []
+        loop: list[Side] = []
         side = start
         while side in waiting:
             del waiting[side]

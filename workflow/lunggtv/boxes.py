@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 Box = tuple[slice, ...]
+BoxOfThree = tuple[slice, slice, slice]
 
 
 def box_at(start: Sequence[int], shape: Sequence[int]) -> Box:
@@ -12,7 +13,7 @@ def box_at(start: Sequence[int], shape: Sequence[int]) -> Box:
     return tuple(slice(first, first + count) for first, count in zip(start, shape, strict=True))
 
 
-def box_of(mask: np.ndarray) -> Box | None:
+def box_of(mask: np.ndarray) -> BoxOfThree | None:
     """The smallest box around a mask (z, y, x) of bool or uint8; None if it is empty."""
     in_slice = mask.reshape(mask.shape[0], -1).max(axis=1)
     if not in_slice.any():

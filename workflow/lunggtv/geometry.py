@@ -5,14 +5,16 @@ voxel (0, 0, 0) in physical LPS coordinates ``(x, y, z)``; ``direction`` is the 
 columns are the physical directions of the x, y and z index axes, as ITK and DICOM have it.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from itertools import permutations, product
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 Triple = tuple[float, float, float]
 Shape = tuple[int, int, int]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Grid:
         """The grid of the box that begins at voxel ``start`` and has ``shape`` voxels."""
         if min(start) < 0 or any(s + n > full for s, n, full in zip(start, shape, self.shape, strict=True)):
             raise ValueError(f"box {start} + {shape} leaves the grid of {self.shape} voxels")
-        return Grid(tuple(shape), self.spacing_mm, _triple(self.point_mm(start)), self.direction)
+        return Grid(shape, self.spacing_mm, triple_of(self.point_mm(start)), self.direction)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for JSON."""
@@ -77,9 +79,9 @@ class Grid:
     def from_dict(content: dict[str, Any]) -> "Grid":
         """Inverse of ``to_dict``."""
         return Grid(
-            tuple(int(n) for n in content["shape"]),
-            _triple(content["spacing_mm"]),
-            _triple(content["origin_mm"]),
+            shape_of(content["shape"]),
+            triple_of(content["spacing_mm"]),
+            triple_of(content["origin_mm"]),
             tuple(float(v) for v in content["direction"]),
         )
 
@@ -107,8 +109,8 @@ class Orientation:
 
     def apply_to_grid(self, grid: Grid) -> Grid:
         """The grid of ``apply(array)`` for an array that lies on ``grid``."""
-        shape = tuple(grid.shape[axis] for axis in self.permutation)
-        spacing_mm = tuple(grid.spacing_mm[axis] for axis in self.permutation)
+        shape = three_of(grid.shape[axis] for axis in self.permutation)
+        spacing_mm = three_of(grid.spacing_mm[axis] for axis in self.permutation)
         corner = [0, 0, 0]
         for axis, flipped in zip(self.permutation, self.flips, strict=True):
             corner[axis] = grid.shape[axis] - 1 if flipped else 0
@@ -118,7 +120,7 @@ class Orientation:
             columns[:, 2 - new_axis] = -column if flipped else column
         # Adding 0.0 turns the -0.0 of a flipped axis into 0.0: equal grids then print equal.
         direction = tuple(float(v) + 0.0 for v in columns.reshape(-1))
-        return Grid(shape, spacing_mm, _triple(grid.point_mm(corner)), direction)
+        return Grid(shape, spacing_mm, triple_of(grid.point_mm(corner)), direction)
 
     def _slices(self) -> tuple[slice, ...]:
         return tuple(slice(None, None, -1 if flip else 1) for flip in self.flips)
@@ -130,9 +132,7 @@ class Orientation:
     @staticmethod
     def from_dict(content: dict[str, Any]) -> "Orientation":
         """Inverse of ``to_dict``."""
-        return Orientation(
-            tuple(int(a) for a in content["permutation"]), tuple(bool(f) for f in content["flips"])
-        )
+        return Orientation(shape_of(content["permutation"]), three_of(bool(f) for f in content["flips"]))
 
 
 @dataclass(frozen=True)
@@ -159,8 +159,8 @@ class Placement:
         """From a cache's metadata."""
         return Placement(
             Grid.from_dict(metadata["ingested"]),
-            _shape(metadata["box_start"]),
-            _shape(metadata["box_shape"]),
+            shape_of(metadata["box_start"]),
+            shape_of(metadata["box_shape"]),
             Grid.from_dict(metadata["original"]),
             Orientation.from_dict(metadata["orientation"]),
         )
@@ -180,15 +180,21 @@ def lps_orientation(grid: Grid) -> Orientation:
     matrix = grid.matrix
     # Physical axis p (0 = x, 1 = y, 2 = z) is array axis 2 - p; index axis i likewise.
     best = max(permutations(range(3)), key=lambda p: sum(abs(matrix[2 - a, 2 - p[a]]) for a in range(3)))
-    flips = tuple(bool(matrix[2 - axis, 2 - best[axis]] < 0) for axis in range(3))
-    return Orientation(best, flips)
+    flips = three_of(bool(matrix[2 - axis, 2 - best[axis]] < 0) for axis in range(3))
+    return Orientation(three_of(best), flips)
 
 
-def _triple(values: Any) -> Triple:
-    x, y, z = (float(v) for v in values)
-    return (x, y, z)
+def triple_of(values: Any) -> Triple:
+    """Three numbers as floats; ValueError if they are not three."""
+    return three_of(float(value) for value in values)
 
 
-def _shape(values: Any) -> Shape:
-    z, y, x = (int(value) for value in values)
-    return (z, y, x)
+def shape_of(values: Any) -> Shape:
+    """Three numbers as whole ones; ValueError if they are not three."""
+    return three_of(int(value) for value in values)
+
+
+def three_of(values: Iterable[T]) -> tuple[T, T, T]:
+    """One value an axis, as they are; ValueError if they are not three."""
+    first, second, third = values
+    return first, second, third

@@ -180,7 +180,7 @@ def _nrrd(path: Path) -> Storage:
     if kind is None:
         raise BadHeader(f"has the type {fields.get('type')!r}, which is not one number a voxel")
     order = ">" if fields.get("endian", "little").lower() == "big" else "<"
-    start = 0 if data_file is not None else end.end()
+    start = 0 if data_file is not None or end is None else end.end()
     raw = compression == "none"
     return Storage(
         dtype=order + kind,

@@ -6,6 +6,7 @@ streams are decompressed here. No more is ever allocated than the header promise
 
 import os
 import zlib
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,7 +40,7 @@ def read_voxels(path: Path, storage: Storage, shape: tuple[int, ...]) -> np.ndar
     return voxels if dtype.isnative else voxels.astype(dtype.newbyteorder("="))
 
 
-def _read_plain(file: BinaryIO, wanted: int) -> bytearray:
+def _read_plain(file: BufferedReader, wanted: int) -> bytearray:
     have = os.fstat(file.fileno()).st_size - file.tell()
     if have != wanted:
         raise BrokenStream(_length(have, wanted))

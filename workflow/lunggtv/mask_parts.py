@@ -1,8 +1,13 @@
 """Connected parts of masks, by cc3d: they are numbered as SciPy numbers them, and are loaded and found in a tenth of
 the time."""
 
+from typing import Literal
+
 import cc3d
 import numpy as np
+
+# By the number of axes: through sides alone, and through edges and corners as well.
+CONNECTIVITY: dict[int, tuple[Literal[4, 6], Literal[8, 26]]] = {2: (4, 8), 3: (6, 26)}
 
 
 def label_parts(mask: np.ndarray, corners: bool = False) -> tuple[np.ndarray, int]:
@@ -22,7 +27,7 @@ def label_parts(mask: np.ndarray, corners: bool = False) -> tuple[np.ndarray, in
         return labels[0], count
     # A row of voxels has no corners, and cc3d 4.1.1 fails on one of odd length if it is asked for them.
     corners = corners and sum(side > 1 for side in mask.shape) > 1
-    connectivity = {2: (4, 8), 3: (6, 26)}[mask.ndim][corners]
+    connectivity = CONNECTIVITY[mask.ndim][corners]
     mask = np.ascontiguousarray(mask)
     return cc3d.connected_components(mask, connectivity=connectivity, return_N=True)
 

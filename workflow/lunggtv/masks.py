@@ -7,7 +7,8 @@ PERCENT = 100
 
 def dice(first: np.ndarray, second: np.ndarray) -> float:
     """Dice of two masks of one shape, bool or 0 and 1; 1 if both are empty."""
-    return dice_of_counts(np.count_nonzero(first & second), np.count_nonzero(first), np.count_nonzero(second))
+    both, in_first, in_second = (int(np.count_nonzero(mask)) for mask in (first & second, first, second))
+    return dice_of_counts(both, in_first, in_second)
 
 
 def dice_of_counts(both: int, first: int, second: int) -> float:

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from lunggtv.boxes import box_at, box_of
-from lunggtv.geometry import Grid, Shape
+from lunggtv.geometry import Grid, Shape, three_of, triple_of
 
 # Offsets below a millionth of a voxel are rounding of origins and spacings, not geometry.
 ROUNDING_VOX = 1e-6
@@ -48,8 +48,7 @@ def target_grid(box: Grid, spacing_mm: tuple[float | None, ...], keep_native_wit
         offset_vox.append((ratio - 1.0) / 2.0)
     if tuple(spacing) == box.spacing_mm:
         return box
-    x, y, z = (float(v) for v in box.point_mm(offset_vox))
-    return Grid(tuple(shape), tuple(spacing), (x, y, z), box.direction)
+    return Grid(three_of(shape), three_of(spacing), triple_of(box.point_mm(offset_vox)), box.direction)
 
 
 def resample_ct(ct: np.ndarray, source: Grid, target: Grid) -> np.ndarray:

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lunggtv.errors import ConfigError
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 
 
 def settings_from(kind: type[T], section: Mapping[str, Any]) -> T:
@@ -29,7 +32,7 @@ def settings_from(kind: type[T], section: Mapping[str, Any]) -> T:
 
 
 def _value(kind: Any, value: Any) -> Any:
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         return settings_from(kind, value)
     if isinstance(value, list):
         return tuple(value)

@@ -35,7 +35,7 @@ def describe(values: Sequence[float], resamples: int, seed: int) -> dict[str, An
     }
 
 
-def auroc(scores: Sequence[float], is_positive: Sequence[bool]) -> float | None:
+def auroc(scores: np.ndarray | Sequence[float], is_positive: np.ndarray | Sequence[bool]) -> float | None:
     """Probability that a positive case scores higher than a negative one (ties count half).
 
     None unless both kinds occur.

@@ -1,15 +1,20 @@
 """Tables as pages, for the report: it shows HTML inside itself, a TSV only as a download."""
 
+from collections.abc import Hashable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from lunggtv.files import write_text
 from lunggtv.tables import read_tsv
 
+if TYPE_CHECKING:
+    from pandas.io.formats.style_render import CSSDict
+
 LONG_TEXT = 40  # characters; longer cells are broken over lines
 NUMBER = r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?"
-STYLE = [
+STYLE: "list[CSSDict]" = [
     {"selector": "", "props": "font: 13px sans-serif; border-collapse: collapse"},
     {"selector": "caption", "props": "text-align: left; font-weight: bold; padding: 6px"},
     {"selector": "th", "props": "text-align: left; padding: 4px 8px; background: #e5e5e5; position: sticky; top: 0"},
@@ -17,15 +22,15 @@ STYLE = [
 ]  # fmt: skip
 
 
-def write_table_page(table_path: str | Path, page_path: str | Path, title: str) -> None:
+def write_table_page(*, table_path: str | Path, page_path: str | Path, title: str) -> None:
     """Write the table of a TSV file as a page of its own; numbers stand on the right, texts on the left."""
     rows = read_tsv(table_path)
     header = Path(table_path).read_text(encoding="utf-8").splitlines()[0].split("\t")
     frame = pd.DataFrame(rows, columns=header, dtype=str)
-    numeric = [name for name in header if frame[name].str.fullmatch(NUMBER).any()]
-    long = [name for name in header if (frame[name].str.len() > LONG_TEXT).any()]
+    numeric: list[Hashable] = [name for name in header if frame[name].str.fullmatch(NUMBER).any()]
+    long: list[Hashable] = [name for name in header if (frame[name].str.len() > LONG_TEXT).any()]
     page = frame.style.format(escape="html").hide(axis="index").set_caption(title).set_table_styles(STYLE)
-    page = page.format_index(lambda name: name.replace("_", " "), escape="html", axis="columns")
+    page = page.format_index(lambda name: str(name).replace("_", " "), escape="html", axis="columns")
     page = page.set_properties(
         subset=numeric, **{"text-align": "right", "font-variant-numeric": "tabular-nums"}
     )

@@ -74,7 +74,7 @@ class Canvas:
             share = self.share(distance(z - quarter_mm, y, x))
             share += self.share(distance(z + quarter_mm, y, x))
             rows = slice(slab[0].start - box[0].start, slab[0].stop - box[0].start)
-            self.blend(slab, share * np.float32(0.5), hu[rows] if np.ndim(hu) else hu)
+            self.blend(slab, share * np.float32(0.5), hu[rows] if isinstance(hu, np.ndarray) else hu)
 
 
 def stream(seed: int, name: str) -> np.random.Generator:

@@ -57,7 +57,7 @@ class Chest:
         level = max(self.carina[0] - 20.0, self.floor(side) + self.dome + 8.0)
         return (level, self.carina[1] - 4.0, side * (self.gap + 22.0))
 
-    def spine_y(self, z: np.ndarray) -> np.ndarray:
+    def spine_y(self, z: np.ndarray | np.float32) -> np.ndarray:
         """The middle of the vertebral bodies along y, bent as a spine is."""
         return np.interp(z / self.height, _SPINE_AT, np.multiply(_SPINE_BACK, self.half_depth)).astype("f4")
 
@@ -76,10 +76,10 @@ class Chest:
         """Distance to one dome of the diaphragm, negative above it."""
         across = (x - np.float32(side * 0.50 * self.half_width)) / np.float32(0.56 * self.half_width)
         along = (y + np.float32(0.12 * self.half_depth)) / np.float32(1.05 * self.half_depth)
-        rise = np.float32(self.dome * (1.0 if side == RIGHT else 0.85))
+        middle = np.float32(self.dome * (1.0 if side == RIGHT else 0.85))
         # The patient breathes while the couch moves on: the dome rises and falls from slice to slice.
         breath = np.sin(z / np.float32(_BREATH_COUCH_MM) + np.float32(self.breath_phase))
-        rise = rise + np.float32(self.breath_mm) * breath
+        rise = middle + np.float32(self.breath_mm) * breath
         level = np.float32(self.floor(side)) + rise * (np.float32(1.0) - across * across - along * along)
         # 0.75: the usual cosine of the dome's slope turns height into distance.
         return (np.maximum(level, np.float32(self.floor(side))) - z) * np.float32(0.75)

@@ -12,7 +12,7 @@ from lunggtv.files import whole_file
 from lunggtv.geometry import Grid
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RLELossless, RTStructureSetStorage
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, RLELossless, RTStructureSetStorage
 
 from lungphantom.body import Phantom
 from lungphantom.plan import PhantomPlan
@@ -33,9 +33,9 @@ class SeriesStyle:
     file_order: tuple[int, ...] | None = None
 
 
-def uid(name: str) -> str:
+def uid(name: str) -> UID:
     """A UID below 2.25 (ISO/IEC 9834-8) from the SHA-256 of a name."""
-    return f"2.25.{int.from_bytes(hashlib.sha256(name.encode()).digest()[:15], 'big')}"
+    return UID(f"2.25.{int.from_bytes(hashlib.sha256(name.encode()).digest()[:15], 'big')}")
 
 
 def write_dicom(phantom: Phantom, plan: PhantomPlan, folder: Path) -> None:
@@ -194,7 +194,7 @@ def _image_reference(style: SeriesStyle, number: int) -> Dataset:
     )
 
 
-def _dataset(path: Path, sop_class: str, instance: str, style: SeriesStyle) -> FileDataset:
+def _dataset(path: Path, sop_class: UID, instance: UID, style: SeriesStyle) -> FileDataset:
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = sop_class
     meta.MediaStorageSOPInstanceUID = instance

@@ -1,6 +1,7 @@
 """Lung tissue, and the planted diseases that change a whole lung."""
 
 import numpy as np
+from lunggtv.geometry import three_of
 from scipy import ndimage
 
 from lungphantom import tissue_hu
@@ -102,6 +103,6 @@ def _paint_granuloma(canvas: Canvas, chest: Chest, rng: np.random.Generator) -> 
             (1.6 * share[1] - 0.8) * chest.half_depth,
             side * share[2] * chest.half_width,
         )
-        if float(chest.lung(*np.asarray(place, "f4"), side=side)) < -10.0:
+        if float(chest.lung(*three_of(np.asarray(place, "f4")), side=side)) < -10.0:
             paint_ellipsoid(canvas, place, tuple(rng.uniform(2.0, 3.5, 3)), tissue_hu.GRANULOMA)
             return

@@ -1,6 +1,7 @@
 """Heart, great vessels and airways."""
 
 import numpy as np
+from lunggtv.geometry import three_of
 
 from lungphantom import tissue_hu
 from lungphantom.canvas import Canvas, stream
@@ -73,7 +74,7 @@ def _airways(chest: Chest, plan: PhantomPlan, top_mm: float) -> list[Stick]:
         course += [
             ((z, y, x), end, radius - narrower, radius_end)
             for end, narrower, radius_end in ((lower, 1.6, 2.8), (upper, 2.4, 2.2))
-            if float(chest.lung(*np.asarray(end, "f4"), side=side)) < -radius_end
+            if float(chest.lung(*three_of(np.asarray(end, "f4")), side=side)) < -radius_end
         ]
     return course
 

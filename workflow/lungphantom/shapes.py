@@ -1,6 +1,7 @@
 """Signed distances of simple solids in mm, negative inside; arguments z, y, x broadcast."""
 
 import numpy as np
+from lunggtv.geometry import three_of
 
 from lungphantom.canvas import Box, Canvas, Distance
 
@@ -53,8 +54,8 @@ def paint_ellipsoid(
 ) -> None:
     """Paint an ellipsoid within a box that holds it however it is turned."""
     reach = radii if tilt is None else (max(radii),) * 3
-    low = tuple(c - r - 1.0 for c, r in zip(centre, reach, strict=True))
-    high = tuple(c + r + 1.0 for c, r in zip(centre, reach, strict=True))
+    low = three_of(c - r - 1.0 for c, r in zip(centre, reach, strict=True))
+    high = three_of(c + r + 1.0 for c, r in zip(centre, reach, strict=True))
     canvas.paint(canvas.box(low, high), ellipsoid(centre, radii, tilt), hu)
 
 

@@ -1,6 +1,7 @@
 """The tumour: where it grows, what surrounds it, and the label a physician would draw."""
 
 import numpy as np
+from lunggtv.geometry import three_of
 
 from lungphantom import plan as kinds
 from lungphantom import tissue_hu
@@ -89,7 +90,7 @@ def _central_room(chest: Chest, side: int) -> Distance:
     level, back, _ = chest.carina
     airway = capsule((level, back, 0.0), (chest.height + 60.0, back - 4.0, 0.0), 11.0, 11.0)
     solids = [
-        ellipsoid(chest.heart_centre, tuple(r + 2.0 for r in chest.heart_radii)),
+        ellipsoid(chest.heart_centre, three_of(r + 2.0 for r in chest.heart_radii)),
         airway,
         *chest.aorta(),
     ]

@@ -9,7 +9,7 @@ with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     cache_patient(
         snakemake.input.volume,
         settings_from(CacheSettings, snakemake.params.config),
-        snakemake.output.volume,
-        snakemake.output.crop,
-        snakemake.input.lungs or None,
+        cache_path=snakemake.output.volume,
+        crop_json_path=snakemake.output.crop,
+        lungs_path=snakemake.input.lungs or None,
     )

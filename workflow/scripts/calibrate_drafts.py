@@ -10,7 +10,10 @@ with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
         snakemake.params.folds["folds"], snakemake.input.predictions, snakemake.input.volumes, strict=True
     )
     calibrate_drafts(
-        {patient: LabelledFiles(fold, prediction, cache) for (patient, fold), prediction, cache in files},
+        {
+            patient: LabelledFiles(fold=fold, prediction=prediction, cache=cache)
+            for (patient, fold), prediction, cache in files
+        },
         settings_from(DrawingSettings, snakemake.params.config),
         snakemake.output[0],
     )

@@ -6,4 +6,6 @@ from lunggtv.table_pages import write_table_page
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     collect_timings(snakemake.params.folder, snakemake.output.table)
-    write_table_page(snakemake.output.table, snakemake.output.page, "What the jobs cost")
+    write_table_page(
+        table_path=snakemake.output.table, page_path=snakemake.output.page, title="What the jobs cost"
+    )

@@ -6,4 +6,6 @@ from lunggtv.table_pages import write_table_page
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     collect_verdicts(list(snakemake.input), snakemake.params.config["exclude"], snakemake.output.table)
-    write_table_page(snakemake.output.table, snakemake.output.page, "Verdict on every patient")
+    write_table_page(
+        table_path=snakemake.output.table, page_path=snakemake.output.page, title="Verdict on every patient"
+    )

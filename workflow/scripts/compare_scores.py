@@ -13,11 +13,17 @@ with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
         snakemake.wildcards.other,
         list(snakemake.input.theirs),
         settings_from(CohortSettings, snakemake.params.config),
-        snakemake.output.table,
-        snakemake.output.patients,
-        snakemake.output.record,
-        snakemake.output.figure,
+        comparison_tsv=snakemake.output.table,
+        patients_tsv=snakemake.output.patients,
+        comparison_json=snakemake.output.record,
+        comparison_svg=snakemake.output.figure,
     )
     title = f"LungGTV and {snakemake.wildcards.other}"
-    write_table_page(snakemake.output.table, snakemake.output.page, f"{title}: every metric")
-    write_table_page(snakemake.output.patients, snakemake.output.patients_page, f"{title}: every patient")
+    write_table_page(
+        table_path=snakemake.output.table, page_path=snakemake.output.page, title=f"{title}: every metric"
+    )
+    write_table_page(
+        table_path=snakemake.output.patients,
+        page_path=snakemake.output.patients_page,
+        title=f"{title}: every patient",
+    )

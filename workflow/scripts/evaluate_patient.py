@@ -7,9 +7,9 @@ from lunggtv.settings import settings_from
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     evaluate_patient(
-        snakemake.input.volume,
-        snakemake.input.prediction,
-        snakemake.params.fold["fold"],
-        settings_from(EvaluateSettings, snakemake.params.config),
-        snakemake.output[0],
+        volume_path=snakemake.input.volume,
+        prediction_path=snakemake.input.prediction,
+        fold=snakemake.params.fold["fold"],
+        settings=settings_from(EvaluateSettings, snakemake.params.config),
+        json_path=snakemake.output[0],
     )

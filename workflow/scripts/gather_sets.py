@@ -12,4 +12,8 @@ with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
         for name in snakemake.params.names
     }
     gather_sets("LungGTV", list(snakemake.input.ours), theirs, snakemake.output.table)
-    write_table_page(snakemake.output.table, snakemake.output.page, "Means of all sets, and their spread")
+    write_table_page(
+        table_path=snakemake.output.table,
+        page_path=snakemake.output.page,
+        title="Means of all sets, and their spread",
+    )

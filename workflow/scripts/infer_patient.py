@@ -5,11 +5,11 @@ from lunggtv.job import logged_job
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     infer_patient(
-        snakemake.input.prediction,
-        snakemake.input.calibration,
-        snakemake.params.fold["fold"],
-        snakemake.params.config["review_dice"],
-        snakemake.output.mask,
-        snakemake.output.record,
-        snakemake.output.get("probability"),
+        prediction_path=snakemake.input.prediction,
+        calibration_path=snakemake.input.calibration,
+        fold=snakemake.params.fold["fold"],
+        review_dice=snakemake.params.config["review_dice"],
+        mask_path=snakemake.output.mask,
+        json_path=snakemake.output.record,
+        probability_path=snakemake.output.get("probability"),
     )

@@ -21,6 +21,6 @@ with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
             problem=source["problem"],
         ),
         IngestSettings.from_config(config),
-        snakemake.output.volume,
-        snakemake.output.verdict,
+        volume_path=snakemake.output.volume,
+        verdict_path=snakemake.output.verdict,
     )

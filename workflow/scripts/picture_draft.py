@@ -5,8 +5,8 @@ from lunggtv.job import logged_job
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     picture_draft(
-        snakemake.input.volume,
-        snakemake.input.mask,
-        snakemake.input.record,
-        snakemake.output[0],
+        volume=snakemake.input.volume,
+        mask=snakemake.input.mask,
+        record=snakemake.input.record,
+        picture=snakemake.output[0],
     )

@@ -8,13 +8,17 @@ from lunggtv.table_pages import write_table_page
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     summarise_metrics(
-        list(snakemake.input.scores),
-        list(snakemake.input.drafts),
-        settings_from(CohortSettings, snakemake.params.config),
-        snakemake.output.metrics,
-        snakemake.output.summary,
-        snakemake.output.volume,
-        snakemake.output.distributions,
-        snakemake.output.calibration,
+        score_paths=list(snakemake.input.scores),
+        draft_paths=list(snakemake.input.drafts),
+        settings=settings_from(CohortSettings, snakemake.params.config),
+        metrics_tsv=snakemake.output.metrics,
+        summary_json=snakemake.output.summary,
+        volume_svg=snakemake.output.volume,
+        distributions_svg=snakemake.output.distributions,
+        calibration_svg=snakemake.output.calibration,
     )
-    write_table_page(snakemake.output.metrics, snakemake.output.page, "Metrics of every patient, out of fold")
+    write_table_page(
+        table_path=snakemake.output.metrics,
+        page_path=snakemake.output.page,
+        title="Metrics of every patient, out of fold",
+    )

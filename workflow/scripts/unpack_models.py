@@ -7,9 +7,9 @@ from lunggtv.package.unpack_models import unpack_models
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     unpack_models(
-        snakemake.input[0],
-        Path(snakemake.output.calibration).parent,
-        snakemake.output.selftest,
+        package_path=snakemake.input[0],
+        folder=Path(snakemake.output.calibration).parent,
+        selftest_path=snakemake.output.selftest,
         device="auto" if snakemake.resources.gpu else "cpu",
         threads=snakemake.threads,
     )

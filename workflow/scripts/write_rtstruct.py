@@ -6,10 +6,10 @@ from lunggtv.job import logged_job
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     write_rtstruct(
-        snakemake.input.mask,
-        snakemake.input.record,
-        snakemake.input.volume,
-        list(snakemake.input.raw),
-        checked_roi_name(snakemake.params.config),
-        snakemake.output[0],
+        mask_path=snakemake.input.mask,
+        json_path=snakemake.input.record,
+        cache_path=snakemake.input.volume,
+        raw_files=list(snakemake.input.raw),
+        roi_name=checked_roi_name(snakemake.params.config),
+        rtstruct_path=snakemake.output[0],
     )

@@ -24,6 +24,7 @@ SAME_PLACE_MM = 0.1
 def cache_patient(
     volume_path: str | Path,
     settings: CacheSettings,
+    *,
     cache_path: str | Path,
     crop_json_path: str | Path,
     lungs_path: str | Path | None = None,
@@ -55,8 +56,10 @@ def cache_patient(
     box = grid.cropped(crop.start, crop.shape)
     cached_grid = target_grid(box, settings.spacing_mm, settings.keep_native_within)
     small_mask = lungs.mask.astype(np.uint8)
-    cached_label = None if label is None else resample_mask(label, grid, cached_grid)
-    losses = None if label is None else measure_losses(label, grid, crop, cached_label, cached_grid)
+    cached_label = losses = None
+    if label is not None:
+        cached_label = resample_mask(label, grid, cached_grid)
+        losses = measure_losses(label, grid, crop, cached_label, cached_grid)
     body = body_box(lungs.body, factors, grid.shape)
     record = crop_record(volume.patient, grid, cached_grid, settings.margin_mm, crop, body, losses)
     _log(record)

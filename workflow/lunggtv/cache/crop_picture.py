@@ -111,7 +111,7 @@ def _point_of_interest(scene: Scene, lost: np.ndarray | None) -> Shape:
 
 def _annotate(
     pen: ImageDraw.ImageDraw,
-    font: ImageFont.FreeTypeFont,
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
     frame: tuple[int, int, int, int],
     plane: tuple[str, str],
     pixels_mm: float,

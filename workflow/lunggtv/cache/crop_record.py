@@ -30,8 +30,7 @@ def crop_record(
     were not believed; ``kept_share`` is the box's part of the scan's voxels.
     """
     right_ml, left_ml = crop.sides_ml
-    measured = losses is not None
-    dice = losses.round_trip_dice if measured else None
+    dice = None if losses is None else losses.round_trip_dice
     warnings = (*crop.warnings, *_loss_warnings(losses), *_spacing_warnings(grid, cached_grid, losses))
     return {
         "patient": patient,
@@ -51,8 +50,8 @@ def crop_record(
         "native_spacing_mm": list(grid.spacing_mm),
         "cache_spacing_mm": list(cached_grid.spacing_mm),
         "cache_shape": list(cached_grid.shape),
-        "gtv_ml": round(losses.gtv_ml, 3) if measured else None,
-        "gtv_lost_ml": round(losses.gtv_lost_ml, 3) if measured else None,
+        "gtv_ml": None if losses is None else round(losses.gtv_ml, 3),
+        "gtv_lost_ml": None if losses is None else round(losses.gtv_lost_ml, 3),
         "round_trip_dice": None if dice is None else round(dice, 4),
         "warnings": [asdict(warning) for warning in warnings],
     }

@@ -10,7 +10,7 @@ import numpy as np
 from lunggtv.boxes import box_of
 from lunggtv.cache.cache_settings import Margins
 from lunggtv.cache.lungs import Lungs
-from lunggtv.geometry import Shape, Triple
+from lunggtv.geometry import Shape, Triple, three_of
 
 # Extents of both lungs together, z, y, x. Fifty public planning CTs: 185-330, 138-232, 200-283 mm.
 PLAUSIBLE_MM = ((150.0, 360.0), (120.0, 260.0), (170.0, 320.0))
@@ -63,6 +63,7 @@ def choose_crop(
     sides_ml = lungs.sides_ml
     symmetric = min(sides_ml) < MUCH_SMALLER * max(sides_ml)
     found = _extent(lungs.mask, factors)
+    reason: str | None
     if found is None:
         lungs_mm, reason = (0.0, 0.0, 0.0), "no lungs were found"
     else:
@@ -87,9 +88,9 @@ def body_box(body: np.ndarray, factors: tuple[int, int, int], shape: Shape) -> t
     ranges = _extent(body, factors)
     if ranges is None:
         return (0, 0, 0), shape
-    start = tuple(max(0, low - 2 * factor) for (low, _), factor in zip(ranges, factors, strict=True))
+    start = three_of(max(0, low - 2 * factor) for (low, _), factor in zip(ranges, factors, strict=True))
     stop = [min(n, high + 2 * factor) for (_, high), factor, n in zip(ranges, factors, shape, strict=True)]
-    return start, tuple(b - a for a, b in zip(start, stop, strict=True))
+    return start, three_of(b - a for a, b in zip(start, stop, strict=True))
 
 
 def _extent(mask: np.ndarray, factors: tuple[int, int, int]) -> Ranges | None:
@@ -97,12 +98,13 @@ def _extent(mask: np.ndarray, factors: tuple[int, int, int]) -> Ranges | None:
     box = box_of(mask)
     if box is None:
         return None
-    return tuple((side.start * factor, side.stop * factor) for side, factor in zip(box, factors, strict=True))
+    return three_of(
+        (side.start * factor, side.stop * factor) for side, factor in zip(box, factors, strict=True)
+    )
 
 
 def _extents_mm(ranges: Ranges, spacing_mm: Triple) -> Triple:
-    z, y, x = ((high - low) * step for (low, high), step in zip(ranges, spacing_mm, strict=True))
-    return (z, y, x)
+    return three_of((high - low) * step for (low, high), step in zip(ranges, spacing_mm, strict=True))
 
 
 def _mirrored(found: Range, midline: float) -> Range:

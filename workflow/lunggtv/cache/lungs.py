@@ -197,10 +197,11 @@ def _airway(hu: np.ndarray, dark: np.ndarray, midline_vox: float, spacing_mm: Tr
 def _regrow(seeds: np.ndarray, dark: np.ndarray, spacing_mm: Triple) -> np.ndarray:
     """Lungs from their seeds: how high and how low they reach, then all that hangs together between."""
     steps = max(1, round(REGROWTH_MM / max(spacing_mm)))
-    near = dilate_within(seeds, dark, steps)
+    reach = box_of(dilate_within(seeds, dark, steps))
+    if reach is None:
+        return np.zeros_like(dark)
     window = np.zeros_like(dark)
-    levels = box_of(near)[0]
-    window[levels] = dark[levels]
+    window[reach[0]] = dark[reach[0]]
     labels, _ = label_parts(window)
     return np.isin(labels, np.unique(labels[seeds]))
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lunggtv.geometry import Grid
+from lunggtv.geometry import Grid, three_of, triple_of
 
 # The shrunken copy: fine enough for a box with 20 mm margins, coarse enough for 0.2 s a patient.
 WORKING_MM = 3.5
@@ -12,8 +12,7 @@ CLIP_HU = (-1024, 2000)
 def shrink_factors(grid: Grid) -> tuple[int, int, int]:
     """How many voxels along each axis make one of the shrunken copy."""
     wanted = (max(1, round(WORKING_MM / step)) for step in grid.spacing_mm)
-    z, y, x = (min(factor, count) for factor, count in zip(wanted, grid.shape, strict=True))
-    return (z, y, x)
+    return three_of(min(factor, count) for factor, count in zip(wanted, grid.shape, strict=True))
 
 
 def shrink(ct: np.ndarray, factors: tuple[int, int, int]) -> np.ndarray:
@@ -34,7 +33,7 @@ def shrink(ct: np.ndarray, factors: tuple[int, int, int]) -> np.ndarray:
 
 def shrunken_grid(grid: Grid, factors: tuple[int, int, int]) -> Grid:
     """The grid of ``shrink(ct, factors)`` for a CT on ``grid``."""
-    x, y, z = (float(v) for v in grid.point_mm([(f - 1) / 2.0 for f in factors]))
-    shape = tuple(n // f for n, f in zip(grid.shape, factors, strict=True))
-    spacing_mm = tuple(s * f for s, f in zip(grid.spacing_mm, factors, strict=True))
-    return Grid(shape, spacing_mm, (x, y, z), grid.direction)
+    origin_mm = triple_of(grid.point_mm([(f - 1) / 2.0 for f in factors]))
+    shape = three_of(n // f for n, f in zip(grid.shape, factors, strict=True))
+    spacing_mm = three_of(s * f for s, f in zip(grid.spacing_mm, factors, strict=True))
+    return Grid(shape, spacing_mm, origin_mm, grid.direction)

@@ -31,7 +31,7 @@ DICOM = (".dcm", ".dicom", ".ima")
 class _Hit:
     """A path that fits a pattern; ``problem`` says why it cannot be used (a bad link)."""
 
-    patient: str | None
+    patient: str
     path: str
     problem: str | None = None
     is_folder: bool = False
@@ -146,9 +146,9 @@ class _Search:
             return PatientFiles(patient, labelled, Path(folder), paths, problem=problem)
         image = Path(found.images[0].path)
         label = Path(found.labels[0].path) if found.labels else None
-        files = {path for path in (image, label) if path is not None}
-        files |= {data for path in files if (data := detached_data(path)) is not None}
-        return PatientFiles(patient, labelled, Path(folder), tuple(sorted(files)), image, label)
+        inputs = {path for path in (image, label) if path is not None}
+        inputs |= {data for path in inputs if (data := detached_data(path)) is not None}
+        return PatientFiles(patient, labelled, Path(folder), tuple(sorted(inputs)), image, label)
 
     def below(self, folder: str) -> tuple[list[str], str | None]:
         """All regular files below a folder, sorted, or the first thing that forbids to use them."""
@@ -192,10 +192,10 @@ class _Search:
             except (FileNotFoundError, NotADirectoryError):
                 continue
             problem = self.link_problem(path) if stat.S_ISLNK(mode) else None
-            if problem and known is None:
-                raise CohortError(f"{path}: {problem}")
             is_folder = stat.S_ISDIR(mode) or (stat.S_ISLNK(mode) and os.path.isdir(path))
             if problem or not rest:
+                if known is None:
+                    raise CohortError(f"{path}: {problem}")
                 yield _Hit(known, path, problem, is_folder)
             elif is_folder:
                 yield from self.matches(path, rest, known)

@@ -23,6 +23,7 @@ def compare_scores(
     other_name: str,
     other_score_paths: Paths,
     settings: CohortSettings,
+    *,
     comparison_tsv: str | Path,
     patients_tsv: str | Path,
     comparison_json: str | Path,

@@ -21,6 +21,7 @@ GRID_TOLERANCE_MM = 0.1
 
 
 def evaluate_patient(
+    *,
     volume_path: str | Path,
     prediction_path: str | Path,
     fold: int | None,

@@ -68,9 +68,13 @@ def centroid_mm(mask: np.ndarray, spacing_mm: Triple) -> np.ndarray:
 def end_errors_slices(label: np.ndarray, prediction: np.ndarray) -> tuple[int, int]:
     """Slices by which the prediction passes the label's cranial and caudal end; negative: falls short.
 
-    z grows towards the head. Neither mask is empty.
+    z grows towards the head. Neither mask is empty
+    (ValueError).
     """
-    label_z, prediction_z = box_of(label)[0], box_of(prediction)[0]
+    label_box, prediction_box = box_of(label), box_of(prediction)
+    if label_box is None or prediction_box is None:
+        raise ValueError("an empty mask has no ends")
+    label_z, prediction_z = label_box[0], prediction_box[0]
     return prediction_z.stop - label_z.stop, label_z.start - prediction_z.start
 
 

@@ -7,6 +7,7 @@ has a row for each of its largest parts instead.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -199,7 +200,7 @@ def _outline(axes: Axes, mask: np.ndarray, step_v: float, step_h: float, colour:
 
 def _annotate(axes: Axes, plane: Plane, text: str, view_mm: float) -> None:
     """Plane and window, the letters of the sides, and a scale bar."""
-    style = {"color": "white", "fontsize": 9, "transform": axes.transAxes, "bbox": TEXT_BOX}
+    style: dict[str, Any] = {"color": "white", "fontsize": 9, "transform": axes.transAxes, "bbox": TEXT_BOX}
     left, right, top, bottom = plane.letters
     axes.text(0.02, 0.98, text, ha="left", va="top", **style)
     axes.text(0.015, 0.5, left, ha="left", va="center", **style)

@@ -11,24 +11,22 @@ from lunggtv.image_files import read_image
 from lunggtv.volume import read_volume
 
 
-def picture_draft(
-    volume_path: str | Path, mask_path: str | Path, record_path: str | Path, picture_path: str | Path
-) -> None:
+def picture_draft(*, volume: str | Path, mask: str | Path, record: str | Path, picture: str | Path) -> None:
     """Draw the largest parts of a draft on the CT.
 
     Args:
-        volume_path: ``volume.h5`` of ingest.
-        mask_path, record_path: ``gtv.nii.gz`` and ``infer.json``.
-        picture_path: PNG to write.
+        volume: ``volume.h5`` of ingest.
+        mask, record: ``gtv.nii.gz`` and ``infer.json``.
+        picture: PNG to write.
 
     Raises:
         DamagedFile, RejectedPatient: from reading the volume.
     """
-    volume = read_volume(volume_path, "ingest")
-    mask, _ = read_image(mask_path)
-    draft = Orientation.from_dict(volume.metadata["orientation"]).apply(mask)
-    figure = draw_draft(volume.ct, draft, volume.grid.spacing_mm, _title(read_json(record_path)))
-    save_png(figure, picture_path)
+    scan = read_volume(volume, "ingest")
+    drawn, _ = read_image(mask)
+    draft = Orientation.from_dict(scan.metadata["orientation"]).apply(drawn)
+    figure = draw_draft(scan.ct, draft, scan.grid.spacing_mm, _title(read_json(record)))
+    save_png(figure, picture)
 
 
 def _title(record: dict[str, Any]) -> str:

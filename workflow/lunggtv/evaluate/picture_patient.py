@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from lunggtv.errors import UnusableMask
 from lunggtv.evaluate.overlay import draw_overlay
 from lunggtv.figures import save_png
 from lunggtv.files import read_json
@@ -21,9 +22,12 @@ def picture_patient(*, volume: str | Path, mask: str | Path, record: str | Path,
         picture: PNG to write.
 
     Raises:
+        UnusableMask: the volume has no label.
         DamagedFile, RejectedPatient: from reading the volume.
     """
     scan = read_volume(volume, "ingest")
+    if scan.label is None:
+        raise UnusableMask(f"{scan.patient}: {volume} has no label to draw.")
     drawn, _ = read_image(mask)
     draft = Orientation.from_dict(scan.metadata["orientation"]).apply((drawn == 1).astype("uint8"))
     title = _title(read_json(record))

@@ -13,6 +13,7 @@ from lunggtv.tables import write_tsv
 
 
 def summarise_metrics(
+    *,
     score_paths: Paths,
     draft_paths: Paths,
     settings: CohortSettings,

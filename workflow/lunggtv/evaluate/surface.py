@@ -45,7 +45,7 @@ class SurfaceDistances:
 
 def surface_of(mask: np.ndarray, spacing_mm: Triple) -> Surface:
     """Surface elements of a mask (z, y, x) of 0 and 1; none for an empty mask."""
-    codes = np.pad(mask.astype(np.uint8), 1)
+    codes: np.ndarray = np.pad(mask.astype(np.uint8), 1)
     # Separable: pairs along x, then quads, then the eight voxels around a corner.
     codes = codes[:, :, :-1] | codes[:, :, 1:] << 1
     codes = codes[:, :-1] | codes[:, 1:] << 2

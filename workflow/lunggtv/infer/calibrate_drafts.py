@@ -25,7 +25,7 @@ from lunggtv.infer.uncertainty import Uncertainty, measure_uncertainty
 from lunggtv.volume import read_volume
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LabelledFiles:
     """One labelled patient: its fold, its out-of-fold prediction, and its cache, which holds the label."""
 
@@ -89,16 +89,16 @@ def calibrate_drafts(
         for fold, group in groups.items()
     }
     rows = []
+    known: list[tuple[float, float]] = []  # expected Dice, Dice
     for patient, files in patients.items():
         lesson = lessons[files.fold]
         own = drawn[patient][lesson.threshold]
         expected = lesson.expected_dice.estimate(own.uncertainty) if lesson.expected_dice else None
         dice = float(own.dice[sizes_ml.index(lesson.smallest_lesion_ml)])
         rows.append({"dice": dice, "expected_dice": expected, "fold": files.fold, "patient": patient})
-    known = [row for row in rows if row["expected_dice"] is not None]
-    quality = (
-        measure_quality([r["expected_dice"] for r in known], [r["dice"] for r in known]) if known else None
-    )
+        if expected is not None:
+            known.append((expected, dice))
+    quality = measure_quality([one for one, _ in known], [one for _, one in known]) if known else None
     content = {
         "all": asdict(lessons[None]),
         "curve": {"mean_dice": np.mean(list(curves.values()), axis=0), "thresholds": list(THRESHOLDS)},

@@ -29,7 +29,7 @@ def dice_curve(probability: np.ndarray, label: np.ndarray) -> np.ndarray:
     reached = np.searchsorted(np.asarray(THRESHOLDS, dtype=np.float32), probability, side="right")
     drawn = _from_above(reached.reshape(-1))
     overlap = _from_above(reached[label > 0])
-    labelled = np.count_nonzero(label)
+    labelled = int(np.count_nonzero(label))
     return np.asarray([dice_of_counts(*pair, labelled) for pair in zip(overlap, drawn, strict=True)])
 
 
@@ -41,7 +41,7 @@ def lesion_curve(
     volumes = np.bincount(parts.reshape(-1), minlength=count + 1)[1:]
     overlaps = np.bincount(parts[label > 0], minlength=count + 1)[1:]
     kept = [is_large(volumes, voxel_ml, smallest_ml) for smallest_ml in sizes_ml]
-    labelled = np.count_nonzero(label)
+    labelled = int(np.count_nonzero(label))
     return np.asarray([dice_of_counts(overlaps[k].sum(), volumes[k].sum(), labelled) for k in kept])
 
 

@@ -20,18 +20,18 @@ def measure_quality(expected: Sequence[float], dice: Sequence[float]) -> dict[st
         failed patient is expected lower than another; ties half; null without both kinds), each with a
         bootstrap interval over patients (``_ci95``; null where few patients could only pretend one).
     """
-    expected, dice = np.asarray(expected, dtype=float), np.asarray(dice, dtype=float)
+    expected_dice, found_dice = np.asarray(expected, dtype=float), np.asarray(dice, dtype=float)
     draws = drawn_patients(len(dice), RESAMPLES, SEED)
-    errors, failed = np.abs(expected - dice), dice < FAILED_DICE
+    errors, failed = np.abs(expected_dice - found_dice), found_dice < FAILED_DICE
     areas = []
     if min(failed.sum(), (~failed).sum()) >= FEWEST_OF_A_KIND:
-        drawn = (auroc(-expected[draw], failed[draw]) for draw in draws)
+        drawn = (auroc(-expected_dice[draw], failed[draw]) for draw in draws)
         areas = [area for area in drawn if area is not None]
     return {
         "patients": len(dice),
         "failed": int(failed.sum()),
         "mean_absolute_error": float(errors.mean()),
         "mean_absolute_error_ci95": interval(errors[draws].mean(axis=1)),
-        "auroc": auroc(-expected, failed),
+        "auroc": auroc(-expected_dice, failed),
         "auroc_ci95": interval(areas) if areas else None,
     }

@@ -21,6 +21,7 @@ from lunggtv.nifti_files import write_nifti
 
 
 def infer_patient(
+    *,
     prediction_path: str | Path,
     calibration_path: str | Path,
     fold: int | None,

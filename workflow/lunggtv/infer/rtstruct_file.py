@@ -163,7 +163,7 @@ def _referenced_frame(headers: Sequence[Dataset]) -> Dataset:
 
 def _contours(mask: np.ndarray, headers: Sequence[Dataset]) -> list[Dataset]:
     contours: list[Dataset] = []
-    for index in np.flatnonzero(mask.any(axis=(1, 2))):
+    for index in map(int, np.flatnonzero(mask.any(axis=(1, 2)))):
         for outline in outlines(mask[index]):
             points_mm = _to_patient(outline, headers[index])
             contours.append(

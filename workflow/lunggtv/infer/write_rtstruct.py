@@ -14,6 +14,7 @@ DIGEST_CHARACTERS = 12
 
 
 def write_rtstruct(
+    *,
     mask_path: str | Path,
     json_path: str | Path,
     cache_path: str | Path,

@@ -9,7 +9,7 @@ from lunggtv.ingest.verdict import EXCLUDED
 from lunggtv.tables import read_tsv
 
 
-def admit_cohort(table_path: str | Path, admitted_path: str | Path) -> None:
+def admit_cohort(*, table_path: str | Path, admitted_path: str | Path) -> None:
     """List the admitted patients, one a line.
 
     Raises:

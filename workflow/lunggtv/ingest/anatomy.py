@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lunggtv.geometry import Triple, voxel_volume_ml
+from lunggtv.geometry import Triple, three_of, voxel_volume_ml
 from lunggtv.mask_parts import label_in_slices, label_parts
 
 THIN_MM = 4.0  # distance of the voxels looked at
@@ -13,12 +13,12 @@ LUNG_ML = 300.0  # a smaller air space is no lung
 
 def thinning(spacing_mm: Triple) -> tuple[slice, slice, slice]:
     """Every how many voxels of each axis to look at: about 4 mm, never closer than the grid itself."""
-    return tuple(slice(None, None, max(1, round(THIN_MM / step))) for step in spacing_mm)
+    return three_of(slice(None, None, max(1, round(THIN_MM / step))) for step in spacing_mm)
 
 
 def thinned_mm(spacing_mm: Triple) -> Triple:
     """Spacing of the thinned grid."""
-    return tuple(step * thin.step for step, thin in zip(spacing_mm, thinning(spacing_mm), strict=True))
+    return three_of(step * thin.step for step, thin in zip(spacing_mm, thinning(spacing_mm), strict=True))
 
 
 def body_mask(ct: np.ndarray) -> np.ndarray:

@@ -93,8 +93,8 @@ def label_mask(label: np.ndarray, gtv_values: Sequence[int], name: str) -> np.nd
             "0 and 1.",
         )
     if wide and (label.min() < NARROW.min or label.max() > NARROW.max):
-        values = np.unique(np.clip([label.min(), label.max()], -1e15, 1e15))
-        raise _other_values(name, [int(v) for v in values], gtv_values)
+        ends = np.unique(np.clip([label.min(), label.max()], -1e15, 1e15))
+        raise _other_values(name, [int(end) for end in ends], gtv_values)
     whole = label if not wide else np.stack([slab.astype(np.int16) for slab in label])
     drawn = whole[whole != 0]
     values = sorted({*([0] if drawn.size < whole.size else []), *map(int, np.unique(drawn))})

@@ -46,14 +46,17 @@ def read_pair(files: PatientFiles, settings: IngestSettings) -> RawScan:
 
     Raises:
         Refused: a file cannot be read as one three-dimensional grey image; the text names the file.
+        ValueError: the patient has no image file (a DICOM folder).
     """
+    if files.image is None:
+        raise ValueError(f"patient {files.patient} has no image file")
     image = read_stored(files.image, settings)
     label = read_stored(files.label, settings) if files.label is not None else None
     digests = {f"image{part}": digest for part, digest in image.digests.items()}
     if label is not None:
         digests |= {f"label{part}": digest for part, digest in label.digests.items()}
     return RawScan(
-        format=FORMATS[suffix_of(files.image.name)],
+        format=FORMATS[suffix_of(files.image.name) or ""],
         ct=image.array,
         grid=image.grid,
         label=label.array if label is not None else None,
@@ -194,7 +197,7 @@ def _is_narrow(slab: np.ndarray) -> bool:
 
 
 def _gathered(slabs: Iterator[np.ndarray], shape: tuple[int, ...], dtype: type) -> np.ndarray:
-    array = np.empty(shape, dtype)
+    array: np.ndarray = np.empty(shape, dtype)
     limits = np.iinfo(dtype) if np.issubdtype(dtype, np.integer) else None
     with np.errstate(over="ignore"):  # beyond float32 becomes infinite, which the checks report
         for into, slab in zip(array, slabs, strict=True):

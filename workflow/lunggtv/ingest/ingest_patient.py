@@ -31,7 +31,7 @@ SLICE_DIGEST_CHARACTERS = 16
 
 
 def ingest_patient(
-    files: PatientFiles, settings: IngestSettings, volume_path: str | Path, verdict_path: str | Path
+    files: PatientFiles, settings: IngestSettings, *, volume_path: str | Path, verdict_path: str | Path
 ) -> None:
     """Read, check and store one patient; both outputs are always written.
 
@@ -97,7 +97,7 @@ def _ingest(
         "hu_rule": scan.rule,
         "padding_hu": scan.padding_hu,
         "ct_digest": _ct_digest(scan.ct.shape, slice_digests),
-        "ct_slice_digests": sorted(set(slice_digests) - {None}),
+        "ct_slice_digests": sorted({digest for digest in slice_digests if digest is not None}),
     }
     reasons += check_repeated_slices(slice_digests, image_name)
     reasons += _check_anatomy(scan.ct, label, grid, image_name, label_name)
@@ -132,6 +132,7 @@ def _check_raw(raw: RawScan, settings: IngestSettings, image_name: str, label_na
     reasons = check_finite(raw.ct, image_name)
     if raw.label is not None:
         reasons += check_finite(raw.label, label_name)
+    if raw.label_grid is not None:
         reasons += check_grids(
             raw.grid, raw.label_grid, settings.spacing_tolerance_mm, settings.position_tolerance_mm
         )

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from lunggtv.boxes import Box, box_of, size_of
+from lunggtv.boxes import BoxOfThree, box_of, size_of
 from lunggtv.geometry import Triple
 from lunggtv.ingest.anatomy import lung_mask
 from lunggtv.ingest.raw_scan import Reason
@@ -42,12 +42,16 @@ class Chest:
 
     def flipped(self, axis: int) -> "Chest":
         """The chest with one axis reversed."""
-        return Chest(*(np.flip(a, axis) for a in (self.ct, self.body, self.lungs)), self.spacing_mm)
+        ct, body, lungs = (np.flip(one, axis) for one in (self.ct, self.body, self.lungs))
+        return Chest(ct, body, lungs, self.spacing_mm)
 
     @cached_property
-    def span(self) -> Box:
-        """The lungs' box."""
-        return box_of(self.lungs)
+    def span(self) -> BoxOfThree:
+        """The lungs' box; ValueError if there are none."""
+        box = box_of(self.lungs)
+        if box is None:
+            raise ValueError("a chest without lungs has no box of them")
+        return box
 
     @cached_property
     def midline(self) -> float:
@@ -117,7 +121,7 @@ def heart_is_right(chest: Chest) -> bool:
         middle for row in chest.lungs[low:high, depth.start : middle_y].reshape(-1, chest.lungs.shape[2])
         if (middle := _middle_of_gap(row)) is not None
     ]  # fmt: skip
-    return bool(middles) and (np.mean(middles) - spine_x) * chest.spacing_mm[2] < -HEART_MM
+    return bool(middles and (np.mean(middles) - spine_x) * chest.spacing_mm[2] < -HEART_MM)
 
 
 def liver_is_left(chest: Chest) -> bool:
@@ -133,7 +137,7 @@ def liver_is_left(chest: Chest) -> bool:
     middle, aside = chest.midline - width.start, 15.0 / chest.spacing_mm[2]
     right = np.count_nonzero(soft[..., : int(middle - aside)])
     left = np.count_nonzero(soft[..., int(middle + aside) + 1 :])
-    return left > LIVER_RATIO * right
+    return bool(left > LIVER_RATIO * right)
 
 
 def _shows_windpipe(chest: Chest, z: int) -> bool:

@@ -25,7 +25,7 @@ def verdict_content(
     patient: str, labelled: bool, reasons: Sequence[Reason], facts: dict[str, Any]
 ) -> dict[str, Any]:
     """Content of ``verdict.json``; ``facts`` fills the keys that are known, the others are null or empty."""
-    unknown = {
+    unknown: dict[str, Any] = {
         "format": None, "spacing_mm": None, "shape": None, "hu_rule": None, "padding_hu": None,
         "gtv_ml": None, "gtv_parts": None, "ct_digest": None, "ct_slice_digests": [], "digests": {},
     }  # fmt: skip

@@ -1,10 +1,10 @@
 """The plan of a network: strides, kernels and widths that follow from spacing and patch."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from lunggtv.geometry import Shape, Triple
+from lunggtv.geometry import Shape, Triple, shape_of, three_of, triple_of
 
 MIN_EDGE = 4  # no axis is halved below this many voxels
 
@@ -36,7 +36,7 @@ class Architecture:
         totals = [1, 1, 1]
         for stride in self.strides:
             totals = [total * step for total, step in zip(totals, stride, strict=True)]
-        return (totals[0], totals[1], totals[2])
+        return three_of(totals)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types for JSON."""
@@ -49,10 +49,10 @@ class Architecture:
             raise ValueError(f"more than {MAX_STAGES} stages or {MAX_BLOCKS} blocks in one")
         return Architecture(
             name=content["name"],
-            spacing_mm=tuple(float(v) for v in content["spacing_mm"]),
-            patch_shape=tuple(int(v) for v in content["patch_shape"]),
-            kernels=tuple(tuple(int(v) for v in kernel) for kernel in content["kernels"]),
-            strides=tuple(tuple(int(v) for v in stride) for stride in content["strides"]),
+            spacing_mm=triple_of(content["spacing_mm"]),
+            patch_shape=shape_of(content["patch_shape"]),
+            kernels=tuple(map(shape_of, content["kernels"])),
+            strides=tuple(map(shape_of, content["strides"])),
             widths=tuple(int(v) for v in content["widths"]),
             blocks=tuple(int(v) for v in content["blocks"]),
         )
@@ -78,7 +78,7 @@ def plan_architecture(
             3 if k == 3 or s / min(spacing) < NEARLY_ISOTROPIC else 1
             for k, s in zip(kernel, spacing, strict=True)
         ]
-        kernels.append((kernel[0], kernel[1], kernel[2]))
+        kernels.append(three_of(kernel))
         large = [axis for axis in range(3) if size[axis] >= 2 * MIN_EDGE]
         finest = min((spacing[axis] for axis in large), default=0.0)
         halved = [axis for axis in large if spacing[axis] / finest < NEARLY_ISOTROPIC]
@@ -88,20 +88,20 @@ def plan_architecture(
         for axis in halved:
             spacing[axis] *= 2
             size[axis] = -(-size[axis] // 2)
-        strides.append(tuple(2 if axis in halved else 1 for axis in range(3)))
+        strides.append(three_of(2 if axis in halved else 1 for axis in range(3)))
     kernels[-1] = (3, 3, 3)  # the bottleneck sees all three axes whatever the spacing
     stages = len(strides)
     plan = Architecture(
         name=name,
-        spacing_mm=tuple(float(v) for v in spacing_mm),
-        patch_shape=tuple(patch_shape),
+        spacing_mm=triple_of(spacing_mm),
+        patch_shape=three_of(patch_shape),
         kernels=tuple(kernels),
         strides=tuple(strides),
         widths=tuple(min(width * 2**stage, max_width) for stage in range(stages)),
         blocks=tuple(blocks[min(stage, len(blocks) - 1)] for stage in range(stages)),
     )
     rounded = [-(-n // d) * d for n, d in zip(patch_shape, plan.divisor, strict=True)]
-    return Architecture(**{**asdict(plan), "patch_shape": tuple(rounded)})
+    return replace(plan, patch_shape=three_of(rounded))
 
 
 def _listed(value: Any) -> Any:

@@ -43,7 +43,8 @@ def place_network(network: nn.Module, device: torch.device | str) -> nn.Module:
     """
     network = network.to(device)
     if torch.device(device).type == "cpu":
-        network = network.to(memory_format=torch.channels_last_3d)
+        # Torch has this argument, its types do not.
+        network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     return network
 
 

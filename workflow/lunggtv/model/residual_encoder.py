@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lunggtv.geometry import Shape
+from lunggtv.geometry import Shape, three_of
 from lunggtv.model.architecture import Architecture
 
 SLOPE = 0.01  # of the leaky ReLU, as in nnU-Net
@@ -46,8 +46,9 @@ class ResidualEncoderUNet(nn.Module):
             heads.append(nn.Conv3d(width, 1, 1))
         self.ups, self.decoder, self.heads = nn.ModuleList(ups), nn.ModuleList(decoder), nn.ModuleList(heads)
         self.apply(_initialise)
-        for head in self.heads:
-            nn.init.constant_(head.bias, math.log(GTV_PRIOR / (1 - GTV_PRIOR)))
+        for head in heads:
+            if head.bias is not None:
+                nn.init.constant_(head.bias, math.log(GTV_PRIOR / (1 - GTV_PRIOR)))
 
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
         x = self.stem(x)
@@ -90,7 +91,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = block_mean(x, self.stride)
-        if self.project is not None:
+        if self.project is not None and self.project_norm is not None:
             shortcut = self.project_norm(self.project(shortcut))
         x = self.norm(self.conv(self.first(x)))
         x = x + shortcut if self.training else x.add_(shortcut)
@@ -111,7 +112,7 @@ def _norm(channels: int) -> nn.InstanceNorm3d:
 
 
 def _convolution(inputs: int, outputs: int, kernel: Shape, stride: Shape = (1, 1, 1)) -> nn.Conv3d:
-    padding = tuple(size // 2 for size in kernel)
+    padding = three_of(size // 2 for size in kernel)
     return nn.Conv3d(inputs, outputs, kernel, stride, padding, bias=False)
 
 

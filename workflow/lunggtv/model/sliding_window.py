@@ -3,6 +3,7 @@
 Training's validation and inference share it, so that what is validated is what is delivered.
 """
 
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -69,21 +70,22 @@ def predict_probability(
     return torch.sigmoid(logits[0, 0][box_at(before, shape)]).contiguous()
 
 
-def _sliding(forward, image: Tensor, patch_shape: Shape) -> Tensor:
+def _sliding(forward: Callable[[Tensor], Tensor], image: Tensor, patch_shape: Shape) -> Tensor:
     """Mean of the windows' logits, each voxel weighted by its window's Gaussian."""
     weight = gaussian_window(patch_shape).to(image.device)
     total = torch.zeros_like(image)
     weights = torch.zeros_like(image)
     axes = [window_starts(n, p) for n, p in zip(image.shape[2:], patch_shape, strict=True)]
-    places = [box_at(start, patch_shape) for start in product(*axes)]
+    every = slice(None)
+    places = [(every, every, *box_at(start, patch_shape)) for start in product(*axes)]
     alone = image.device.type == "cpu" and int(np.prod(patch_shape)) > LARGE_WINDOW_VOX
     at_once = 1 if alone else WINDOWS_AT_ONCE
     for first in range(0, len(places), at_once):
         group = places[first : first + at_once]
-        logits = forward(torch.cat([image[(..., *place)] for place in group]))
+        logits = forward(torch.cat([image[place] for place in group]))
         for place, own in zip(group, logits, strict=True):
-            total[(..., *place)] += own * weight
-            weights[(..., *place)] += weight
+            total[place] += own * weight
+            weights[place] += weight
     return total / weights
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lunggtv.geometry import Grid, Shape, Triple
+from lunggtv.geometry import Grid, Shape, Triple, three_of
 from lunggtv.masks import to_percent
 from lunggtv.model.prediction import predict_passes
 from lunggtv.model.weights import Model
@@ -30,7 +30,7 @@ def cut_case(ct: np.ndarray, label: np.ndarray, grid: Grid, spacing_mm: Triple, 
         int(np.clip(round(float(c) - n / 2), 0, full - n))
         for c, n, full in zip(centre, size, cached.shape, strict=True)
     ]
-    part = cached.cropped(tuple(start), tuple(size))
+    part = cached.cropped(three_of(start), three_of(size))
     return Case(resample_ct(ct, grid, part), part)
 
 
@@ -38,4 +38,4 @@ def predict_case(case: Case, models: Sequence[Model], mirror: bool, device: str)
     """What the models say about a case, in percent (uint8). Not a mask: models that learnt from people may
     draw nothing of a synthetic tumour, and nothing would be equal on every machine."""
     passes = [p for model in models for p in predict_passes(model, case.ct, mirror, device)]
-    return to_percent(np.mean(passes, axis=0, dtype=np.float32))
+    return to_percent(np.asarray(np.mean(passes, axis=0, dtype=np.float32)))

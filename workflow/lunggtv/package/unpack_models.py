@@ -25,6 +25,7 @@ LARGEST_DIFFERENCE_PERCENT = 3
 
 
 def unpack_models(
+    *,
     package_path: str | Path,
     folder: str | Path,
     selftest_path: str | Path,

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lunggtv.figures import save_svg
 from lunggtv.tables import read_tsv
 
 LABEL_HEIGHT = 0.045  # of a patient's name, in units of the Dice axis
-STYLE = {"font.size": 9}
 
 
 def picture_curves(*, fold: int, history: str | Path, validation: str | Path, picture: str | Path) -> None:
@@ -34,7 +34,7 @@ def draw_curves(
         validation: rows with ``step``, ``patient``, ``dice``.
         path: of the SVG.
     """
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context({"font.size": 9}):
         figure = Figure(figsize=(9.0, 3.6), layout="constrained")
         left, right = figure.subplots(1, 2)
         _draw_losses(left, history)
@@ -43,7 +43,7 @@ def draw_curves(
         save_svg(figure, path)
 
 
-def _draw_losses(axes, history: Sequence[dict[str, str]]) -> None:
+def _draw_losses(axes: Axes, history: Sequence[dict[str, str]]) -> None:
     steps = [int(float(row["step"])) for row in history]
     for column, name, colour, style in (
         ("loss", "total loss", "#222222", "solid"),
@@ -64,7 +64,7 @@ def _draw_losses(axes, history: Sequence[dict[str, str]]) -> None:
     rate.set_ylabel("learning rate")
     rate.set_ylim(bottom=0)
     lines = [*axes.get_lines(), *rate.get_lines()]
-    names = [line.get_label() for line in lines]
+    names = [str(line.get_label()) for line in lines]
     axes.legend(
         lines, names, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False
     )
@@ -82,7 +82,7 @@ def _apart(heights: Sequence[float]) -> list[float]:
     return places.tolist()
 
 
-def _draw_dice(axes, validation: Sequence[dict[str, str]]) -> None:
+def _draw_dice(axes: Axes, validation: Sequence[dict[str, str]]) -> None:
     patients = list(dict.fromkeys(row["patient"] for row in validation))
     curves = []
     for patient in patients:

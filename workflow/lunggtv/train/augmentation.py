@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lunggtv.geometry import Shape, Triple
+from lunggtv.geometry import Shape, Triple, shape_of, three_of
 from lunggtv.model.normalisation import Normalisation
 from lunggtv.train.train_settings import AugmentationSettings, Range
 
@@ -54,7 +54,9 @@ def draw_augmentation(
     values = generator.random(9)
     plane, out = s.rotation_in_plane_deg, s.rotation_out_of_plane_deg
     turned = use[1] < s.geometry_share
-    rotation = tuple(float(2 * v - 1) * limit for v, limit in zip(values[:3], (plane, out, out), strict=True))
+    rotation = three_of(
+        float(2 * v - 1) * limit for v, limit in zip(values[:3], (plane, out, out), strict=True)
+    )
     points = [max(2, round(extent / s.elastic_spacing_mm) + 1) for extent in extent_mm]
     noise_seed = int(generator.integers(2**31))
     # Drawn last: the count of control points varies with the patch and must not shift the other numbers.
@@ -107,8 +109,7 @@ def plan_reach(
     # A hair is taken off so that an unchanged patch reads exactly its own voxels.
     low = np.floor(middle - half + 1e-6).astype(int)
     high = np.ceil(middle + half - 1e-6).astype(int)
-    shape = tuple(int(n) for n in high - low + 1)
-    return Reach(tuple(int(n) for n in low), shape, matrix, middle - low, elastic)
+    return Reach(shape_of(low), shape_of(high - low + 1), matrix, middle - low, elastic)
 
 
 def sample_patches(

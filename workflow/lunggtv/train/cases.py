@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lunggtv.errors import CohortError, DamagedFile
-from lunggtv.geometry import Shape, Triple
+from lunggtv.geometry import Shape, Triple, three_of
 from lunggtv.model.normalisation import AIR_HU
 from lunggtv.volume import read_volume
 
@@ -78,7 +78,7 @@ def cut_window(case: Case, start: Shape, shape: Shape) -> tuple[Tensor, Tensor]:
     inner_stop = [max(min(high, full), 0) for high, full in zip(stop, case.shape, strict=True)]
     if any(low >= high for low, high in zip(inner_start, inner_stop, strict=True)):
         inner_start, inner_stop = [0, 0, 0], [0, 0, 0]
-    ct, label = case.read(tuple(inner_start), tuple(inner_stop))
+    ct, label = case.read(three_of(inner_start), three_of(inner_stop))
     if tuple(ct.shape) == tuple(shape):
         return ct, label
     full_ct = torch.full(shape, int(AIR_HU), dtype=ct.dtype, device=ct.device)

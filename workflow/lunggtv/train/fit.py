@@ -19,7 +19,15 @@ from lunggtv.model.numerics import bfloat16_works, numerics, place_network
 from lunggtv.train import progress
 from lunggtv.train.batches import Sampler, patients_of
 from lunggtv.train.cases import Case
-from lunggtv.train.optimisation import Device, Run, averaged_weights, learning_rate, one_step, start_run
+from lunggtv.train.optimisation import (
+    Device,
+    Forward,
+    Run,
+    averaged_weights,
+    learning_rate,
+    one_step,
+    start_run,
+)
 from lunggtv.train.train_settings import TrainSettings, spacing_of
 
 HISTORY_COLUMNS = ("step", "learning_rate", "loss", "dice_loss", "cross_entropy", "gradient_norm")
@@ -176,7 +184,7 @@ def snapshot_steps(settings: TrainSettings) -> list[int]:
     return sorted(step for step in steps if 0 < step < settings.steps)
 
 
-def compiled(network: nn.Module, sampler: Sampler, device: Device) -> nn.Module:
+def compiled(network: nn.Module, sampler: Sampler, device: Device) -> Forward:
     """The network through torch.compile, or as it is where compiling fails (no C++ compiler, say)."""
     trial = torch.zeros((1, 1, *sampler.patch_shape), device=device.home)
     try:

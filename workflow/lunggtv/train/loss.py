@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lunggtv.geometry import three_of
 from lunggtv.model.residual_encoder import block_mean
 
 SMOOTH = 1e-5
@@ -42,7 +43,7 @@ def supervised_loss(heads: list[Tensor], target: Tensor) -> tuple[Tensor, Tensor
         if weight == 0:
             continue
         logits = head.float()
-        steps = [n // m for n, m in zip(target.shape[2:], logits.shape[2:], strict=True)]
+        steps = three_of(n // m for n, m in zip(target.shape[2:], logits.shape[2:], strict=True))
         coarse = block_mean(target, steps)
         dice = dice_loss(logits, coarse)
         entropy = functional.binary_cross_entropy_with_logits(logits, coarse)

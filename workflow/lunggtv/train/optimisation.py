@@ -1,5 +1,6 @@
 """One update of the weights: the rule of the optimiser, its rate, and the average that is delivered."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -10,6 +11,8 @@ from lunggtv.train import progress
 from lunggtv.train.batches import Sampler, make_batch
 from lunggtv.train.loss import supervised_loss
 from lunggtv.train.train_settings import TrainSettings
+
+Forward = Callable[[Tensor], list[Tensor]]  # a network in training: logits of all heads, finest first
 
 POLY_POWER = 0.9  # of the decay of the learning rate (nnU-Net)
 
@@ -70,7 +73,11 @@ def averaged_weights(run: Run, dtype: torch.dtype | None = None) -> dict[str, Te
 
 
 def one_step(
-    run: Run, forward: nn.Module, sampler: Sampler, settings: TrainSettings, device: Device
+    run: Run,
+    forward: Forward,
+    sampler: Sampler,
+    settings: TrainSettings,
+    device: Device,
 ) -> Tensor:
     """One update of the weights; (loss, Dice loss, cross-entropy, gradient norm) as a device tensor."""
     first = run.step * settings.batch
@@ -97,7 +104,12 @@ def one_step(
 
 
 def _gradients(
-    run: Run, forward: nn.Module, sampler: Sampler, settings: TrainSettings, device: Device, first: int
+    run: Run,
+    forward: Forward,
+    sampler: Sampler,
+    settings: TrainSettings,
+    device: Device,
+    first: int,
 ) -> Tensor:
     """Accumulate the gradients of one batch; its mean loss, Dice loss and cross-entropy."""
     run.optimiser.zero_grad(set_to_none=True)

@@ -19,7 +19,9 @@ class StateFolder:
 
     def write(self, run: Run) -> None:
         """Write a run's state."""
-        tensors = {f"network/{name}": tensor for name, tensor in run.network.named_parameters()}
+        tensors: dict[str, Tensor] = {
+            f"network/{name}": tensor for name, tensor in run.network.named_parameters()
+        }
         tensors |= {f"average/{index}": tensor for index, tensor in enumerate(run.average)}
         for index, values in run.optimiser.state_dict()["state"].items():
             tensors |= {
@@ -51,11 +53,12 @@ class StateFolder:
                 tensor.copy_(groups["average"][str(index)])
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in groups["optimiser"].items():
-            index, key = name.split("/")
+            number, _, key = name.partition("/")
+            index = int(number)
             # In the layout of its parameter: arithmetic on mixed layouts may round differently.
-            twin = run.average[int(index)]
+            twin = run.average[index]
             laid_out = torch.empty_like(twin).copy_(tensor) if tensor.shape == twin.shape else tensor
-            state.setdefault(int(index), {})[key] = laid_out
+            state.setdefault(index, {})[key] = laid_out
         run.optimiser.load_state_dict(
             {"state": state, "param_groups": run.optimiser.state_dict()["param_groups"]}
         )

@@ -35,7 +35,7 @@ WHERE = {"device": "kept on the device", "host": "kept in host memory", "stream"
 VERSIONS = ("h5py", "numpy", "safetensors", "torch")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FoldFiles:
     """What training a fold writes. ``snapshots`` holds earlier averaged weights (half precision), named
     ``<step>/<tensor>``; ``history`` has the columns of ``fit.HISTORY_COLUMNS``, each value the mean of the

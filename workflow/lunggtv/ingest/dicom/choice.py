@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.series import Series, describe
@@ -32,16 +32,18 @@ def choose_labelled(
             the series it refers to is not there, or several series remain.
     """
     drawn = _with_gtv(sets, settings)
+    notes: list[Reason] = []
     if settings.series is not None:
-        choice = _labelled_on(_pinned(patient, series, settings), drawn)
+        taken = _pinned(patient, series, settings)
+        structure_set, notes = _labelled_on(taken, drawn)
     else:
-        choice = _labelled_by_reference(patient, series, drawn, settings)
-    return replace(choice, notes=(*choice.notes, *_left_out(choice.structure_set, sets)))
+        taken, structure_set = _labelled_by_reference(patient, series, drawn, settings)
+    return Choice(taken, structure_set, (*notes, *_left_out(structure_set, sets)))
 
 
 def _labelled_by_reference(
     patient: str, series: Sequence[Series], sets: Sequence[StructureSet], settings: DicomSettings
-) -> Choice:
+) -> tuple[Series, StructureSet]:
     referred = [(one, _referred(one, series)) for one in sets]
     usable = [(one, found) for one, found in referred if found]
     if not usable:
@@ -55,7 +57,7 @@ def _labelled_by_reference(
     structure_set, found = usable[0]
     if len(found) > 1:
         raise _undecided(patient, found, settings)
-    return Choice(found[0], structure_set)
+    return found[0], structure_set
 
 
 def choose_unlabelled(
@@ -102,10 +104,10 @@ def _with_gtv(sets: Sequence[StructureSet], settings: DicomSettings) -> list[Str
     )
 
 
-def _labelled_on(pinned: Series, sets: Sequence[StructureSet]) -> Choice:
+def _labelled_on(pinned: Series, sets: Sequence[StructureSet]) -> tuple[StructureSet, list[Reason]]:
     usable = [one for one in sets if _referred(one, [pinned])]
     if len(usable) == 1:
-        return Choice(pinned, usable[0])
+        return usable[0], []
     if len(usable) > 1:
         raise _several_sets(usable)
     same_frame = [one for one in sets if pinned.frame_uid and pinned.frame_uid in one.frame_uids]
@@ -122,7 +124,7 @@ def _labelled_on(pinned: Series, sets: Sequence[StructureSet]) -> Choice:
         f"{same_frame[0].name} was drawn on another series than {pinned.key}, which data.series pins; "
         "both have the same frame of reference. Check that the tumour lies where it is drawn.",
     )
-    return Choice(pinned, same_frame[0], (note,))
+    return same_frame[0], [note]
 
 
 def _left_out(taken: StructureSet, sets: Sequence[StructureSet]) -> list[Reason]:

@@ -126,5 +126,5 @@ def _is_finer_series(heights: list[float]) -> bool:
     if not len(steps):
         return False
     step = float(np.median(steps))
-    regular = np.mean(np.abs(steps - step) <= 0.1 * step + SAME_PLANE_VOX / 2)
+    regular = float(np.mean(np.abs(steps - step) <= 0.1 * step + SAME_PLANE_VOX / 2))
     return SERIES_VOX[0] <= step <= SERIES_VOX[1] and regular >= SERIES_SHARE

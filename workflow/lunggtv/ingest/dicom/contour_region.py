@@ -28,6 +28,7 @@ from lunggtv.ingest.dicom.polygon_pairs import (
     WITHIN,
     Pairs,
     Relation,
+    Shape,
     TangledContours,
 )
 
@@ -180,7 +181,7 @@ def _repeated_holes(shapes: Sequence[ContourShape], pairs: Pairs) -> set[int]:
     holes = [hole for one in shapes for hole in one.holes]
     if not holes:
         return set()
-    both = [*shapes, *holes]
+    both: list[Shape] = [*shapes, *holes]
     return {
         first
         for first, second in pairs.sharing_pixels(both)

@@ -124,7 +124,7 @@ def contour_shape(polygon: np.ndarray, shape: tuple[int, int], pairs: Pairs) -> 
     for first, second in crossing:
         twice |= _on(box, loops[first]) & _on(box, loops[second])
     slips = int(np.count_nonzero(twice))
-    few = SLIP * np.count_nonzero(covered)
+    few = SLIP * int(np.count_nonzero(covered))
     crosses_itself = slips > few or any(_is_figure_of_eight(loop, few) for loop in loops)
     inside = odd | twice if crosses_itself else odd
     _check_folded(polygon, int(np.count_nonzero(inside)), shape)
@@ -160,7 +160,7 @@ def _loops(polygon: np.ndarray, shape: tuple[int, int], pairs: Pairs) -> list[Lo
 
 def _is_figure_of_eight(loop: Loop, few: float) -> bool:
     """Whether a loop runs round pixels this way and round others that way."""
-    return min(np.count_nonzero(loop.turns > 0), np.count_nonzero(loop.turns < 0)) > few
+    return bool(min(np.count_nonzero(loop.turns > 0), np.count_nonzero(loop.turns < 0)) > few)
 
 
 def _cancelled(loop: Loop, pairs: Pairs) -> np.ndarray:

@@ -128,7 +128,9 @@ def _draw(placed: Sequence[PlacedContour], grid: Grid, pairs: Pairs) -> tuple[np
     between = []
     for z, planes in by_slice.items():
         for plane in planes.left:
-            lost = apart_from(_region(plane, grid, pairs).inside, drawn[max(z - 1, 0) : z + 2].any(axis=0))
+            lost = apart_from(
+                _region(plane, grid, pairs).inside, np.logical_or.reduce(drawn[max(z - 1, 0) : z + 2])
+            )
             between.append((z, lost))
             _note(notes, "parts_between_slices" if lost.any() else "contours_between_slices", z)
         contours = [*planes.taken, *(one for plane in planes.left for one in plane)]

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from lunggtv.geometry import Grid
-from lunggtv.ingest.dicom.headers import CtSlice
+from lunggtv.ingest.dicom.headers import CtSlice, SlicePlace
 from lunggtv.ingest.raw_scan import Refused
 from lunggtv.wording import by
 
@@ -31,9 +31,9 @@ def stack(slices: Sequence[CtSlice], tolerance_mm: float) -> tuple[tuple[CtSlice
         Refused: the slices do not form one regular grid; each way has a code and a text of its own.
     """
     _check_headers(slices)
-    row, column, normal = _axes(slices)
+    row, column, normal = _axes([_place(one) for one in slices])
     _check_tilt_tag(slices)
-    heights = np.array([one.position_mm for one in slices]) @ normal
+    heights = _positions_mm(slices) @ normal
     # Names break ties, so that messages do not depend on the listing of the folder.
     order = sorted(range(len(slices)), key=lambda i: (heights[i], slices[i].name))
     ordered = tuple(slices[i] for i in order)
@@ -44,8 +44,8 @@ def stack(slices: Sequence[CtSlice], tolerance_mm: float) -> tuple[tuple[CtSlice
     step_mm = round(float(heights[order[-1]] - heights[order[0]]) / (len(slices) - 1), 9)
     grid = Grid(
         shape=(len(slices), first.rows, first.columns),
-        spacing_mm=(step_mm, *first.pixel_spacing_mm),
-        origin_mm=first.position_mm,
+        spacing_mm=(step_mm, *_place(first).pixel_spacing_mm),
+        origin_mm=_place(first).position_mm,
         direction=tuple(float(v) + 0.0 for v in np.column_stack([row, column, normal]).reshape(-1)),
     )
     return ordered, grid
@@ -53,14 +53,10 @@ def stack(slices: Sequence[CtSlice], tolerance_mm: float) -> tuple[tuple[CtSlice
 
 def _check_headers(slices: Sequence[CtSlice]) -> None:
     first = slices[0]
+    first_place = _place(first)
     for one in slices:
-        if not one.placed:
-            raise Refused(
-                "missing_geometry",
-                f"{one.name}: position, orientation or pixel spacing is missing or unreadable. Copy the "
-                "series again from its source; an image that is not part of the CT must leave the folder.",
-            )
-        if np.abs(np.subtract(one.orientation, first.orientation)).max() > COSINE_TOLERANCE:
+        place = _place(one)
+        if np.abs(np.subtract(place.orientation, first_place.orientation)).max() > COSINE_TOLERANCE:
             raise Refused(
                 "mixed_orientations",
                 f"mixed orientations in one CT series: {first.name} and {one.name} differ. Export the axial "
@@ -72,11 +68,14 @@ def _check_headers(slices: Sequence[CtSlice]) -> None:
                 f"images of different size in one CT series: {first.name} has {first.rows} x {first.columns} "
                 f"pixels, {one.name} {one.rows} x {one.columns}. Export one reconstruction alone.",
             )
-        if np.abs(np.subtract(one.pixel_spacing_mm, first.pixel_spacing_mm)).max() > PIXEL_TOLERANCE_MM:
+        if (
+            np.abs(np.subtract(place.pixel_spacing_mm, first_place.pixel_spacing_mm)).max()
+            > PIXEL_TOLERANCE_MM
+        ):
             raise Refused(
                 "mixed_pixel_grid",
                 f"different pixel spacing in one CT series: {first.name} has "
-                f"{by(first.pixel_spacing_mm, '.6g')} mm, {one.name} {by(one.pixel_spacing_mm, '.6g')} mm. "
+                f"{by(first_place.pixel_spacing_mm, '.6g')} mm, {one.name} {by(place.pixel_spacing_mm, '.6g')} mm. "
                 "Export one reconstruction alone.",
             )
         if one.frame_uid != first.frame_uid and one.frame_uid and first.frame_uid:
@@ -85,15 +84,29 @@ def _check_headers(slices: Sequence[CtSlice]) -> None:
                 f"{first.name} and {one.name} are of one CT series but of different frames of reference. "
                 "Export the scan again.",
             )
-    if min(first.pixel_spacing_mm) <= 0:
+    if min(first_place.pixel_spacing_mm) <= 0:
         raise Refused(
-            "bad_geometry", f"{first.name}: pixel spacing is {by(first.pixel_spacing_mm, '.6g')} mm."
+            "bad_geometry", f"{first.name}: pixel spacing is {by(first_place.pixel_spacing_mm, '.6g')} mm."
         )
 
 
-def _axes(slices: Sequence[CtSlice]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _place(one: CtSlice) -> SlicePlace:
+    if one.place is None:
+        raise Refused(
+            "missing_geometry",
+            f"{one.name}: position, orientation or pixel spacing is missing or unreadable. Copy the "
+            "series again from its source; an image that is not part of the CT must leave the folder.",
+        )
+    return one.place
+
+
+def _positions_mm(slices: Sequence[CtSlice]) -> np.ndarray:
+    return np.array([_place(one).position_mm for one in slices])
+
+
+def _axes(places: Sequence[SlicePlace]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     # The median over slices does not depend on the order of the files, whichever way cosines were rounded.
-    row, column = np.split(np.median([one.orientation for one in slices], axis=0), 2)
+    row, column = np.split(np.median([place.orientation for place in places], axis=0), 2)
     lengths = np.linalg.norm(row), np.linalg.norm(column)
     if np.abs(np.subtract(lengths, 1)).max() > COSINE_TOLERANCE or abs(row @ column) > COSINE_TOLERANCE:
         raise Refused(
@@ -151,7 +164,8 @@ def _check_steps(slices: Sequence[CtSlice], heights: np.ndarray, tolerance_mm: f
 
 
 def _check_sideways(slices: Sequence[CtSlice], normal: np.ndarray, tolerance_mm: float) -> None:
-    offset = np.subtract([one.position_mm for one in slices], slices[0].position_mm)
+    positions_mm = _positions_mm(slices)
+    offset = positions_mm - positions_mm[0]
     along = offset @ normal
     sideways = np.linalg.norm(offset - along[:, None] * normal, axis=1)
     worst = int(np.argmax(sideways - DRIFT_TOLERANCE * along))

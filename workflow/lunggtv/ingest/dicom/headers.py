@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import pydicom
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag, Tag
 
+from lunggtv.geometry import Triple, three_of
 from lunggtv.ingest.dicom.kinds import (
     CT_IMAGE,
     EMPTY,
@@ -33,7 +35,7 @@ from lunggtv.ingest.dicom.limits import BoundedFile, check_deflated, is_deflated
 from lunggtv.ingest.dicom.values import READ_ERRORS, numbers_of, text_of
 from lunggtv.ingest.raw_scan import Refused
 
-HEADER_TAGS = sorted(
+HEADER_TAGS: list[BaseTag | int] = sorted(
     Tag(keyword)
     for keyword in (
         "SpecificCharacterSet", "ImageType", "SOPClassUID", "Modality", "SOPInstanceUID", "GantryDetectorTilt",
@@ -46,29 +48,29 @@ STRUCTURES_WITHIN = 1 << 22  # bytes before which a structure set names its stru
 
 
 @dataclass(frozen=True)
-class CtSlice:
-    """Header of one CT image; geometry is None where the header has none or it cannot be read.
+class SlicePlace:
+    """Where a CT image lies: ``pixel_spacing_mm`` is (y, x); ``position_mm`` and the six cosines of ``orientation`` are
+    as DICOM has them (LPS)."""
 
-    ``pixel_spacing_mm`` is (y, x); ``position_mm`` and ``orientation`` are as DICOM has them (LPS).
-    """
+    pixel_spacing_mm: tuple[float, float]
+    position_mm: Triple
+    orientation: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class CtSlice:
+    """Header of one CT image; ``place`` is None where the header does not say it whole, or cannot be read."""
 
     path: Path
     name: str
     rows: int
     columns: int
-    pixel_spacing_mm: tuple[float, ...] | None
-    position_mm: tuple[float, ...] | None
-    orientation: tuple[float, ...] | None
+    place: SlicePlace | None
     tilt_degrees: float
     series_uid: str = field(repr=False)
     sop_uid: str = field(repr=False)
     frame_uid: str = field(repr=False)
     acquisition: str = field(repr=False)
-
-    @property
-    def placed(self) -> bool:
-        """Whether the image has a place in space."""
-        return None not in (self.pixel_spacing_mm, self.position_mm, self.orientation)
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def take_inventory(files: Sequence[Path], folder: Path) -> Inventory:
             kind = RTSTRUCT
         if kind == UNREADABLE or (kind == EMPTY and may_be_dicom(path.name, b"")):
             suspect.append(name)
-        if kind == CT_IMAGE:
+        if kind == CT_IMAGE and not isinstance(header, str):
             slices.append(_ct_slice(header, path, name))
         elif kind == RTSTRUCT:
             structure_sets.append(path)
@@ -119,16 +121,14 @@ def relative_name(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
 
 
-def _read_header(path: Path, name: str) -> pydicom.Dataset | str:
+def _read_header(path: Path, name: str) -> pydicom.FileDataset | str:
     """The header, or the kind of a file that has none."""
     try:
         with open(path, "rb") as file:
             packed = is_deflated(file)
             if packed:
                 check_deflated(file)
-            header = read_partial(
-                file if packed else BoundedFile(file), stop_when=_past_header, specific_tags=HEADER_TAGS
-            )
+            header = _read_tags(file if packed else BoundedFile(file))
     except InvalidDicomError:
         return _header_without_prefix(path)
     except PermissionError:
@@ -142,20 +142,24 @@ def _read_header(path: Path, name: str) -> pydicom.Dataset | str:
     return header
 
 
+def _read_tags(file: BinaryIO | BoundedFile, force: bool = False) -> pydicom.FileDataset:
+    # Pydicom asks for read, seek and tell alone, whatever its types say.
+    whole = cast(BinaryIO, file)
+    return read_partial(whole, stop_when=_past_header, force=force, specific_tags=HEADER_TAGS)
+
+
 def _past_header(tag: BaseTag, vr: str | None, length: int) -> bool:
     return tag > HEADER_TAGS[-1]
 
 
-def _header_without_prefix(path: Path) -> pydicom.Dataset | str:
+def _header_without_prefix(path: Path) -> pydicom.FileDataset | str:
     """As ``_read_header`` for a file without preamble and prefix, as some planning systems write them."""
     start = _start_of(path, FIRST_BYTES)
     if not start:
         return EMPTY
     if begins_a_data_set(start):
         with open(path, "rb") as file, suppress(*READ_ERRORS):
-            header = read_partial(
-                BoundedFile(file), stop_when=_past_header, force=True, specific_tags=HEADER_TAGS
-            )
+            header = _read_tags(BoundedFile(file), force=True)
             if has_class(header):
                 return header
         return NOT_DICOM if is_another_kind(path.name) else UNREADABLE
@@ -168,23 +172,32 @@ def _start_of(path: Path, count: int) -> bytes:
 
 
 def _ct_slice(header: pydicom.Dataset, path: Path, name: str) -> CtSlice:
-    size = (numbers_of(header, "Rows", 1), numbers_of(header, "Columns", 1))
-    if None in size or not text_of(header, "SeriesInstanceUID") or not text_of(header, "SOPInstanceUID"):
+    rows, columns = numbers_of(header, "Rows", 1), numbers_of(header, "Columns", 1)
+    if rows is None or columns is None:
+        raise _damaged(name)
+    if not text_of(header, "SeriesInstanceUID") or not text_of(header, "SOPInstanceUID"):
         raise _damaged(name)
     return CtSlice(
         path=path,
         name=name,
-        rows=int(size[0][0]),
-        columns=int(size[1][0]),
-        pixel_spacing_mm=numbers_of(header, "PixelSpacing", 2),
-        position_mm=numbers_of(header, "ImagePositionPatient", 3),
-        orientation=numbers_of(header, "ImageOrientationPatient", 6),
+        rows=int(rows[0]),
+        columns=int(columns[0]),
+        place=_place(header),
         tilt_degrees=(numbers_of(header, "GantryDetectorTilt", 1) or (0.0,))[0],
         series_uid=text_of(header, "SeriesInstanceUID"),
         sop_uid=text_of(header, "SOPInstanceUID"),
         frame_uid=text_of(header, "FrameOfReferenceUID"),
         acquisition=text_of(header, "AcquisitionNumber"),
     )
+
+
+def _place(header: pydicom.Dataset) -> SlicePlace | None:
+    spacing_mm = numbers_of(header, "PixelSpacing", 2)
+    position_mm = numbers_of(header, "ImagePositionPatient", 3)
+    orientation = numbers_of(header, "ImageOrientationPatient", 6)
+    if spacing_mm is None or position_mm is None or orientation is None:
+        return None
+    return SlicePlace((spacing_mm[0], spacing_mm[1]), three_of(position_mm), orientation)
 
 
 def _damaged(name: str) -> Refused:

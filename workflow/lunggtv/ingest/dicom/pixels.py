@@ -80,7 +80,8 @@ def _hounsfield(dataset: pydicom.FileDataset, one: CtSlice) -> np.ndarray:
     if PIXEL_DATA not in dataset:
         raise _damaged(one, "ends before its pixels do")
     element = dataset.get_item(PIXEL_DATA)
-    if element.length == UNDEFINED_LENGTH:
+    # Pydicom gives the raw element, which has its length; the types say otherwise.
+    if element.length == UNDEFINED_LENGTH:  # type: ignore[attr-defined]
         if text_of(dataset.file_meta, "TransferSyntaxUID").startswith(JPEG_FAMILY):
             _check_end(element.value, one)
         return _narrowed(_decoded(one))

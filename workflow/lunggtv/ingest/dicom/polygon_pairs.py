@@ -30,9 +30,14 @@ class TangledContours(ValueError):
 class Shape(Protocol):
     """A polygon (n, 2) in pixels and what it encloses: ``inside`` (bool) in ``box``, nothing outside."""
 
-    polygon: np.ndarray
-    box: Box
-    inside: np.ndarray
+    @property
+    def polygon(self) -> np.ndarray: ...
+
+    @property
+    def box(self) -> Box: ...
+
+    @property
+    def inside(self) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -86,9 +91,9 @@ class Pairs:
             return Relation(WITHIN)
         if not np.any(around_second & ~first):
             return Relation(AROUND)
-        return self._measured(
-            one, other, same, np.any(first & ~_grown(second, 1)), np.any(second & ~_grown(first, 1))
-        )
+        one_beyond = bool(np.any(first & ~_grown(second, 1)))
+        other_beyond = bool(np.any(second & ~_grown(first, 1)))
+        return self._measured(one, other, same, one_beyond, other_beyond)
 
     def _measured(
         self, one: Shape, other: Shape, same: float, one_beyond: bool, other_beyond: bool
@@ -127,7 +132,7 @@ class Pairs:
         high = np.array([[side.stop for side in shape.box] for shape in shapes]).reshape(-1, 2)
         for first in range(len(shapes) - 1):
             meeting = np.all((low[first] < high[first + 1 :]) & (low[first + 1 :] < high[first]), axis=1)
-            for second in np.flatnonzero(meeting) + first + 1:
+            for second in map(int, np.flatnonzero(meeting) + first + 1):
                 self.take(STEPS_PAIR)
                 start, stop = np.maximum(low[first], low[second]), np.minimum(high[first], high[second])
                 parts = (
@@ -135,7 +140,7 @@ class Pairs:
                     for number in (first, second)
                 )
                 if np.logical_and(*parts).any():
-                    yield first, int(second)
+                    yield first, second
 
 
 def _on_one_box(one: Shape, other: Shape) -> tuple[np.ndarray, np.ndarray]:

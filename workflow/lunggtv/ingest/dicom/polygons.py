@@ -53,7 +53,8 @@ def simple_loops(polygon: np.ndarray) -> list[np.ndarray]:
             continue
         loops.append(path[start:])
         for at in range(len(path) - 1, start, -1):
-            cell = place[tuple(int(value // SAME_POINT) for value in points[path[at]])]
+            left_y, left_x = points[path[at]]
+            cell = place[int(left_y // SAME_POINT), int(left_x // SAME_POINT)]
             if at in cell:
                 cell.remove(at)
         del path[start + 1 :]

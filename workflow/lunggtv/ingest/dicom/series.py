@@ -47,7 +47,7 @@ def group_series(slices: Sequence[CtSlice]) -> tuple[list[Series], int]:
     for one in slices:
         by_uid[one.series_uid].append(one)
     series = [part for uid, members in by_uid.items() for part in _parted(uid, members)]
-    series = [one for one in series if len(one.slices) >= MIN_SLICES and any(s.placed for s in one.slices)]
+    series = [one for one in series if len(one.slices) >= MIN_SLICES and any(s.place for s in one.slices)]
     return sorted(series, key=lambda one: one.key), len(slices) - sum(len(one.slices) for one in series)
 
 
@@ -104,7 +104,7 @@ def _parted(uid: str, members: list[CtSlice]) -> list[Series]:
 
 def _overlaps(members: Sequence[CtSlice]) -> bool:
     """Whether two different images lie at one place."""
-    places = {one.sop_uid: np.round(one.position_mm, 2).tolist() for one in members if one.placed}
+    places = {one.sop_uid: np.round(one.place.position_mm, 2).tolist() for one in members if one.place}
     return len({str(place) for place in places.values()}) < len(places)
 
 

@@ -225,7 +225,8 @@ def _check_whole(dataset: pydicom.Dataset) -> None:
     for keyword in NEEDED_TAGS:
         element = dataset.get_item(keyword) if keyword in dataset else None
         value = getattr(element, "value", None)
-        if isinstance(value, bytes) and len(value) < element.length != UNDEFINED_LENGTH:
+        # Only a raw element has bytes, and its length; pydicom's types do not know it.
+        if isinstance(value, bytes) and len(value) < element.length != UNDEFINED_LENGTH:  # type: ignore[union-attr]
             raise EOFError
     # A set of templates may have no contours; by an element that comes later it is known to be whole.
     parts = "StructureSetROISequence" in dataset and "ROIContourSequence" in dataset
