@@ -218,7 +218,7 @@ def reasons(**changes) -> list[str]:
         "expected_dice": 0.9,
         "review_dice": 0.7,
     }
-    return review_reasons(**(known | changes))
+    return list(review_reasons(**(known | changes)))
 
 
 def test_a_sure_draft_has_no_reason():

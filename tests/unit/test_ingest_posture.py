@@ -61,7 +61,8 @@ def test_a_body_without_landmarks_says_nothing():
 
 def test_the_warning_says_what_to_do(phantoms):
     thin = np.ascontiguousarray(phantoms[0].ct[::-1][thinning(phantoms[0].grid.spacing_mm)])
-    reasons = check_posture(thin, body_mask(thin), thinned_mm(phantoms[0].grid.spacing_mm), "data.nii.gz")
+    spacing_mm = thinned_mm(phantoms[0].grid.spacing_mm)
+    reasons = [*check_posture(thin, body_mask(thin), spacing_mm, "data.nii.gz")]
     assert reasons[0].severity == "warned"
     assert reasons[0].text.startswith("data.nii.gz seems to lie upside down: the windpipe")
     assert "mend the header" in reasons[0].text

@@ -1,7 +1,7 @@
 """Sizes and lists as messages have them."""
 
 import pytest
-from lunggtv.wording import by, few
+from lunggtv.wording import by, few, interval95
 
 
 def test_sizes_are_told_in_the_order_and_format_asked_for():
@@ -20,3 +20,8 @@ def test_the_first_names_are_listed_and_the_rest_counted(names, text):
 
 def test_as_many_names_as_are_asked_for():
     assert few(["a", "b", "c", "d"], 2) == "a, b and 2 more"
+
+
+def test_an_interval_in_words():
+    assert interval95([-0.126, 0.5]) == "95 % interval -0.13 to 0.50"
+    assert interval95((0.0, 1.0), "+.1f") == "95 % interval +0.0 to +1.0"

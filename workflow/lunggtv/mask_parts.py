@@ -32,6 +32,18 @@ def label_parts(mask: np.ndarray, corners: bool = False) -> tuple[np.ndarray, in
     return cc3d.connected_components(mask, connectivity=connectivity, return_N=True)
 
 
+def largest_part(mask: np.ndarray) -> np.ndarray:
+    """The largest connected part of a mask (bool), of equals the first; corners alone connect nothing."""
+    labels, count = label_parts(mask)
+    return labels == np.bincount(labels.reshape(-1))[1:].argmax() + 1 if count else np.zeros_like(mask)
+
+
+def border_parts(labels: np.ndarray) -> np.ndarray:
+    """Numbers of the parts of ``label_parts`` (two axes) that reach the border of the array."""
+    border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    return np.unique(border[border > 0])
+
+
 def label_in_slices(mask: np.ndarray) -> tuple[np.ndarray, int]:
     """As ``label_parts`` for three axes, each slice of the first axis for itself."""
     labels = np.zeros(mask.shape, np.int32)

@@ -68,10 +68,7 @@ def box_around(canvas: Canvas, points: tuple[Point, ...], reach_mm: float) -> Bo
 
 def joined(*distances: np.ndarray, blend_mm: float = 0.0) -> np.ndarray:
     """Union of solids; ``blend_mm`` rounds the seam."""
-    total = distances[0]
-    for other in distances[1:]:
-        total = -_larger(-total, -other, blend_mm)
-    return total
+    return -common(*(-distance for distance in distances), blend_mm=blend_mm)
 
 
 def common(*distances: np.ndarray, blend_mm: float = 0.0) -> np.ndarray:

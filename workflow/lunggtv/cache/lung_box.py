@@ -3,6 +3,7 @@
 Takes lungs and body, never the label: what decides here must work for patients who have none.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,7 +77,7 @@ def choose_crop(
         return Crop(start, size, lungs_mm, sides_ml, False, reason, ())
     start, size = _with_margins(wanted, shape, spacing_mm, margins)
     warnings = _warnings(found[0], shape[0], factors[0], sides_ml, symmetric)
-    return Crop(start, size, lungs_mm, sides_ml, symmetric, None, warnings)
+    return Crop(start, size, lungs_mm, sides_ml, symmetric, None, tuple(warnings))
 
 
 def body_box(body: np.ndarray, factors: tuple[int, int, int], shape: Shape) -> tuple[Shape, Shape]:
@@ -138,16 +139,14 @@ def _implausible(extents_mm: Triple, sides_ml: tuple[float, float], symmetric: b
 
 def _warnings(
     found_z: Range, slices: int, factor: int, sides_ml: tuple[float, float], symmetric: bool
-) -> tuple[Remark, ...]:
-    warnings = []
+) -> Iterator[Remark]:
     if symmetric:
         right_ml, left_ml = sides_ml
         side = "right" if right_ml < left_ml else "left"
         text = f"the {side} lung holds {min(sides_ml):.0f} ml, the other {max(sides_ml):.0f} ml: the box is symmetric"
-        warnings.append(Remark("one_lung_small", text))
+        yield Remark("one_lung_small", text)
     # Slices behind the last whole block are not part of the shrunken copy.
     ends = [name for name, cut in (("first", found_z[0] == 0), ("last", found_z[1] > slices - factor)) if cut]
     if ends:
         text = f"the lungs reach the {' and the '.join(ends)} slice: the scan may end inside them"
-        warnings.append(Remark("lungs_truncated", text))
-    return tuple(warnings)
+        yield Remark("lungs_truncated", text)

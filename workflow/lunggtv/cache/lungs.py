@@ -21,7 +21,7 @@ import numpy as np
 from lunggtv.boxes import box_of, size_of
 from lunggtv.cache.morphology import dilate_in_plane, dilate_within, erode_in_plane
 from lunggtv.geometry import Triple, voxel_volume_ml
-from lunggtv.mask_parts import label_in_slices, label_parts, part_boxes
+from lunggtv.mask_parts import label_in_slices, label_parts, largest_part, part_boxes
 
 TISSUE_HU = -500.0
 LUNG_BELOW_HU = -320.0
@@ -115,12 +115,7 @@ def _largest_tissue(tissue: np.ndarray, spacing_mm: Triple) -> np.ndarray:
     """The largest connected piece that an opening leaves, and the thin walls next to it."""
     # Beyond the volume the body goes on: a wall cut by the field of view is not thin.
     opened = erode_in_plane(tissue, OPENING_MM, spacing_mm, beyond=True)
-    labels, count = label_parts(opened)
-    if count == 0:
-        return np.zeros_like(tissue)
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    return dilate_in_plane(labels == sizes.argmax(), OPENING_MM + THIN_WALL_MM, spacing_mm, within=tissue)
+    return dilate_in_plane(largest_part(opened), OPENING_MM + THIN_WALL_MM, spacing_mm, within=tissue)
 
 
 def _surrounded(tissue: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from lunggtv.evaluate.outcomes import is_failure
-from lunggtv.evaluate.summary import HUMAN_DICE
+from lunggtv.evaluate.summary import HUMAN_DICE, by_contact
 from lunggtv.failed_dice import FAILED_DICE
 
 Record = Mapping[str, Any]
@@ -45,13 +45,8 @@ def draw_dice_by_volume(records: Sequence[Record]) -> Figure:
     figure = Figure(figsize=(8.0, 5.2), layout="constrained")
     axes = figure.add_subplot()
     _human_band(axes)
-    kinds = (
-        ("within the lung", "o", WITHIN_COLOUR, lambda r: r["contact"] is False),
-        ("touches pleura or mediastinum", "D", CONTACT_COLOUR, lambda r: r["contact"] is True),
-        ("empty label", "s", FAILURE_COLOUR, lambda r: r["contact"] is None),
-    )
-    for name, marker, colour, belongs in kinds:
-        group = [r for r in records if belongs(r)]
+    markers = (("o", WITHIN_COLOUR), ("D", CONTACT_COLOUR), ("s", FAILURE_COLOUR))
+    for (name, group), (marker, colour) in zip(by_contact(records).items(), markers, strict=False):
         if group:
             volumes, dices = [_volume_ml(r) for r in group], [r["dice"] for r in group]
             axes.plot(volumes, dices, marker, color=colour, markersize=6, label=f"{name} ({len(group)})")

@@ -32,7 +32,7 @@ def summarise_records(records: Sequence[Record], settings: CohortSettings) -> di
         "strata": {
             "fold": _strata(_by_fold(records), settings),
             "volume": _strata(by_volume(records, sorted(settings.volume_edges_ml)), settings),
-            "contact": _strata(_by_contact(records), settings),
+            "contact": _strata(by_contact(records), settings),
         },
         "human_band": {"dice": HUMAN_DICE, "source": HUMAN_SOURCE},
         "bootstrap": {"resamples": settings.resamples, "seed": settings.seed},
@@ -86,7 +86,8 @@ def by_volume(records: Sequence[Record], edges_ml: Sequence[float]) -> dict[str,
     return {name: [r for r in records if low <= r["label_ml"] < high] for name, low, high in limits}
 
 
-def _by_contact(records: Sequence[Record]) -> dict[str, list[Record]]:
+def by_contact(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Patients by whether the tumour touches the wall; those without one only where there are any."""
     strata = {
         "within the lung": [r for r in records if r["contact"] is False],
         "touches pleura or mediastinum": [r for r in records if r["contact"] is True],

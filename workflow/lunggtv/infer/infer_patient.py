@@ -86,11 +86,10 @@ def _describe(
         "lesions": [asdict(lesion) for lesion in lesions],
         "models": prediction.models,
         "patient": prediction.patient,
-        "review": review_reasons(
+        "review": list(review_reasons(
             lesions, uncertainty, lesson["threshold"], draft.dropped_ml, faces, prediction.cache["fallback"],
-            expected,
-            review_dice,
-        ),
+            expected, review_dice,
+        )),
         "smallest_lesion_ml": lesson["smallest_lesion_ml"],
         "threshold": lesson["threshold"],
         "uncertainty": asdict(uncertainty),

@@ -1,6 +1,6 @@
 """Why a patient's draft needs a closer look. Every draft is reviewed; these come first."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -24,8 +24,8 @@ def review_reasons(
     fallback: bool,
     expected_dice: float | None,
     review_dice: float,
-) -> list[str]:
-    """Reasons in plain words, the gravest first; empty if there is none.
+) -> Iterator[str]:
+    """Reasons in plain words, the gravest first.
 
     Args:
         lesions: what was drawn.
@@ -37,30 +37,26 @@ def review_reasons(
         expected_dice: calibrated estimate, or None.
         review_dice: Dice below this calls for a closer look.
     """
-    reasons = []
     if not lesions:
         found = f"highest probability {uncertainty.peak:.2f}, drawn from {threshold:.2f}"
         if dropped_ml > 0:
             found += f"; {dropped_ml:.2f} ml in parts below the smallest lesion were dropped"
-        reasons.append(f"No GTV found ({found}).")
+        yield f"No GTV found ({found})."
     if fallback:
-        reasons.append("No plausible lungs were found; the whole body was searched.")
+        yield "No plausible lungs were found; the whole body was searched."
     if faces:
-        reasons.append(
-            f"The draft reaches the {', '.join(faces)} end of the lung box; the tumour may go on beyond it."
-        )
+        yield f"The draft reaches the {', '.join(faces)} end of the lung box; the tumour may go on beyond it."
     if expected_dice is not None and expected_dice < review_dice:
-        reasons.append(f"The expected Dice is {expected_dice:.2f}, below {review_dice:.2f}.")
+        yield f"The expected Dice is {expected_dice:.2f}, below {review_dice:.2f}."
     if uncertainty.pairwise_dice is not None and uncertainty.pairwise_dice < review_dice:
-        reasons.append(
+        yield (
             f"{uncertainty.members} predictions disagree: their mean Dice with each other is "
             f"{uncertainty.pairwise_dice:.2f}, below {review_dice:.2f}."
         )
     if lesions and uncertainty.entropy_bits is not None and uncertainty.entropy_bits > VAGUE_BITS:
-        reasons.append(f"The probability is vague (mean entropy {uncertainty.entropy_bits:.2f} bits).")
+        yield f"The probability is vague (mean entropy {uncertainty.entropy_bits:.2f} bits)."
     if len(lesions) > MANY_LESIONS:
-        reasons.append(f"The draft has {len(lesions)} separate parts.")
-    return reasons
+        yield f"The draft has {len(lesions)} separate parts."
 
 
 def touched_faces(mask: np.ndarray, start: Shape, full_shape: Shape) -> list[str]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from lunggtv.geometry import Triple, three_of, voxel_volume_ml
-from lunggtv.mask_parts import label_in_slices, label_parts
+from lunggtv.mask_parts import label_in_slices, label_parts, largest_part
 
 THIN_MM = 4.0  # distance of the voxels looked at
 BODY_HU = -500
@@ -28,11 +28,7 @@ def body_mask(ct: np.ndarray) -> np.ndarray:
         ct: HU in LPS order, thinned.
     """
     # The opening cuts the couch and its padding off the back.
-    dense = _opened(ct > BODY_HU, 3)
-    parts, count = label_parts(dense)
-    if count == 0:
-        return np.zeros(ct.shape, bool)
-    return _filled(parts == np.bincount(parts.reshape(-1))[1:].argmax() + 1)
+    return _filled(largest_part(_opened(ct > BODY_HU, 3)))
 
 
 def lung_mask(ct: np.ndarray, body: np.ndarray, spacing_mm: Triple) -> np.ndarray:

@@ -1,6 +1,6 @@
 """What can be wrong with an image and its label, one pure function each; none stops at another's finding."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -22,61 +22,47 @@ NEW_LABEL = "Export the label again on the CT's own grid."
 
 def check_grids(
     image: Grid, label: Grid, spacing_tolerance_mm: float, position_tolerance_mm: float
-) -> list[Reason]:
+) -> Iterator[Reason]:
     """Whether the label lies on the image's grid: shape, spacing, origin, direction."""
-    reasons = []
     if image.shape != label.shape:
-        reasons.append(
-            _rejected(
-                "shape_differs",
-                f"The label has {by(label.shape[::-1])} voxels, the image {by(image.shape[::-1])}. {NEW_LABEL}",
-            )
+        yield _rejected(
+            "shape_differs",
+            f"The label has {by(label.shape[::-1])} voxels, the image {by(image.shape[::-1])}. {NEW_LABEL}",
         )
     off_mm = np.abs(np.subtract(image.spacing_mm, label.spacing_mm)).max()
     if off_mm > spacing_tolerance_mm:
-        reasons.append(
-            _rejected(
-                "spacing_differs",
-                f"The label's voxel spacing (x, y, z) is {by(label.spacing_mm[::-1], '.6g')} mm, the image's "
-                f"{by(image.spacing_mm[::-1], '.6g')} mm: more apart than ingest.spacing_tolerance_mm allows. "
-                f"{NEW_LABEL}",
-            )
+        yield _rejected(
+            "spacing_differs",
+            f"The label's voxel spacing (x, y, z) is {by(label.spacing_mm[::-1], '.6g')} mm, the image's "
+            f"{by(image.spacing_mm[::-1], '.6g')} mm: more apart than ingest.spacing_tolerance_mm allows. {NEW_LABEL}",
         )
     off_mm = float(np.linalg.norm(np.subtract(image.origin_mm, label.origin_mm)))
     if off_mm > position_tolerance_mm:
-        reasons.append(
-            _rejected(
-                "origin_differs",
-                f"The label's origin lies {off_mm:.3g} mm from the image's, more than "
-                f"ingest.position_tolerance_mm allows. {NEW_LABEL}",
-            )
+        yield _rejected(
+            "origin_differs",
+            f"The label's origin lies {off_mm:.3g} mm from the image's, more than "
+            f"ingest.position_tolerance_mm allows. {NEW_LABEL}",
         )
     # What the turn alone does at the corner farthest from the origin.
     corners = (image.corners * image.spacing_mm)[:, ::-1]
     off_mm = float(np.linalg.norm(corners @ (image.matrix - label.matrix).T, axis=1).max())
     if off_mm > position_tolerance_mm:
-        reasons.append(
-            _rejected(
-                "direction_differs",
-                f"The label's axes point elsewhere than the image's: {off_mm:.3g} mm apart at a corner, more "
-                f"than ingest.position_tolerance_mm allows. {NEW_LABEL}",
-            )
+        yield _rejected(
+            "direction_differs",
+            f"The label's axes point elsewhere than the image's: {off_mm:.3g} mm apart at a corner, more "
+            f"than ingest.position_tolerance_mm allows. {NEW_LABEL}",
         )
-    return reasons
 
 
-def check_finite(array: np.ndarray, name: str) -> list[Reason]:
+def check_finite(array: np.ndarray, name: str) -> Iterator[Reason]:
     """NaN and infinity; whole numbers cannot hold any."""
     if array.dtype.kind != "f":
-        return []
+        return
     bad = sum(int(slab.size - np.count_nonzero(np.isfinite(slab))) for slab in array)
-    if not bad:
-        return []
-    return [
-        _rejected(
+    if bad:
+        yield _rejected(
             "not_finite", f"{name} holds NaN or infinity in {bad} voxels. Export it again as whole numbers."
         )
-    ]
 
 
 def label_mask(label: np.ndarray, gtv_values: Sequence[int], name: str) -> np.ndarray:
@@ -107,35 +93,28 @@ def label_mask(label: np.ndarray, gtv_values: Sequence[int], name: str) -> np.nd
     return mask
 
 
-def check_label(sizes: np.ndarray, name: str) -> list[Reason]:
+def check_label(sizes: np.ndarray, name: str) -> Iterator[Reason]:
     """Whether the label is empty, one voxel, or has specks; ``sizes`` as ``component_sizes`` gives them."""
-    if sizes.size == 0:
-        return [
-            _rejected(
-                "label_empty",
-                f"{name} is empty: no voxel is GTV. Draw the GTV, or put the patient under data.unlabelled.",
-            )
-        ]
-    if sizes.sum() == 1:
-        return [
-            _rejected(
-                "label_one_voxel",
-                f"{name} marks a single voxel, which is a click and no GTV. Draw the GTV again.",
-            )
-        ]
     specks = int(np.count_nonzero(sizes <= SPECK_VOXELS))
-    if specks and specks < sizes.size:
-        return [
-            Reason(
-                "label_specks",
-                f"{name} has {specks} specks of at most {SPECK_VOXELS} voxels beside its "
-                f"{sizes.size - specks} larger parts. They are kept; remove them if they are slips.",
-            )
-        ]
-    return []
+    if sizes.size == 0:
+        yield _rejected(
+            "label_empty",
+            f"{name} is empty: no voxel is GTV. Draw the GTV, or put the patient under data.unlabelled.",
+        )
+    elif sizes.sum() == 1:
+        yield _rejected(
+            "label_one_voxel",
+            f"{name} marks a single voxel, which is a click and no GTV. Draw the GTV again.",
+        )
+    elif 0 < specks < sizes.size:
+        yield Reason(
+            "label_specks",
+            f"{name} has {specks} specks of at most {SPECK_VOXELS} voxels beside its "
+            f"{sizes.size - specks} larger parts. They are kept; remove them if they are slips.",
+        )
 
 
-def check_label_in_body(mask: np.ndarray, ct: np.ndarray, body: np.ndarray, name: str) -> list[Reason]:
+def check_label_in_body(mask: np.ndarray, ct: np.ndarray, body: np.ndarray, name: str) -> Iterator[Reason]:
     """Whether the label lies in the patient. ``mask``, ``ct`` (HU) and ``body`` are on one grid.
 
     Outside is what is neither body nor denser than outer air: where the field of view cuts the body, lung
@@ -143,36 +122,29 @@ def check_label_in_body(mask: np.ndarray, ct: np.ndarray, body: np.ndarray, name
     """
     count = int(np.count_nonzero(mask))
     if count == 0 or not body.any():
-        return []
+        return
     drawn = mask != 0
     outside = np.count_nonzero(drawn & ~body & (ct < OUTER_AIR_HU)) / count
     if outside > MOST_OUTSIDE:
-        return [
-            _rejected(
-                "label_outside_body",
-                f"{outside:.0%} of {name} lies outside the body: it belongs to another CT, or was flipped. "
-                f"{NEW_LABEL}",
-            )
-        ]
-    if outside > SOME_OUTSIDE:
-        return [
-            Reason(
-                "label_partly_outside", f"{outside:.0%} of {name} lies outside the body. Check the drawing."
-            )
-        ]
-    return []
+        yield _rejected(
+            "label_outside_body",
+            f"{outside:.0%} of {name} lies outside the body: it belongs to another CT, or was flipped. {NEW_LABEL}",
+        )
+    elif outside > SOME_OUTSIDE:
+        yield Reason(
+            "label_partly_outside", f"{outside:.0%} of {name} lies outside the body. Check the drawing."
+        )
 
 
-def check_repeated_slices(digests: Sequence[str | None], name: str) -> list[Reason]:
+def check_repeated_slices(digests: Sequence[str | None], name: str) -> Iterator[Reason]:
     """Whether slices are copies of the one below; ``digests`` of the slices, None for empty ones."""
     repeats = sum(one is not None and one == below for below, one in pairwise(digests))
-    if not repeats:
-        return []
-    text = (
-        f"{name} has {repeats} slices that repeat the slice below, voxel by voxel: slices were missing and "
-        "filled, or were stored twice. Convert the series again."
-    )
-    return [Reason("repeated_slices", text)]
+    if repeats:
+        yield Reason(
+            "repeated_slices",
+            f"{name} has {repeats} slices that repeat the slice below, voxel by voxel: slices were missing and "
+            "filled, or were stored twice. Convert the series again.",
+        )
 
 
 def component_sizes(mask: np.ndarray) -> np.ndarray:

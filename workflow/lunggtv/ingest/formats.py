@@ -205,13 +205,10 @@ def _gathered(slabs: Iterator[np.ndarray], shape: tuple[int, ...], dtype: type) 
     return array
 
 
-def _notes(path: Path, storage: Storage) -> list[Reason]:
-    if storage.placed:
-        return []
-    return [
-        Reason(
+def _notes(path: Path, storage: Storage) -> Iterator[Reason]:
+    if not storage.placed:
+        yield Reason(
             "no_orientation",
             f"{path.name} does not say how it lies in the patient; its axes are taken as the format's "
             "default. Check left and right in the report's pictures.",
         )
-    ]

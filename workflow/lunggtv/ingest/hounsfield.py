@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lunggtv.ingest.raw_scan import NOTED, Reason, Refused
-from lunggtv.mask_parts import label_parts
+from lunggtv.mask_parts import border_parts, label_parts
 
 AS_STORED = "as stored"
 OFFSETS = (0, -1024, -1000)  # added to the stored values, tried in this order
@@ -186,9 +186,7 @@ def _empty_ring(ct: np.ndarray, value: int, floor: int) -> None:
     """Replace ``value`` where it is joined to the border of its slice, in place."""
     for plane in ct:
         parts, _ = label_parts(plane == value)
-        edge = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
-        touching = np.unique(edge[edge > 0])
-        plane[np.isin(parts, touching)] = floor
+        plane[np.isin(parts, border_parts(parts))] = floor
 
 
 def _narrowed(ct: np.ndarray) -> tuple[np.ndarray, bool]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -128,27 +129,25 @@ def _read(files: PatientFiles, settings: IngestSettings) -> RawScan:
     return read_pair(files, settings)
 
 
-def _check_raw(raw: RawScan, settings: IngestSettings, image_name: str, label_name: str) -> list[Reason]:
-    reasons = check_finite(raw.ct, image_name)
+def _check_raw(raw: RawScan, settings: IngestSettings, image_name: str, label_name: str) -> Iterator[Reason]:
+    yield from check_finite(raw.ct, image_name)
     if raw.label is not None:
-        reasons += check_finite(raw.label, label_name)
+        yield from check_finite(raw.label, label_name)
     if raw.label_grid is not None:
-        reasons += check_grids(
+        yield from check_grids(
             raw.grid, raw.label_grid, settings.spacing_tolerance_mm, settings.position_tolerance_mm
         )
-    return reasons
 
 
 def _check_anatomy(
     ct: np.ndarray, label: np.ndarray | None, grid: Grid, image_name: str, label_name: str
-) -> list[Reason]:
+) -> Iterator[Reason]:
     thin = thinning(grid.spacing_mm)
     ct = np.ascontiguousarray(ct[thin])
     body = body_mask(ct)
-    reasons = check_posture(ct, body, thinned_mm(grid.spacing_mm), image_name)
+    yield from check_posture(ct, body, thinned_mm(grid.spacing_mm), image_name)
     if label is not None:
-        reasons += check_label_in_body(label[thin], ct, body, label_name)
-    return reasons
+        yield from check_label_in_body(label[thin], ct, body, label_name)
 
 
 def _slice_digests(ct: np.ndarray) -> list[str | None]:

@@ -4,8 +4,10 @@ Only what anatomy makes plain is said, and only as a warning: a volume whose lan
 contradict one another passes in silence. Axes are LPS, so a correct header passes in any posture.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 
 import numpy as np
 
@@ -60,7 +62,7 @@ class Chest:
         return (x.start + x.stop - 1) / 2
 
 
-def check_posture(ct: np.ndarray, body: np.ndarray, spacing_mm: Triple, name: str) -> list[Reason]:
+def check_posture(ct: np.ndarray, body: np.ndarray, spacing_mm: Triple, name: str) -> Iterator[Reason]:
     """Warnings about a volume that is upside down, back to front, or left-right swapped.
 
     Args:
@@ -71,20 +73,18 @@ def check_posture(ct: np.ndarray, body: np.ndarray, spacing_mm: Triple, name: st
     """
     lungs = lung_mask(ct, body, spacing_mm)
     if not lungs.any():
-        return []
+        return
     chest = Chest(ct, body, lungs, spacing_mm)
-    reasons = []
     if windpipe_is_caudal(chest):
-        reasons.append(_swapped("upside_down", name, "upside down", "the windpipe lies at the feet's end"))
+        yield _swapped("upside_down", name, "upside down", "the windpipe lies at the feet's end")
         chest = chest.flipped(0)
     if spine_is_anterior(chest):
-        reasons.append(_swapped("back_to_front", name, "back to front", "the spine lies in front"))
+        yield _swapped("back_to_front", name, "back to front", "the spine lies in front")
         chest = chest.flipped(1)
     if heart_is_right(chest) and liver_is_left(chest):
-        reasons.append(
-            _swapped("left_right_swapped", name, "left-right swapped", "the heart lies right, the liver left")
+        yield _swapped(
+            "left_right_swapped", name, "left-right swapped", "the heart lies right, the liver left"
         )
-    return reasons
 
 
 def windpipe_is_caudal(chest: Chest) -> bool:
@@ -174,11 +174,7 @@ def _middle_of_gap(row: np.ndarray) -> float | None:
 
 
 def _longest_run(seen: list[bool]) -> int:
-    longest = run = 0
-    for one in seen:
-        run = run + 1 if one else 0
-        longest = max(longest, run)
-    return longest
+    return max((len(list(run)) for one, run in groupby(seen) if one), default=0)
 
 
 def _swapped(code: str, name: str, how: str, why: str) -> Reason:

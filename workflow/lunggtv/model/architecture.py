@@ -7,14 +7,8 @@ from typing import Any
 from lunggtv.geometry import Shape, Triple, shape_of, three_of, triple_of
 
 MIN_EDGE = 4  # no axis is halved below this many voxels
-
-
 NEARLY_ISOTROPIC = 2.0  # an axis joins in once its spacing is within this factor of the finest
-
-
 MAX_STAGES = 8
-
-
 MAX_BLOCKS = 16  # of a stage, as the schema of the settings has it
 
 
@@ -40,7 +34,7 @@ class Architecture:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types for JSON."""
-        return {key: _listed(value) for key, value in asdict(self).items()}
+        return asdict(self)
 
     @staticmethod
     def from_dict(content: dict[str, Any]) -> "Architecture":
@@ -102,7 +96,3 @@ def plan_architecture(
     )
     rounded = [-(-n // d) * d for n, d in zip(patch_shape, plan.divisor, strict=True)]
     return replace(plan, patch_shape=three_of(rounded))
-
-
-def _listed(value: Any) -> Any:
-    return [_listed(item) for item in value] if isinstance(value, tuple) else value

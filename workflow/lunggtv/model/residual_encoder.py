@@ -15,8 +15,6 @@ from lunggtv.geometry import Shape, three_of
 from lunggtv.model.architecture import Architecture
 
 SLOPE = 0.01  # of the leaky ReLU, as in nnU-Net
-
-
 # Share of GTV a new network expects (Lin et al. 2017, "Focal loss"). Starting from one half instead, the
 # first hundreds of steps only teach it that most voxels are none.
 GTV_PRIOR = 0.01

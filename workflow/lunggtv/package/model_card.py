@@ -5,7 +5,7 @@ from typing import Any
 
 from lunggtv.failed_dice import FAILED_DICE
 from lunggtv.version import NAME, VERSION
-from lunggtv.wording import by
+from lunggtv.wording import by, interval95
 
 
 def describe_models(cards: Sequence[dict[str, Any]], calibration: dict[str, Any]) -> str:
@@ -37,10 +37,9 @@ def describe_models(cards: Sequence[dict[str, Any]], calibration: dict[str, Any]
         f"| Parts dropped below | {lesson['smallest_lesion_ml']:g} ml |",
     ]
     if quality is not None:
-        low, high = quality["mean_absolute_error_ci95"]
         lines.append(
             f"| Error of the expected Dice | {quality['mean_absolute_error']:.3f} "
-            f"(95 % interval {low:.3f} to {high:.3f}, {quality['patients']} patients) |"
+            f"({interval95(quality['mean_absolute_error_ci95'], '.3f')}, {quality['patients']} patients) |"
         )
         lines.append(
             f"| Tells failed drafts (Dice below {FAILED_DICE:g}) from others | {_separation(quality)} |"
@@ -57,6 +56,5 @@ def _separation(quality: dict[str, Any]) -> str:
         return f"unknown: {failed}"
     interval = "too few for an interval"
     if quality["auroc_ci95"] is not None:
-        low, high = quality["auroc_ci95"]
-        interval = f"95 % interval {low:.2f} to {high:.2f}"
+        interval = interval95(quality["auroc_ci95"])
     return f"AUROC {quality['auroc']:.2f} ({interval}; {failed})"

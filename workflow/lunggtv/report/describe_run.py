@@ -6,7 +6,7 @@ from typing import Any
 
 from lunggtv.failed_dice import FAILED_DICE
 from lunggtv.spacing import propose_spacing
-from lunggtv.wording import by
+from lunggtv.wording import by, interval95
 
 # What a physicist asks for first: key of the summary, name, digits, unit.
 HEADLINES = (
@@ -122,12 +122,11 @@ def _strata(summary: Mapping[str, Any]) -> str:
 
 def _comparison(comparison: Mapping[str, Any]) -> str:
     dice = comparison["metrics"]["dice"]
-    low, high = dice["ci95"]
     failures = comparison["failures"]
     return (
         f"**Against {_escaped(comparison['second'])}**, on the same {_patients(dice['patients'])}: mean Dice "
         f"{dice['first']['mean']:.2f} against {dice['second']['mean']:.2f}, difference {dice['mean_difference']:+.2f} "
-        f"(95 % interval {low:+.2f} to {high:+.2f}); better in {dice['wins']['first']}, worse in "
+        f"({interval95(dice['ci95'], '+.2f')}); better in {dice['wins']['first']}, worse in "
         f"{dice['wins']['second']}; failures {len(failures['first'])} against {len(failures['second'])}."
     )
 
@@ -161,18 +160,17 @@ def _trust(quality: Mapping[str, Any] | None) -> str:
         return (
             "The drafts carry no estimate of their own quality: too few labelled patients to learn it from."
         )
-    low, high = (f"{value:.2f}" for value in quality["mean_absolute_error_ci95"])
     text = (
-        f"The expected Dice missed the Dice found by {quality['mean_absolute_error']:.2f} on average (95 % interval "
-        f"{low} to {high}; {_patients(quality['patients'])} with a label, each judged without its own fold)."
+        f"The expected Dice missed the Dice found by {quality['mean_absolute_error']:.2f} on average "
+        f"({interval95(quality['mean_absolute_error_ci95'])}; {_patients(quality['patients'])} with a label, each "
+        "judged without its own fold)."
     )
     failed = f"{quality['failed']} of them failed (Dice below {FAILED_DICE:g})"
     if quality["auroc"] is None:
         return f"{text} {failed}, so nothing is known about how well it tells failures from the rest."
     interval = "too few of them for an interval"
     if quality["auroc_ci95"] is not None:
-        low, high = (f"{value:.2f}" for value in quality["auroc_ci95"])
-        interval = f"95 % interval {low} to {high}"
+        interval = interval95(quality["auroc_ci95"])
     return (
         f"{text} {failed}; it tells them from the rest with an AUROC of {quality['auroc']:.2f} ({interval})."
     )

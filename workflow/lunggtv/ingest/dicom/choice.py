@@ -1,7 +1,7 @@
 """Which CT series and which structure set a patient is read from, and the refusals where nothing decides."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
@@ -127,9 +127,8 @@ def _labelled_on(pinned: Series, sets: Sequence[StructureSet]) -> tuple[Structur
     return same_frame[0], [note]
 
 
-def _left_out(taken: StructureSet, sets: Sequence[StructureSet]) -> list[Reason]:
+def _left_out(taken: StructureSet, sets: Sequence[StructureSet]) -> Iterator[Reason]:
     """What was in the other structure sets of the folder; a GTV in them, or a later date, is a reason to look."""
-    notes = []
     for one in sets:
         if one.digest == taken.digest:
             continue
@@ -139,7 +138,7 @@ def _left_out(taken: StructureSet, sets: Sequence[StructureSet]) -> list[Reason]
                 f"{one.name} has a GTV too, {names}, but refers to other images than {taken.name}, which was taken. "
                 "Check that this is the right one."
             )
-            notes.append(Reason("other_gtv_left_out", text))
+            yield Reason("other_gtv_left_out", text)
             continue
         dated = bool(taken.written and one.written)
         newer = dated and taken.written < one.written
@@ -152,8 +151,7 @@ def _left_out(taken: StructureSet, sets: Sequence[StructureSet]) -> list[Reason]
             text += f". It is newer than {taken.name}: check that the GTV is not in it"
         elif similar:
             text += f", and may be newer than {taken.name}: check that the GTV is not in it"
-        notes.append(Reason("other_rtstruct", f"{text}.", WARNED if newer or similar else NOTED))
-    return notes
+        yield Reason("other_rtstruct", f"{text}.", WARNED if newer or similar else NOTED)
 
 
 def _pinned(patient: str, series: Sequence[Series], settings: DicomSettings) -> Series:

@@ -78,12 +78,6 @@ def place_contour(roi: int, contour: Contour, grid: Grid, tolerance_mm: float) -
     return PlacedContour(z, height, in_plane, contour.exclusive, contour.images)
 
 
-def is_cut(contour: PlacedContour, grid: Grid) -> bool:
-    """Whether a contour reaches beyond the pixels."""
-    polygon = contour.polygon
-    return bool(np.any(polygon < -0.5) or np.any(polygon > np.array(grid.shape[1:]) - 0.5))
-
-
 def planes_by_slice(contours: Sequence[PlacedContour], slices: int) -> dict[int, SlicePlanes]:
     """The contours of one structure by the slice nearest to their plane, from the lowest slice up.
 

@@ -6,8 +6,7 @@ holes as CLOSED_PLANAR contours within others. So:
 
 - CLOSEDPLANAR_XOR: what is covered an even number of times is outside.
 - A contour within another is a hole, one within the hole an island.
-- Contours that cross are one region, and holes that cross one hole; where a region crosses the hole of another, it is
-  not cut.
+- Contours that cross are one region, holes that cross one hole; a region that crosses another's hole is not cut.
 - The same contour again, from another first point, the other way round or with its points moved a little, is one
   contour, and so is a hole that is there as a keyhole and as a contour. One within another that touches it for a
   third of its way is joined with it: no hole lies like that.

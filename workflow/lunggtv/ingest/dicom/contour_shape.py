@@ -24,6 +24,7 @@ from lunggtv.ingest.dicom.polygon_pairs import (
 from lunggtv.ingest.dicom.polygons import (
     enclosed,
     has_near_points,
+    is_cut,
     length_of,
     on_centres,
     simple_loops,
@@ -187,9 +188,8 @@ def _check_folded(polygon: np.ndarray, pixels: int, shape: tuple[int, int]) -> N
     """Raise FoldedContour if a contour walks round something, there and back."""
     from_middle = polygon - polygon.mean(axis=0)
     # Around a region of one thickness a border runs twice its length. Of what lies beyond the image nobody knows.
-    is_cut = np.any(polygon < -0.5) or np.any(polygon > np.array(shape) - 0.5)
     if (
-        is_cut
+        is_cut(polygon, shape)
         or on_centres(polygon)
         or np.linalg.norm(from_middle, axis=1).max() < WIDE
         or 2 * pixels >= THIN * length_of(polygon)

@@ -11,7 +11,6 @@ from lunggtv.geometry import Grid
 from lunggtv.ingest.dicom.contour_planes import (
     Contour,
     PlacedContour,
-    is_cut,
     nearest_slice,
     place_contour,
     planes_by_slice,
@@ -19,7 +18,7 @@ from lunggtv.ingest.dicom.contour_planes import (
 from lunggtv.ingest.dicom.contour_region import Region, draw_region
 from lunggtv.ingest.dicom.contour_shape import FoldedContour
 from lunggtv.ingest.dicom.polygon_pairs import Pairs, TangledContours
-from lunggtv.ingest.dicom.polygons import on_centres
+from lunggtv.ingest.dicom.polygons import is_cut, on_centres
 from lunggtv.ingest.dicom.slice_parts import apart_from, gaps
 
 LEAST_CENTRED = 16  # points of a ROI; fewer may lie on pixel centres by chance
@@ -134,7 +133,7 @@ def _draw(placed: Sequence[PlacedContour], grid: Grid, pairs: Pairs) -> tuple[np
             between.append((z, lost))
             _note(notes, "parts_between_slices" if lost.any() else "contours_between_slices", z)
         contours = [*planes.taken, *(one for plane in planes.left for one in plane)]
-        _note(notes, "contours_cut", z, sum(is_cut(one, grid) for one in contours))
+        _note(notes, "contours_cut", z, sum(is_cut(one.polygon, grid.shape[1:]) for one in contours))
     for z, lost in between:
         drawn[z] |= lost
     points = np.concatenate([np.zeros((0, 2)), *(one.polygon for one in placed)])

@@ -1,6 +1,6 @@
 """What was joined, left out or moved when contours were drawn, in words for the verdict."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from lunggtv.geometry import Grid
 from lunggtv.ingest.dicom.contours import Drawing, Finding
@@ -66,7 +66,9 @@ TEXTS = {
 }  # fmt: skip
 
 
-def drawing_notes(names: Sequence[str], drawing: Drawing, grid: Grid, tolerance_mm: float) -> list[Reason]:
+def drawing_notes(
+    names: Sequence[str], drawing: Drawing, grid: Grid, tolerance_mm: float
+) -> Iterator[Reason]:
     """Reasons to look at the contours, with the ROIs and slices they are about.
 
     Args:
@@ -74,17 +76,15 @@ def drawing_notes(names: Sequence[str], drawing: Drawing, grid: Grid, tolerance_
         grid: of the CT.
         tolerance_mm: how far a contour may lie from its slice without being told.
     """
-    notes = []
     for code, (severity, text) in TEXTS.items():
         found = [finding for finding in drawing.findings if finding.code == code]
         if found:
             places = "; ".join(f"ROI '{names[one.roi]}', {_slices(one, grid)}" for one in found)
             count = sum(one.count for one in found)
-            notes.append(Reason(code, f"{text} ({count}: {places}).", severity))
+            yield Reason(code, f"{text} ({count}: {places}).", severity)
     if drawing.off_slice_mm > tolerance_mm:
         text = f"contours lie up to {drawing.off_slice_mm:.2g} mm from the nearest slice, which took them."
-        notes.append(Reason("contours_off_slice", text))
-    return notes
+        yield Reason("contours_off_slice", text)
 
 
 def _slices(finding: Finding, grid: Grid) -> str:

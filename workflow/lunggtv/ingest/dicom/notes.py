@@ -1,6 +1,6 @@
 """What the reader of DICOM noticed on the way, in words for the verdict."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from lunggtv.ingest.dicom.contour_kinds import INTERPOLATED_PLANAR
 from lunggtv.ingest.dicom.contours import Drawing
@@ -12,54 +12,41 @@ from lunggtv.ingest.raw_scan import NOTED, WARNED, Reason
 from lunggtv.wording import few
 
 
-def folder_notes(inventory: Inventory, unused: int, copies: Sequence[str]) -> list[Reason]:
+def folder_notes(inventory: Inventory, unused: int, copies: Sequence[str]) -> Iterator[Reason]:
     """Files of the folder that were not read; ``unused`` counts the CT images that are in no series."""
-    notes = []
     if inventory.skipped or unused:
         text = f"files not used: {inventory.skipped_text()}"
         text += f", CT images that form no series ({unused})" if unused else ""
-        notes.append(Reason("skipped_files", text, NOTED))
+        yield Reason("skipped_files", text, NOTED)
     if inventory.suspect:
-        notes.append(
-            Reason(
-                "suspect_files",
-                f"files that are empty, or perhaps DICOM but not readable: {few(inventory.suspect)}. If one belongs "
-                "to the CT, copy or export it again.",
-            )
+        yield Reason(
+            "suspect_files",
+            f"files that are empty, or perhaps DICOM but not readable: {few(inventory.suspect)}. If one belongs "
+            "to the CT, copy or export it again.",
         )
     if copies:
-        notes.append(Reason("copied_files", f"copies of other files left out: {few(copies)}.", NOTED))
-    return notes
+        yield Reason("copied_files", f"copies of other files left out: {few(copies)}.", NOTED)
 
 
-def pixel_notes(pixels: PixelStack) -> list[Reason]:
+def pixel_notes(pixels: PixelStack) -> Iterator[Reason]:
     """Reasons to doubt the Hounsfield units."""
-    notes = []
     if pixels.lossy:
-        notes.append(
-            Reason("lossy_compression", f"compressed with loss (slices: {pixels.lossy}); HU are not exact.")
-        )
+        yield Reason("lossy_compression", f"compressed with loss (slices: {pixels.lossy}); HU are not exact.")
     if pixels.unscaled:
-        notes.append(
-            Reason(
-                "no_rescale",
-                f"no rescale slope or intercept (slices: {pixels.unscaled}); 1 and 0 were taken.",
-            )
+        yield Reason(
+            "no_rescale",
+            f"no rescale slope or intercept (slices: {pixels.unscaled}); 1 and 0 were taken.",
         )
-    return notes
 
 
-def reference_notes(structure_set: StructureSet, series: Series, here: frozenset[str]) -> list[Reason]:
+def reference_notes(structure_set: StructureSet, series: Series, here: frozenset[str]) -> Iterator[Reason]:
     """Whether CT and structure set belong together; ``here`` are the ids of all CT images in the folder."""
-    notes = []
     absent = structure_set.images.get(series.uid, frozenset()) - here
     if absent:
-        notes.append(
-            Reason(
-                "slices_not_here",
-                f"{structure_set.name} refers to slices of this CT series that are not in the folder "
-                f"({len(absent)}). If the series was cut, copy it whole.",
-            )
+        yield Reason(
+            "slices_not_here",
+            f"{structure_set.name} refers to slices of this CT series that are not in the folder "
+            f"({len(absent)}). If the series was cut, copy it whole.",
         )
     elsewhere = [
         f"'{roi.name}'"
@@ -67,61 +54,56 @@ def reference_notes(structure_set: StructureSet, series: Series, here: frozenset
         if roi.frame_uid not in ("", series.frame_uid) and not roi.image_uids & series.sop_uids
     ]
     if elsewhere and series.frame_uid:
-        notes.append(
-            Reason(
-                "other_frame_of_reference",
-                f"{structure_set.name}: {', '.join(elsewhere)} names another frame of reference than the "
-                "CT. Check that the tumour lies where it is drawn.",
-            )
+        yield Reason(
+            "other_frame_of_reference",
+            f"{structure_set.name}: {', '.join(elsewhere)} names another frame of reference than the "
+            "CT. Check that the tumour lies where it is drawn.",
         )
-    return notes
 
 
-def roi_notes(structure_set: StructureSet, drawing: Drawing, voxel_ml: float) -> list[Reason]:
+def roi_notes(structure_set: StructureSet, drawing: Drawing, voxel_ml: float) -> Iterator[Reason]:
     """Which ROIs make up the label, and which gave nothing to it."""
-    notes = []
     rois = structure_set.drawn
     names = _quoted(rois)
     if len(rois) > 1:
         text = f"{len(rois)} ROIs match ingest.roi_patterns and were joined: {names}."
-        notes.append(Reason("rois_joined", text, NOTED))
+        yield Reason("rois_joined", text, NOTED)
     shared = sum(drawing.roi_voxels) - int(drawing.mask.sum())
     if shared:
         text = (
             f"GTV ROIs overlap by {shared * voxel_ml:.3g} ml: {names}. If some are older versions of others, "
         )
-        notes.append(Reason("rois_overlap", text + "make ingest.roi_patterns narrower."))
+        yield Reason("rois_overlap", text + "make ingest.roi_patterns narrower.")
     tiny = [roi for roi, voxels in zip(rois, drawing.roi_voxels, strict=True) if not voxels]
     if tiny:
         text = f"{_quoted(tiny)} encloses no voxel centre and is not in the label."
-        notes.append(Reason("roi_without_voxels", text))
+        yield Reason("roi_without_voxels", text)
     empty = [roi for roi in structure_set.gtv if not roi.contours and not roi.open_contours]
     if empty:
         text = f"{_quoted(empty)} has no contour and was left out."
-        notes.append(Reason("empty_roi", text, NOTED))
+        yield Reason("empty_roi", text, NOTED)
     opened = [roi for roi in structure_set.gtv if roi.open_contours]
     if opened:
         count = sum(roi.open_contours for roi in opened)
         text = f"{_quoted(opened)}: points and open contours enclose nothing and were left out ({count})."
-        notes.append(Reason("open_contours", text))
+        yield Reason("open_contours", text)
     taken = {roi.name for roi in structure_set.gtv}
     similar = [
         f"'{name}'" for name in structure_set.roi_names if "gtv" in name.casefold() and name not in taken
     ]
     if similar:
         text = f"ROIs that ingest.roi_patterns does not name, and which are not in the label: {few(similar)}."
-        notes.append(Reason("rois_not_taken", text, NOTED))
+        yield Reason("rois_not_taken", text, NOTED)
     kinds = sorted({kind for roi in rois for kind in roi.kinds_closed})
     if kinds:
         text = f"{names}: contours of these types were taken as closed: {', '.join(kinds)}."
         severity = NOTED if kinds == [INTERPOLATED_PLANAR] else WARNED
-        notes.append(Reason("contour_types", text, severity))
+        yield Reason("contour_types", text, severity)
     if structure_set.nameless:
         text = (
             f"{structure_set.name} holds contours of ROIs that it does not name ({structure_set.nameless}); "
         )
-        notes.append(Reason("nameless_rois", text + "they are not in the label."))
-    return notes
+        yield Reason("nameless_rois", text + "they are not in the label.")
 
 
 def _quoted(rois: Sequence[Roi]) -> str:

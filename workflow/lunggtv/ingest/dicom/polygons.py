@@ -5,11 +5,12 @@ and outside at the high side (half-open), so that polygons that share an edge sh
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from lunggtv.boxes import Box, box_at, size_of
-from lunggtv.mask_parts import label_parts
+from lunggtv.mask_parts import border_parts, label_parts
 
 # Coordinates are rounded to this many decimals of a pixel: a vertex meant to lie on a pixel centre then
 # does so, whatever rounding the way from millimetres brought.
@@ -77,6 +78,11 @@ def has_near_points(polygon: np.ndarray) -> bool:
 def on_centres(polygon: np.ndarray) -> bool:
     """Whether the vertices (n, 2) lie on pixel centres, as outlines that image libraries trace."""
     return bool(np.mean(np.abs(polygon - np.rint(polygon)).max(axis=1) <= CENTRE) > CENTRE_SHARE)
+
+
+def is_cut(polygon: np.ndarray, shape: Sequence[int]) -> bool:
+    """Whether a polygon reaches beyond the pixels of a slice of ``shape``."""
+    return bool(np.any(polygon < -0.5) or np.any(polygon > np.array(shape) - 0.5))
 
 
 def thinned(polygon: np.ndarray) -> np.ndarray:
@@ -153,8 +159,7 @@ def enclosed(polygon: np.ndarray, box: Box) -> np.ndarray:
     way[2 * row[between] - 1, 2 * column[between]] = False
     parts, _ = label_parts(way)
     parts = parts[::2, ::2]
-    outer = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
-    return np.where(np.isin(parts, outer), 0, parts)[1:-1, 1:-1]
+    return np.where(np.isin(parts, border_parts(parts)), 0, parts)[1:-1, 1:-1]
 
 
 def length_of(polygon: np.ndarray) -> float:
