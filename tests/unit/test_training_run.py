@@ -1,6 +1,7 @@
 """What a fold's training starts from, and what its card says of it."""
 
 import hashlib
+import json
 from importlib import metadata
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def test_card_says_who_taught_the_model_from_which_bytes_code_and_settings(cache
     card = load_card(files.model)
     normalisation = card.pop("normalisation")
     assert card == {
-        "architecture": PLAN.to_dict(),
+        "architecture": json.loads(json.dumps(PLAN.to_dict())),
         "cache_digests": {patient: sha256(path) for patient, path in caches.items()},
         "code": {"train": "ab"},
         "config": {"steps": 1},
