@@ -29,7 +29,7 @@ def box(*shape: int) -> torch.Tensor:
 
 
 def predict(network, ct, **over):
-    arguments = {"patch_shape": (8, 16, 16), "divisor": (2, 4, 4), "air": -7.0} | over
+    arguments = {"patch_shape": (8, 16, 16), "air": -7.0} | over
     return predict_probability(network, ct, **arguments)
 
 

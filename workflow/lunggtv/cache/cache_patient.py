@@ -93,13 +93,7 @@ def _read_lungs(path: str | Path, volume: Volume) -> np.ndarray:
     except UnreadableImage as error:
         raise ConfigError(f"Patient {volume.patient}: the lung mask (cache.lungs) {error}") from error
     wanted = Grid.from_dict(volume.metadata["original"])
-    corners = np.array([(z, y, x) for z in (0, 1) for y in (0, 1) for x in (0, 1)]) * np.subtract(
-        wanted.shape, 1
-    )
-    same_place = found.shape == wanted.shape and np.allclose(
-        found.point_mm(corners), wanted.point_mm(corners), rtol=0.0, atol=SAME_PLACE_MM
-    )
-    if not same_place:
+    if found.shape != wanted.shape or found.offset_mm(wanted) > SAME_PLACE_MM:
         raise ConfigError(
             f"Patient {volume.patient}: the lung mask {path} ({found.shape} voxels of {found.spacing_mm} mm, "
             f"z y x) is not on the grid of the CT ({wanted.shape} voxels of {wanted.spacing_mm} mm). Make it "

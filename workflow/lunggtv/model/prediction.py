@@ -48,7 +48,6 @@ def predict_passes(model: Model, ct: np.ndarray, mirror: bool, device: str) -> l
             model.network,
             image,
             patch_shape=model.architecture.patch_shape,
-            divisor=model.architecture.divisor,
             air=model.normalisation.air,
         )
 

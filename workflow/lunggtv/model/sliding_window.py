@@ -27,7 +27,6 @@ def predict_probability(
     ct_normalised: Tensor,
     *,
     patch_shape: Shape,
-    divisor: Shape,
     air: float,
     autocast: bool = False,
 ) -> Tensor:
@@ -37,7 +36,6 @@ def predict_probability(
         network: in evaluation mode, on the device of ``ct_normalised``; gives (B, 1, Z, Y, X) logits.
         ct_normalised: (Z, Y, X) float32, see ``normalisation``.
         patch_shape: window of the sliding prediction, the shape the network was trained on.
-        divisor: the network needs shapes that are multiples of this (``Architecture.divisor``); windows are.
         air: normalised value of air, used to pad.
         autocast: run the network in bfloat16; sums stay float32.
 

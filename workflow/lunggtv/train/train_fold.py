@@ -27,6 +27,7 @@ from lunggtv.train.state import (
 from lunggtv.train.state_folder import StateFolder
 from lunggtv.train.train_settings import TrainSettings
 from lunggtv.volume import read_metadata
+from lunggtv.wording import by
 
 SAVE_EVERY_S = 180.0
 DEVICE_SHARE = 0.25  # of the free device memory that resident volumes may take
@@ -110,7 +111,7 @@ def train_fold(
             needed = training_bytes(architecture, settings.batch, weights, autocast)
             announce(
                 f"fold {fold}: {len(cases)} patients ({WHERE[choice]}), training on {home}; patches of "
-                f"{' x '.join(map(str, architecture.patch_shape))} voxels, {weights / 1e6:.1f} million weights, "
+                f"{by(architecture.patch_shape)} voxels, {weights / 1e6:.1f} million weights, "
                 f"about {needed / 1e9:.1f} GB of memory{free_text(home)}"
             )
 
