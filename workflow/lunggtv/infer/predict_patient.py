@@ -28,7 +28,7 @@ def predict_patient(
 
     Args:
         cache_path: the patient's cache.
-        models: (weights.safetensors, model.json) of each model; none may have learnt from this patient.
+        models: (weights.safetensors, card) of each model; none may have learnt from this patient.
         mirror: let each model see the patient left-right mirrored too.
         prediction_path: file to write, see ``prediction``.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<n>``, see ``claimed_device``.

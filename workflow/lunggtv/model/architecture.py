@@ -14,7 +14,7 @@ MAX_BLOCKS = 16  # of a stage, as the schema of the settings has it
 
 @dataclass(frozen=True)
 class Architecture:
-    """Everything needed to build the network again; plain types, stored in model.json."""
+    """Everything needed to build the network again; plain types, stored in the model's card."""
 
     name: str
     spacing_mm: Triple

@@ -1,4 +1,4 @@
-"""A trained model on disk: ``weights.safetensors`` and ``model.json``, checked when read. No pickle."""
+"""A trained model on disk: ``weights.safetensors`` and its card, checked when read. No pickle."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ CARD_KEYS = (
 
 @dataclass(frozen=True)
 class Model:
-    """A network ready to predict, in evaluation mode, and its card (the content of model.json)."""
+    """A network ready to predict, in evaluation mode, and its card."""
 
     network: nn.Module
     architecture: Architecture
@@ -78,7 +78,7 @@ def refresh_card(model_path: str | Path, card: Mapping[str, Any]) -> None:
 
 
 def load_card(model_path: str | Path) -> dict[str, Any]:
-    """Read and check ``model.json`` alone. Raises DamagedFile."""
+    """Read and check a model's card alone. Raises DamagedFile."""
     try:
         card = read_json(model_path)
     except (OSError, ValueError) as error:

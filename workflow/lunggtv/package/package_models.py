@@ -34,7 +34,7 @@ def package_models(
     """Write a model package.
 
     Args:
-        models: (weights.safetensors, model.json) of each fold.
+        models: (weights.safetensors, card.json) of each fold.
         calibration_path: what out-of-fold predictions taught.
         synthetic: CT (int16 HU), label and grid of a synthetic patient, for the self-test.
         settings: config sections that drafts by these models need; ``infer.mirror`` among them.
