@@ -1,0 +1,37 @@
+"""What only stands in the verdict, and what makes a patient one to be looked at: a contract with whoever reads verdicts."""
+
+import ast
+from pathlib import Path
+
+from lunggtv.ingest.dicom.drawing_notes import TEXTS
+from lunggtv.ingest.raw_scan import NOTED
+
+INGEST = Path(__file__).parents[2] / "workflow/lunggtv/ingest"
+# Everything else is warned about, or rejects.
+TOLD_ALONE = {
+    "contour_slips", "contours_without_voxels", "exclusive_crossing", "holes",
+    "copied_files", "empty_roi", "rois_joined", "rois_not_taken", "skipped_files", "rounded",
+}  # fmt: skip
+
+
+def severities_in_code() -> dict[str, str]:
+    """Code of each reason written out in a module -> the expression that is its severity."""
+    found = {}
+    for path in sorted(INGEST.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Reason" and node.args:
+                given = [*node.args[2:], *(word.value for word in node.keywords if word.arg == "severity")]
+                if isinstance(node.args[0], ast.Constant):
+                    found[node.args[0].value] = ast.unparse(given[0]) if given else "WARNED"
+    return found
+
+
+def test_only_these_findings_leave_a_patient_accepted():
+    written = severities_in_code()
+    assert len(written) > 20 and len(TEXTS) > 10
+    # Of two kinds each, which their own tests know.
+    assert written.pop("contour_types") == "severity"
+    assert written.pop("other_rtstruct") == "WARNED if newer or similar else NOTED"
+    told = {code for code, severity in written.items() if severity == "NOTED"}
+    told |= {code for code, (severity, _) in TEXTS.items() if severity == NOTED}
+    assert told == TOLD_ALONE
