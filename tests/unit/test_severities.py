@@ -1,4 +1,4 @@
-"""What only stands in the verdict, and what makes a patient one to be looked at: a contract with whoever reads verdicts."""
+"""What only stands in the verdict, and what makes a patient one to be looked at: a contract with its readers."""
 
 import ast
 from pathlib import Path
