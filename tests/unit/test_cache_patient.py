@@ -8,11 +8,15 @@ import pytest
 from lunggtv.cache.cache_patient import cache_patient
 from lunggtv.cache.cache_settings import CacheSettings
 from lunggtv.cache.collect_crops import collect_crops
+from lunggtv.cache.crop_picture import draw_crop
+from lunggtv.cache.lungs import find_lungs
 from lunggtv.cache.picture_crop import picture_crop
+from lunggtv.cache.shrinking import shrink, shrink_factors, shrunken_grid
 from lunggtv.errors import ConfigError, DamagedFile, RejectedPatient
 from lunggtv.files import read_json, write_json
 from lunggtv.geometry import Grid, Orientation
 from lunggtv.image_files import write_image
+from lunggtv.masks import dice
 from lunggtv.resampling import paste_box, resample_mask, resample_probability
 from lunggtv.settings import settings_from
 from lunggtv.tables import read_tsv
@@ -75,6 +79,27 @@ class TestOutputs:
         both = np.count_nonzero(true & cached.lungs)
         assert 2 * both / (true.sum() + cached.lungs.sum()) > 0.92
         assert record["lungs_ml"] == pytest.approx(cached.lungs.sum() * cached.grid.voxel_ml, rel=0.03)
+
+    @pytest.mark.parametrize("spacing_mm", [[None] * 3, [5.0, 2.5, 2.5], [9.0, 5.0, 5.0]])
+    def test_the_picture_has_the_lungs_where_they_were_found(self, source, monkeypatch, spacing_mm):
+        phantom, scenes = demo(2), []
+        ingested(source, phantom)
+
+        def drawn(scene, *words):
+            scenes.append(scene)
+            return draw_crop(scene, *words)
+
+        monkeypatch.setattr("lunggtv.cache.picture_crop.draw_crop", drawn)
+        _, record, _ = run(source, settings(spacing_mm=spacing_mm))
+        (scene,) = scenes
+        factors = shrink_factors(phantom.grid)
+        small = shrunken_grid(phantom.grid, factors)
+        found = find_lungs(shrink(np.maximum(phantom.ct, -1024), factors), small.spacing_mm)
+        assert scene.factors == factors and scene.lungs.shape == found.mask.shape
+        assert dice(scene.lungs > 0, found.mask) > (0.99 if spacing_mm[0] is None else 0.9)
+        assert (scene.box_start, scene.box_shape) == (tuple(record["box_start"]), tuple(record["box_shape"]))
+        for side, start, size in zip(scene.frame, record["body_start"], record["body_shape"], strict=True):
+            assert side.start <= start and side.stop >= start + size
 
     def test_an_unlabelled_patient(self, source):
         ingested(source, demo(2), label=None)
