@@ -92,6 +92,7 @@ def library_version(name: str) -> str:
         return "absent"
 
 
+@cache
 def _module_path(root: Path, module: str) -> Path | None:
     base = root.joinpath(*module.split("."))
     for path in (base.with_suffix(".py"), base / "__init__.py"):
