@@ -50,7 +50,7 @@ def page(patient: str = "7", *left: str) -> str:
         },
         "strata": {
             "volume": [
-                {"name": "below 10 ml", "patients": 1, "failures": 1, "metrics": {"dice": statistic(0.5)}},
+                {"name": "below 10 ml", "patients": 8, "failures": 3, "metrics": {"dice": statistic(0.5)}},
                 {"name": "10 ml and more", "patients": 0, "failures": 0, "metrics": {"dice": {"mean": None}}},
             ],
             "contact": [
@@ -92,7 +92,7 @@ def test_it_states_the_spacing_used_and_the_one_that_the_scans_propose():
 
 def test_groups_of_tumours_that_have_patients_stand_in_a_table():
     lines = [line.split() for line in page().splitlines()]
-    assert ["below", "10", "ml", "1", "1", "0.50", "0.40", "to", "0.60"] in lines
+    assert ["below", "10", "ml", "8", "3", "0.50", "0.40", "to", "0.60"] in lines
     assert not any(line[:4] == ["10", "ml", "and", "more"] for line in lines)
 
 

@@ -1,6 +1,7 @@
 """The picture of a draft without a label: its largest parts, or in plain words that there is none."""
 
 import numpy as np
+from lunggtv.evaluate import overlay
 from lunggtv.evaluate.overlay import MOST_PARTS, draw_draft
 from lunggtv.evaluate.picture_draft import picture_draft
 from lunggtv.files import write_json
@@ -38,6 +39,22 @@ def test_a_part_is_shown_where_it_is_largest():
     draft[4, 5:9, 10:16] = 1
     (heading,) = headings(draft)
     assert "slice 5 of 8" in heading
+
+
+def test_a_row_goes_through_the_middle_of_its_own_part(monkeypatch):
+    """Two parts in one slice: neither picture lies between them."""
+    draft = np.zeros(GRID.shape, np.uint8)
+    draft[3, 5:10, 5:10] = 1
+    draft[3, 21:24, 31:34] = 1
+    kept, drawn = [], overlay._draw
+
+    def keeping(masks, spacing_mm, title, rows, legend):
+        kept.extend(rows)
+        return drawn(masks, spacing_mm, title, rows, legend)
+
+    monkeypatch.setattr(overlay, "_draw", keeping)
+    headings(draft)
+    assert [place for _, place in kept] == [(3, 7, 7), (3, 22, 32)]
 
 
 def test_an_empty_draft_says_so():

@@ -298,6 +298,24 @@ def test_the_cohort_is_gathered_in_natural_order_and_repeats(tmp_path):
     assert set(summary["metrics"]["dice"]) >= {"mean", "median", "ci95"}
 
 
+def test_each_figure_goes_to_its_own_file(tmp_path, monkeypatch):
+    room = "lunggtv.evaluate.summarise_metrics"
+    for name in ("dice_by_volume", "distributions", "calibration"):
+        monkeypatch.setattr(f"{room}.draw_{name}", lambda *_, name=name: name)
+    saved = {}
+    monkeypatch.setattr(f"{room}.save_svg", lambda figure, path: saved.update({figure: path}))
+    summarise_metrics(
+        score_paths=write_scores(tmp_path / "scores", [tumour(), tumour(slices=3)]), draft_paths=[], settings=COHORT,
+        metrics_tsv=tmp_path / "m.tsv", summary_json=tmp_path / "s.json", volume_svg="volume",
+        distributions_svg="distributions", calibration_svg="calibration",
+    )  # fmt: skip
+    assert saved == {
+        "dice_by_volume": "volume",
+        "distributions": "distributions",
+        "calibration": "calibration",
+    }
+
+
 def test_a_folder_of_nnunets_predictions_is_compared(tmp_path):
     """nnU-Net writes <case>.nii.gz beside its own JSON files; an empty mask where it finds nothing."""
     ours = write_scores(tmp_path / "ours", [tumour(), tumour(slices=3), tumour(start=4)])

@@ -19,6 +19,7 @@ from lungphantom.dicom_folder import SeriesStyle, outlines, write_ct_series, wri
 from lungphantom.make_phantom import make_phantom, write_patient
 from lungphantom.nifti_pair import write_nifti
 from lungphantom.plan import PhantomSettings, plan_cohort, planned_files
+from pydicom.uid import RTStructureSetStorage
 
 from tests.unit.phantom_plans import with_spacing
 
@@ -128,6 +129,7 @@ def test_outlines_of_known_masks():
 def test_rtstruct_fills_to_the_label(coarse, tmp_path):
     write_dicom(coarse, COARSE, tmp_path)
     dataset = pydicom.dcmread(tmp_path / "rtstruct.dcm")
+    assert dataset.SOPClassUID == dataset.file_meta.MediaStorageSOPClassUID == RTStructureSetStorage
     names = {item.ROINumber: item.ROIName for item in dataset.StructureSetROISequence}
     assert sorted(names.values()) == ["GTV", "Heart"]
     slices = {

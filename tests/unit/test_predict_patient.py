@@ -99,6 +99,22 @@ def test_a_model_for_other_voxels_is_refused(tmp_path):
         predict_patient(tmp_path / "cache.h5", [model], False, tmp_path / "prediction.h5")
 
 
+@pytest.mark.parametrize("factor", [0.75, 1.3])
+def test_voxels_much_finer_or_coarser_than_the_models_are_refused(tmp_path, factor):
+    """The cache has 5 x 2 x 1.6 mm; in each axis alone."""
+    write_cache(tmp_path / "cache.h5", "p")
+    for axis in range(3):
+        learnt = [5.0, 2.0, 1.6]
+        learnt[axis] /= factor
+        with pytest.raises(CohortError, match="Cache at the model's spacing"):
+            predict_patient(
+                tmp_path / "cache.h5",
+                [write_model(tmp_path, spacing_mm=learnt)],
+                False,
+                tmp_path / "prediction.h5",
+            )
+
+
 def test_a_model_that_learnt_at_several_spacings_takes_what_lies_between(tmp_path):
     write_cache(tmp_path / "cache.h5", "p")
     spacings = {"spacing_mm": [2.5, 2.0, 2.0], "spacing_range_mm": [[2.5, 2.0, 2.0], [5.0, 2.0, 2.0]]}

@@ -36,6 +36,20 @@ def held_out(card: dict) -> set[str]:
     return set(card["held_out_patients"])
 
 
+def test_scores_name_the_fold_that_held_the_patient_out(finished):
+    folds = {row["patient"]: row["fold"] for row in read_tsv(finished.work / "results/folds.tsv")}
+    scores = {patient: read_json(finished.work / f"results/evaluate/{patient}.json") for patient in PATIENTS}
+    assert {patient: str(score["fold"]) for patient, score in scores.items()} == folds
+    rows = read_tsv(finished.work / "results/evaluate/metrics.tsv")
+    assert {row["patient"]: row["fold"] for row in rows} == folds
+
+
+def test_everybody_is_in_the_tables_of_verdicts_crops_and_drafts(finished):
+    for table in ("ingest/verdicts", "cache/crops", "infer/review"):
+        rows = read_tsv(finished.work / f"results/{table}.tsv")
+        assert sorted(row["patient"] for row in rows) == [*PATIENTS, NEW], table
+
+
 def test_an_unlabelled_patient_is_drafted_by_all_models_together(finished):
     used = read_json(finished.work / f"results/infer/{NEW}/infer.json")["models"]
     assert {model["weights_sha256"] for model in used} == set(models(finished))

@@ -426,6 +426,22 @@ def test_lost_results(analysis, lost, repair):
 
 
 @pytest.mark.parametrize(
+    ("target", "lost", "repair"),
+    [
+        ("infer", "results/train/fold0/curves.svg", {"picture_curves": 1}),
+        ("infer", "results/folds.tsv", {"deal_folds": 1}),
+        ("train", "results/cache/2/crop.png", {"picture_crop": 1}),
+        ("evaluate", "results/infer/new1/gtv.png", {"picture_draft": 1}),
+        ("cache", "results/ingest/admitted.txt", {"admit_cohort": 1}),
+        ("train", "results/infer/review.tsv", {}),
+    ],
+)
+def test_a_target_makes_all_that_was_made_on_the_way(analysis, target, lost, repair):
+    (analysis.work / lost).unlink()
+    assert analysis.reruns(target) == repair
+
+
+@pytest.mark.parametrize(
     ("options", "reruns"),
     [
         (("-R", "train_fold", "--until", "train_fold"), all_jobs_of(["train_fold"])),

@@ -108,6 +108,8 @@ def test_a_rule_is_a_script_and_a_module_of_its_own_name():
             )
             assert f'"../scripts/{script}.py"' in text and script in scripts, name
             assert f'"logs/{name}' in text, name
+            assert f'code=code_of("{script}")' in text, name
+            assert "benchmark:" not in text or f'"benchmarks/{name}' in text, name
             code = (PROJECT / f"workflow/scripts/{script}.py").read_text(encoding="utf-8")
             assert re.search(rf"^from lung\w+(\.\w+)*\.{script} import .*\b{script}\b", code, re.MULTILINE), (
                 name
