@@ -111,8 +111,9 @@ def train_and_score(
 ) -> dict:
     """One fold: seconds (of CPU time on a CPU) and the Dice of its held-out patients. Kept on disk by content of
     the settings."""
+    from lunggtv.train.deliver import FoldFiles
     from lunggtv.train.state import fingerprint_of
-    from lunggtv.train.train_fold import FoldFiles, train_fold
+    from lunggtv.train.train_fold import train_fold
     from lunggtv.train.train_settings import TrainSettings
     from lunggtv.train.validate_fold import HeldOut, validate_fold
 

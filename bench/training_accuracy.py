@@ -36,10 +36,10 @@ from lunggtv.evaluate.evaluate_settings import CohortSettings, EvaluateSettings
 from lunggtv.files import read_json, write_json
 from lunggtv.geometry import Grid, Orientation
 from lunggtv.model.device import claimed_device
+from lunggtv.model.numerics import numerics
 from lunggtv.natural_order import natural_key
 from lunggtv.settings import settings_from
 from lunggtv.tables import read_tsv
-from lunggtv.train.train_fold import numerics
 from lunggtv.train.train_settings import TrainSettings
 from lunggtv.volume import read_volume
 from nnunet_peer import DATASET, PACKAGE, Peer, find_peer, machine

@@ -29,8 +29,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 from lunggtv.geometry import Grid
 from lunggtv.model.architecture import Architecture
 from lunggtv.model.device import claimed_device
+from lunggtv.model.numerics import numerics
 from lunggtv.settings import settings_from
-from lunggtv.train.train_fold import numerics
 from lunggtv.train.train_settings import TrainSettings
 from lunggtv.volume import read_volume
 from nnunet_peer import DATASET, PACKAGE, find_peer, machine

@@ -190,3 +190,19 @@ def test_training_is_identified_by_what_decides_its_weights_alone():
     }
     assert not {f"lunggtv.{name}" for name in telling} & set(found)
     assert not {"monai", "matplotlib", "pandas", "PIL"} & set(found)
+
+
+def test_what_a_finished_fold_is_restored_as_belongs_to_its_identity():
+    _read_source.cache_clear()
+    found = code_fingerprint(ROOT / "lunggtv/train/deliver.py", ROOT, {"lunggtv.model.monai_networks"})
+    assert {
+        "lunggtv.train.fit",
+        "lunggtv.model.weights",
+        "lunggtv.tables",
+        "lunggtv.files",
+        "safetensors",
+    } <= set(found)
+    rules = (ROOT / "rules/train.smk").read_text(encoding="utf-8")
+    assert 'identity=code_of_modules("lunggtv.train.fit", "lunggtv.train.deliver")' in rules
+    # What is kept for a finished fold is what this module writes.
+    assert not {"lunggtv.train.state", "lunggtv.train.train_fold", "lunggtv.train.memory"} & set(found)

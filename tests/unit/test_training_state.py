@@ -1,5 +1,6 @@
 """A run's state: two generations on disk, found again whole, from which training goes on to the same bytes."""
 
+import json
 import os
 import random
 import re
@@ -221,3 +222,30 @@ def test_two_generations_are_kept_and_stale_fingerprints_pruned(tmp_path):
         "fold1-a",
     ]
     assert other_fold.is_dir()
+
+
+def test_a_state_of_another_layout_is_left_aside_and_the_run_begins_anew(tmp_path, caplog):
+    architecture, _ = prepared(tmp_path / "data")
+    run, fresh = (start_run(new_network(architecture, seed, 0), SETTINGS) for seed in (1, 2))
+    before = [parameter.detach().clone() for parameter in fresh.network.parameters()]
+    keeper = StateFolder(tmp_path / "state")
+    keeper.write(run)
+    (path,) = (tmp_path / "state").glob("state-*.json")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    del content["rollbacks"]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert not keeper.restore(fresh)
+    assert "another layout" in caplog.text
+    assert all(torch.equal(*pair) for pair in zip(before, fresh.network.parameters(), strict=True))
+    save_state(keeper.folder, 1, {"network/other": torch.zeros(1)}, dict.fromkeys(vars(run), 0))
+    assert not keeper.restore(fresh)
+
+
+def test_the_same_patients_in_another_order_are_another_training(tmp_path):
+    """The order decides which samples are drawn."""
+    caches = write_cohort(tmp_path / "data")
+    one = contents(train_tiny(tmp_path / "a", caches, tmp_path / "state", steps=2))
+    other = contents(train_tiny(tmp_path / "b", dict(reversed(caches.items())), tmp_path / "state", steps=2))
+    assert one["weights"] != other["weights"]
+    alone = contents(train_tiny(tmp_path / "c", dict(reversed(caches.items())), tmp_path / "apart", steps=2))
+    assert other["weights"] == alone["weights"]

@@ -13,8 +13,9 @@ from lunggtv.geometry import Grid, Orientation
 from lunggtv.model.architecture import Architecture
 from lunggtv.train.batches import Sampler, make_batch
 from lunggtv.train.cases import load_cases
+from lunggtv.train.deliver import FoldFiles
 from lunggtv.train.fit import prepare
-from lunggtv.train.train_fold import FoldFiles, train_fold
+from lunggtv.train.train_fold import train_fold
 from lunggtv.train.train_settings import AugmentationSettings, NetworkSettings, TrainSettings
 from lunggtv.volume import Volume, write_volume
 

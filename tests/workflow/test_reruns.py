@@ -369,8 +369,9 @@ def test_words_of_what_only_tells(analysis):
     assert analysis.reruns() == RERUNS[change]
 
 
-def test_another_version_of_ours_is_written_where_results_carry_it(analysis):
-    analysis.edit("workflow/lunggtv/version.py", "0.1.0", "0.1.1")
+@pytest.mark.parametrize(("old", "new"), [("0.1.0", "0.1.1"), ('"LungGTV"', '"OtherGTV"')])
+def test_another_name_or_version_of_ours_is_written_where_results_carry_it(analysis, old, new):
+    analysis.edit("workflow/lunggtv/version.py", old, new)
     assert analysis.reruns() == all_jobs_of(["write_rtstruct"])
 
 

@@ -49,6 +49,8 @@ rule picture_crop:
         ),
     log:
         "logs/picture_crop/{patient}.log",
+    benchmark:
+        "benchmarks/picture_crop/{patient}.tsv"
     conda:
         "../../envs/lunggtv.yaml"
     resources:

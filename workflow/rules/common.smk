@@ -13,7 +13,7 @@ from lunggtv.report.result_names import crop_labels, draft_labels
 from lunggtv.locks import lock_run
 from lunggtv.code_identity import code_fingerprint
 from lunggtv.tables import read_tsv
-from lunggtv.version import VERSION
+from lunggtv.version import NAME, VERSION
 from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
 
@@ -111,10 +111,13 @@ def code_of(script):
     return code_fingerprint(workflow.source_path(f"../scripts/{script}.py"), PACKAGES, UNUSED)
 
 
-def code_of_module(module):
-    """Fingerprint of a module and all that it imports and that can change a byte."""
-    path = PACKAGES.joinpath(*module.split(".")).with_suffix(".py")
-    return code_fingerprint(path, PACKAGES, UNUSED)
+def code_of_modules(*modules):
+    """Fingerprint of modules and all that they import and that can change a byte."""
+    found = {}
+    for module in modules:
+        path = PACKAGES.joinpath(*module.split(".")).with_suffix(".py")
+        found |= code_fingerprint(path, PACKAGES, UNUSED)
+    return dict(sorted(found.items()))
 
 
 def grows(mem_mb):

@@ -63,6 +63,8 @@ rule picture_patient:
         ),
     log:
         "logs/picture_patient/{patient}.log",
+    benchmark:
+        "benchmarks/picture_patient/{patient}.tsv"
     conda:
         "../../envs/lunggtv.yaml"
     resources:

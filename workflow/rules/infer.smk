@@ -112,7 +112,7 @@ rule write_rtstruct:
         runtime=20,
     params:
         config=section("infer", "roi_name"),
-        version=VERSION,
+        software=f"{NAME} {VERSION}",
         code=code_of("write_rtstruct"),
     script:
         "../scripts/write_rtstruct.py"
@@ -132,6 +132,8 @@ rule picture_draft:
         ),
     log:
         "logs/picture_draft/{patient}.log",
+    benchmark:
+        "benchmarks/picture_draft/{patient}.tsv"
     conda:
         "../../envs/lunggtv.yaml"
     resources:
@@ -193,7 +195,7 @@ rule package_models:
                 "infer": section("infer", "mirror"),
             }
         },
-        version=VERSION,
+        software=f"{NAME} {VERSION}",
         code=code_of("package_models"),
     script:
         "../scripts/package_models.py"

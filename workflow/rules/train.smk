@@ -52,8 +52,8 @@ rule train_fold:
     params:
         config=section("train", *TRAINING),
         state="train_state",
-        # What decides the weights, apart from what files and tells: only this trains anew.
-        identity=code_of_module("lunggtv.train.fit"),
+        # What decides what is delivered, apart from what tells: only this trains anew.
+        identity=code_of_modules("lunggtv.train.fit", "lunggtv.train.deliver"),
         code=code_of("train_fold"),
     script:
         "../scripts/train_fold.py"
@@ -121,6 +121,8 @@ rule picture_samples:
         ),
     log:
         "logs/picture_samples/{fold}.log",
+    benchmark:
+        "benchmarks/picture_samples/{fold}.tsv"
     conda:
         "../../envs/lunggtv.yaml"
     resources:

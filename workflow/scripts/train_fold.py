@@ -4,7 +4,8 @@ from pathlib import Path
 
 from lunggtv.job import logged_job
 from lunggtv.settings import settings_from
-from lunggtv.train.train_fold import FoldFiles, train_fold
+from lunggtv.train.deliver import FoldFiles
+from lunggtv.train.train_fold import train_fold
 from lunggtv.train.train_settings import TrainSettings
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):

@@ -93,7 +93,10 @@ def _read_lungs(path: str | Path, volume: Volume) -> np.ndarray:
     except UnreadableImage as error:
         raise ConfigError(f"Patient {volume.patient}: the lung mask (cache.lungs) {error}") from error
     wanted = Grid.from_dict(volume.metadata["original"])
-    if found.shape != wanted.shape or found.offset_mm(wanted) > SAME_PLACE_MM:
+    same_place = found.shape == wanted.shape and np.allclose(
+        found.point_mm(wanted.corners), wanted.point_mm(wanted.corners), rtol=0.0, atol=SAME_PLACE_MM
+    )
+    if not same_place:
         raise ConfigError(
             f"Patient {volume.patient}: the lung mask {path} ({found.shape} voxels of {found.spacing_mm} mm, "
             f"z y x) is not on the grid of the CT ({wanted.shape} voxels of {wanted.spacing_mm} mm). Make it "

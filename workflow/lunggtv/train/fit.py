@@ -45,8 +45,8 @@ class Keeper(Protocol):
     def write(self, run: Run) -> None:
         """Keep the run as it is."""
 
-    def keep_snapshot(self, run: Run) -> None:
-        """Keep the averaged weights of this step."""
+    def keep_snapshot(self, step: int, weights: dict[str, Tensor]) -> None:
+        """Keep the averaged weights of a step for validation."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def train(
                 run.history.append([run.step, rate, *means])
                 sums.zero_()
             if snapshot:
-                keeper.keep_snapshot(run)
+                keeper.keep_snapshot(run.step, averaged_weights(run, torch.float16))
             if save:
                 run.sums = sums.tolist()
                 keeper.write(run)

@@ -32,7 +32,7 @@ def picture_samples(
     """
     content = load_card(card)
     sampler = Sampler(
-        load_cases(caches, "stream", torch.device("cpu")), settings.seed, fold,
+        load_cases(caches, "files", torch.device("cpu")), settings.seed, fold,
         Architecture.from_dict(content["architecture"]).patch_shape, settings.foreground_share,
         settings.augmentation, Normalisation.from_dict(content["normalisation"]),
     )  # fmt: skip

@@ -1,5 +1,6 @@
 """What a training carries from step to step, to disk and back."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lunggtv.train.optimisation import Run, averaged_weights
+from lunggtv.train.optimisation import Run
 from lunggtv.train.state import load_state, save_snapshot, save_state
+
+CARRIED = ("rate_factor", "rollbacks", "micro_batch", "history", "sums")
 
 
 @dataclass(frozen=True)
@@ -27,13 +30,7 @@ class StateFolder:
             tensors |= {
                 f"optimiser/{index}/{key}": value for key, value in values.items() if value is not None
             }
-        content = {
-            "rate_factor": run.rate_factor,
-            "rollbacks": run.rollbacks,
-            "micro_batch": run.micro_batch,
-            "history": run.history,
-            "sums": run.sums,
-        }
+        content = {key: getattr(run, key) for key in CARRIED}
         save_state(self.folder, run.step, tensors, content)
 
     def restore(self, run: Run) -> bool:
@@ -42,6 +39,9 @@ class StateFolder:
         if found is None:
             return False
         tensors, content = found
+        if not {"step", *CARRIED} <= set(content) or not _names_of(run) <= set(tensors):
+            logging.warning("%s holds a state of another layout; it is left aside", self.folder)
+            return False
         groups: dict[str, dict[str, Any]] = {"network": {}, "average": {}, "optimiser": {}}
         for name, tensor in tensors.items():
             group, _, rest = name.partition("/")
@@ -63,10 +63,16 @@ class StateFolder:
             {"state": state, "param_groups": run.optimiser.state_dict()["param_groups"]}
         )
         run.step = content["step"]
-        for key in ("rate_factor", "rollbacks", "micro_batch", "history", "sums"):
+        for key in CARRIED:
             setattr(run, key, content[key])
         return True
 
-    def keep_snapshot(self, run: Run) -> None:
-        """Keep the averaged weights of this step for validation, in half precision."""
-        save_snapshot(self.folder, run.step, averaged_weights(run, torch.float16))
+    def keep_snapshot(self, step: int, weights: dict[str, Tensor]) -> None:
+        """Keep the averaged weights of a step for validation."""
+        save_snapshot(self.folder, step, weights)
+
+
+def _names_of(run: Run) -> set[str]:
+    """Tensors that every state of this run has; an optimiser has none before its first step."""
+    names = {f"network/{name}" for name, _ in run.network.named_parameters()}
+    return names | {f"average/{index}" for index in range(len(run.average))}

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,10 @@ from lunggtv.errors import CohortError
 from lunggtv.files import file_digest
 from lunggtv.model.architecture import Architecture
 from lunggtv.model.device import claimed_device
-from lunggtv.model.weights import refresh_card, save_model, save_tensors
-from lunggtv.tables import write_tsv
+from lunggtv.model.weights import refresh_card
 from lunggtv.train.cases import choose_residency, count_voxels, load_cases
-from lunggtv.train.fit import HISTORY_COLUMNS, fit, snapshot_steps
+from lunggtv.train.deliver import FoldFiles, deliver
+from lunggtv.train.fit import fit, snapshot_steps
 from lunggtv.train.memory import free_text, training_bytes
 from lunggtv.train.progress import announce
 from lunggtv.train.state import (
@@ -34,18 +33,6 @@ DEVICE_SHARE = 0.25  # of the free device memory that resident volumes may take
 HOST_SHARE = 0.5  # of the free host memory likewise
 WHERE = {"device": "kept on the device", "host": "kept in host memory", "stream": "streamed from disk"}
 VERSIONS = ("h5py", "numpy", "safetensors", "torch")
-
-
-@dataclass(frozen=True, kw_only=True)
-class FoldFiles:
-    """What training a fold writes. ``snapshots`` holds earlier averaged weights (half precision), named
-    ``<step>/<tensor>``; ``history`` has the columns of ``fit.HISTORY_COLUMNS``, each value the mean of the
-    steps since the row before."""
-
-    weights: str | Path
-    model: str | Path
-    history: str | Path
-    snapshots: str | Path
 
 
 def train_fold(
@@ -70,7 +57,7 @@ def train_fold(
         held_out: names of the held-out patients, for the model's card.
         settings: what shapes the weights.
         config: plain config for the model's card.
-        identity: fingerprint of the code that decides the weights, for the card and the state.
+        identity: fingerprint of the code that decides what is delivered, for the card and the state.
         files: what to write.
         state_folder: undeclared folder of states, shared by all folds.
         device: ``auto`` (a free CUDA device, else the CPU), ``cpu``, ``cuda`` or ``cuda:<n>``.
@@ -84,7 +71,13 @@ def train_fold(
     """
     digests = {patient: file_digest(path) for patient, path in caches.items()}
     scans = distinct_scans(caches)
-    content = {"code": dict(identity), "digests": digests, "fold": fold, "settings": settings.to_dict()}
+    content = {
+        "code": dict(identity),
+        "digests": digests,
+        "fold": fold,
+        "patients": list(caches),  # their order decides which samples are drawn
+        "settings": settings.to_dict(),
+    }
     folder = open_state_folder(state_folder, fold, fingerprint_of(content))
     kept = {
         "weights.safetensors": Path(files.weights), "history.tsv": Path(files.history),
@@ -116,16 +109,8 @@ def train_fold(
             )
 
         trained = fit(fold, cases, settings, home, threads, StateFolder(folder), save_every_s, started)
-        spacings = list(zip(*(case.spacing_mm for case in cases), strict=True))
-        card |= {
-            "architecture": trained.architecture.to_dict(),
-            "normalisation": trained.normalisation.to_dict(),
-            "spacing_mm": list(trained.architecture.spacing_mm),
-            "spacing_range_mm": [[min(axis) for axis in spacings], [max(axis) for axis in spacings]],
-        }
-        save_model(files.weights, files.model, trained.weights, card)
-    save_tensors(files.snapshots, load_snapshots(folder, snapshot_steps(settings)))
-    write_tsv(files.history, HISTORY_COLUMNS, [[f"{value:.6g}" for value in row] for row in trained.history])
+    snapshots = load_snapshots(folder, snapshot_steps(settings))
+    deliver(trained, [case.spacing_mm for case in cases], snapshots, card, files)
     keep_finished(folder, kept)
 
 
