@@ -68,12 +68,12 @@ def test_a_reason_to_review(tmp_path):
     edit = (
         f"{PACKAGE}/infer/review.py",
         "    if len(lesions) > MANY_LESIONS:",
-        '    if not fallback:\n        reasons.append("It is Monday.")\n    if len(lesions) > MANY_LESIONS:',
+        '    if not fallback:\n        yield "It is Monday."\n    if len(lesions) > MANY_LESIONS:',
     )
     code = (
         "from types import SimpleNamespace; from lunggtv.infer.review import review_reasons; "
         "figures = SimpleNamespace(peak=0.9, pairwise_dice=None, entropy_bits=None, members=1); "
-        "print(review_reasons([object()], figures, 0.5, 0.0, [], False, None, 0.7))"
+        "print(list(review_reasons([object()], figures, 0.5, 0.0, [], False, None, 0.7)))"
     )
     assert prints(tmp_path, [edit], code) == "['It is Monday.']"
 
