@@ -2,6 +2,7 @@
 
 import json
 import logging
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -272,6 +273,18 @@ class TestLungsOfTheUser:
         moved = Grid(phantom.grid.shape, phantom.grid.spacing_mm, (x, y, z + 6.0), phantom.grid.direction)
         path = self.write(tmp_path / "own", phantom.lungs, moved)
         with pytest.raises(ConfigError, match=r"Patient 7: .*lungs\.nii\.gz.*not on the grid"):
+            run(source, lungs_path=path)
+
+    @pytest.mark.parametrize(("off_mm", "refused"), [(0.08, False), (0.12, True)])
+    def test_a_tenth_of_a_millimetre_along_each_axis_is_the_same_grid(
+        self, source, tmp_path, off_mm, refused
+    ):
+        phantom = demo(2)
+        ingested(source, phantom)
+        x, y, z = (value + off_mm for value in phantom.grid.origin_mm)
+        moved = Grid(phantom.grid.shape, phantom.grid.spacing_mm, (x, y, z), phantom.grid.direction)
+        path = self.write(tmp_path / "own", phantom.lungs, moved)
+        with pytest.raises(ConfigError, match="not on the grid") if refused else nullcontext():
             run(source, lungs_path=path)
 
     def test_a_truncated_file_is_named(self, source, tmp_path):
