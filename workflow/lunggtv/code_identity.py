@@ -111,7 +111,7 @@ def _read_source(path: Path) -> tuple[str, frozenset[str], frozenset[str]]:
         if source.startswith(b"."):
             raise ValueError(f"{path}: relative imports hide from the fingerprint; write the full name")
         listed = [name.split()[0] for name in (plain or names.strip(b"()")).split(b",") if name.strip()]
-        # `from lunggtv.train import loop` imports a module as well as a package.
+        # `from lunggtv.train import fit` imports a module as well as a package.
         found = [source, *(source + b"." + name for name in listed)] if source else listed
         for name in map(bytes.decode, found):
             pieces = name.split(".")

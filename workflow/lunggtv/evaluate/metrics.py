@@ -68,8 +68,7 @@ def centroid_mm(mask: np.ndarray, spacing_mm: Triple) -> np.ndarray:
 def end_errors_slices(label: np.ndarray, prediction: np.ndarray) -> tuple[int, int]:
     """Slices by which the prediction passes the label's cranial and caudal end; negative: falls short.
 
-    z grows towards the head. Neither mask is empty
-    (ValueError).
+    z grows towards the head. Raises ValueError where a mask is empty.
     """
     label_box, prediction_box = box_of(label), box_of(prediction)
     if label_box is None or prediction_box is None:
