@@ -93,6 +93,28 @@ def test_a_window_in_the_patients_picture(tmp_path):
     assert prints(tmp_path, [edit], code) == "True"
 
 
+def test_a_file_format(tmp_path):
+    """Legacy VTK, which SimpleITK reads: big-endian voxels behind a header that ends in a known line."""
+    reader = 'lambda path: Storage(">i2", offset=path.read_bytes().index(b"default\\n") + 8)'
+    edits = [
+        (f"{PACKAGE}/image_headers.py", '    ".nii.gz": "nifti",', '    ".vtk": "vtk", ".nii.gz": "nifti",'),
+        (f"{PACKAGE}/image_headers.py", "    readers = {", f'    readers = {{"vtk": {reader}, '),
+    ]
+    code = (
+        "import numpy as np, SimpleITK as sitk; from pathlib import Path; "
+        "from lunggtv.cohort.discover import find_patients; from lunggtv.ingest.formats import read_pair; "
+        "from lunggtv.ingest.ingest_settings import IngestSettings; "
+        "import yaml; voxels = np.arange(60, dtype=np.int16).reshape(3, 4, 5) - 30; "
+        f"folder = Path({str(tmp_path)!r}, 'raw', '7'); folder.mkdir(parents=True); "
+        "sitk.WriteImage(sitk.GetImageFromArray(voxels), str(folder / 'ct.vtk')); "
+        "(files,) = find_patients(folder.parent, False, '{patient}/ct.vtk', '{patient}/gtv.vtk', follow_links=False); "
+        f"section = yaml.safe_load(open({str(PROJECT / 'config.yaml')!r}))['ingest']; "
+        "scan = read_pair(files, IngestSettings.from_config(section)); "
+        "print(scan.format, np.array_equal(scan.ct, voxels))"
+    )
+    assert prints(tmp_path, edits, code) == "vtk True"
+
+
 def test_every_recipe_is_in_the_page():
     page = (PROJECT / "docs/architecture.md").read_text(encoding="utf-8").partition("## Recipes")[2]
     for file in (
@@ -101,5 +123,6 @@ def test_every_recipe_is_in_the_page():
         "evaluate/columns.py",
         "infer/review.py",
         "evaluate/overlay.py",
+        "image_headers.py",
     ):
         assert f"`{file}`" in page, file

@@ -11,7 +11,10 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+FORMATS = {
+    ".nii.gz": "nifti", ".nii": "nifti", ".nrrd": "nrrd", ".nhdr": "nrrd", ".mha": "metaimage",
+    ".mhd": "metaimage",
+}  # fmt: skip
 DETACHED_SUFFIXES = (".nhdr", ".mhd")
 TEXT_HEADER_LIMIT = 1 << 20  # bytes; a longer text header is no header
 NIFTI_BYTES = 348  # length of a NIfTI-1 header
@@ -69,18 +72,17 @@ class Storage:
 
 def suffix_of(name: str) -> str | None:
     """The image suffix of a file name, lower case; None if it is no volume we read."""
-    return next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), None)
+    return next((suffix for suffix in FORMATS if name.lower().endswith(suffix)), None)
 
 
 def read_storage(path: Path) -> Storage:
     """How ``path`` stores its voxels; raises BadHeader."""
-    readers = {".nii": _nifti, ".nii.gz": _nifti, ".nrrd": _nrrd, ".nhdr": _nrrd, ".mha": _metaimage,
-               ".mhd": _metaimage}  # fmt: skip
+    readers = {"nifti": _nifti, "nrrd": _nrrd, "metaimage": _metaimage}
     suffix = suffix_of(path.name)
     if suffix is None:
-        raise BadHeader(f"is none of {', '.join(SUFFIXES)}")
+        raise BadHeader(f"is none of {', '.join(FORMATS)}")
     try:
-        return readers[suffix](path)
+        return readers[FORMATS[suffix]](path)
     except (ValueError, struct.error) as error:
         raise BadHeader(f"has a damaged header ({error})") from error
 

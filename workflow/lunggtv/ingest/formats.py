@@ -10,17 +10,13 @@ import SimpleITK as sitk
 from lunggtv.files import file_digest
 from lunggtv.geometry import Grid
 from lunggtv.image_files import grid_of, read_header
-from lunggtv.image_headers import BadHeader, Storage, is_plain_name, read_storage, suffix_of
+from lunggtv.image_headers import FORMATS, BadHeader, Storage, is_plain_name, read_storage, suffix_of
 from lunggtv.image_streams import BrokenStream, read_voxels
 from lunggtv.ingest.ingest_settings import IngestSettings
 from lunggtv.ingest.raw_scan import RawScan, Reason, Refused
 from lunggtv.patient_files import PatientFiles
 from lunggtv.wording import by
 
-FORMATS = {
-    ".nii.gz": "nifti", ".nii": "nifti", ".nrrd": "nrrd", ".nhdr": "nrrd", ".mha": "metaimage",
-    ".mhd": "metaimage",
-}  # fmt: skip
 SPACING_RANGE_MM = (0.05, 50.0)  # finer than a micro-CT, coarser than a scout: no planning CT
 ORTHOGONAL = 1e-4  # what the axes' products may be off; ITK reads no NIfTI that is more
 SCALAR_PIXELS = {
