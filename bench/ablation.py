@@ -133,17 +133,20 @@ def train_and_score(
         if own == fold
     }
     files = FoldFiles(
-        weights=folder / "weights.safetensors", model=folder / "model.json", history=folder / "history.tsv",
-        snapshots=folder / "snapshots.safetensors",
+        weights=folder / "weights.safetensors", card=folder / "card.json", history=folder / "history.tsv",
+        snapshots=folder / "snapshots.safetensors", samples=folder / "samples.safetensors",
     )  # fmt: skip
     clock = time.process_time if device == "cpu" else time.perf_counter
     start = clock()
     with replaced(instead):
-        train_fold(fold, caches, [], settings, section, content, files, folder / "state", device=device)
+        train_fold(
+            fold=fold, caches=caches, verdicts={}, settings=settings, config=section, identity=content,
+            files=files, state_folder=folder / "state", device=device,
+        )  # fmt: skip
     trained = clock()
     table = folder / "validation.tsv"
     validate_fold(
-        fold=fold, weights=files.weights, card=files.model, snapshots=files.snapshots, held_out=held_out,
+        fold=fold, weights=files.weights, card=files.card, snapshots=files.snapshots, held_out=held_out,
         validation=table, model=folder / "described.json", device=device,
     )  # fmt: skip
     rows = [row for row in read_tsv(table) if int(row["step"]) == settings.steps]

@@ -37,7 +37,7 @@ def test_a_job_without_a_gpu_stays_on_the_processor(tmp_path, monkeypatch, adapt
     monkeypatch.chdir(tmp_path)
     job = SimpleNamespace(
         input=Names(["7/a"]), output=Names(["7/b"]), log=["log"], threads=3, resources=SimpleNamespace(gpu=gpu),
-        params=SimpleNamespace(config=defaultdict(bool), identity={}, state="state"),
+        params=SimpleNamespace(config=defaultdict(bool), identity={}, state="state", verdicts="ingest"),
         wildcards=SimpleNamespace(fold="2"),
     )  # fmt: skip
     monkeypatch.setattr("lunggtv.job.forget_digest", lambda _: None)

@@ -7,9 +7,10 @@ import pytest
 from lunggtv.errors import CohortError
 from lunggtv.files import write_json
 from lunggtv.ingest.admit_cohort import admit_cohort
-from lunggtv.ingest.collect_verdicts import collect_verdicts, shared_scans
+from lunggtv.ingest.collect_verdicts import collect_verdicts
 from lunggtv.ingest.raw_scan import REJECTED, Reason
 from lunggtv.ingest.verdict import verdict_content
+from lunggtv.shared_scans import shared_scans
 from lunggtv.tables import read_tsv
 
 

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from lunggtv.files import whole_file, write_json, write_text
+from lunggtv.files import checked_digest, file_digest, record_digest, whole_file, write_json, write_text
 from lunggtv.tables import read_tsv, write_tsv
 
 
@@ -51,3 +51,13 @@ def test_a_file_is_on_the_disk_before_it_has_its_name_and_its_folder_thereafter(
     monkeypatch.setattr(os, "replace", lambda old, new: done.append("rename") or rename(old, new))
     write_text(tmp_path / "a.txt", "x")
     assert done == [str(tmp_path / ".partial.a.txt"), "rename", str(tmp_path)]
+
+
+def test_a_checked_file_is_not_read_again_for_its_digest(tmp_path, monkeypatch):
+    path = tmp_path / "volume.h5"
+    path.write_bytes(b"as written")
+    digest = file_digest(path)
+    assert checked_digest(path) == digest
+    record_digest(path)
+    monkeypatch.setattr("lunggtv.files.file_digest", None)
+    assert checked_digest(path) == digest

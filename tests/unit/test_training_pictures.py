@@ -5,12 +5,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from lunggtv.model.weights import load_model
+from lunggtv.model.weights import load_tensors
 from lunggtv.report.picture_curves import LABEL_HEIGHT, draw_curves
 from lunggtv.train.batches import make_batch, patients_of
 from lunggtv.train.cases import load_cases
 from lunggtv.train.fit import prepare
-from lunggtv.train.picture_samples import draw_contact_sheet, picture_samples
+from lunggtv.train.picture_samples import picture_samples
 
 from tests.unit.train_cases import CPU, SETTINGS, train_tiny, write_cohort, write_patient
 
@@ -71,47 +71,58 @@ def test_a_fold_that_holds_nobody_out_has_its_losses(monkeypatch):
     assert len(losses.get_lines()) == 3 and not dice.get_lines()
 
 
-def test_the_sheet_shows_the_first_samples_with_their_gtv(tmp_path, monkeypatch):
+def sheet_of(files, folder, monkeypatch):
+    """The figure that is drawn for a fold's files."""
     kept = []
-    monkeypatch.setattr("lunggtv.train.picture_samples.save_png", lambda figure, path: kept.append(figure))
-    caches = {name: write_patient(tmp_path, name, spacing_mm=(6.0, 3.0, 2.5)) for name in "12"}
-    _, sampler = prepare(0, load_cases(caches, "host", CPU), SETTINGS)
-    draw_contact_sheet(sampler, tmp_path / "sheet.png")
-    (figure,) = kept
+    monkeypatch.setattr(
+        "lunggtv.train.picture_samples.save_png", lambda figure, path: kept.append((figure, path))
+    )
+    picture_samples(samples=files.samples, card=files.card, picture=folder / "sheet.png")
+    ((figure, path),) = kept
+    assert path == folder / "sheet.png"
+    return figure
+
+
+def test_the_sheet_shows_the_first_samples_of_the_training_with_their_gtv(tmp_path, monkeypatch):
+    """Patches of its seed and fold, at the slice with most GTV, in HU, each under the patient it comes from."""
+    caches = {name: write_patient(tmp_path, name, (16, 60, 64), (6.0, 3.0, 2.5)) for name in "12"}
+    over = {"seed": 6, "steps": 18, "batch": 1, "foreground_share": 0.4}
+    seen, plain = [], make_batch
+    monkeypatch.setattr(
+        "lunggtv.train.optimisation.make_batch",
+        lambda sampler, indices: seen.append((indices, plain(sampler, indices))) or seen[-1][1],
+    )
+    files = train_tiny(tmp_path, caches, tmp_path / "state", fold=1, **over)
+    figure = sheet_of(files, tmp_path, monkeypatch)
     assert len(figure.axes) == 18
+    _, sampler = prepare(1, load_cases(caches, "host", CPU), replace(SETTINGS, **over))
+    drawn = set()
     for index, axes in enumerate(figure.axes):
-        ct, label = (tensor[0, 0].numpy() for tensor in make_batch(sampler, range(index, index + 1)))
+        indices, batch = seen[index]
+        assert indices == range(index, index + 1)
+        ct, label = (tensor[0, 0].numpy() for tensor in batch)
         area = label.sum(axis=(1, 2))
         z = int(area.argmax()) if area.any() else 4
         (image,) = axes.images
         shown = ct[z] * sampler.normalisation.std_hu + sampler.normalisation.mean_hu
         np.testing.assert_allclose(image.get_array(), shown, atol=0.01)
         assert image.get_clim() == (-1000, 300)
-        assert axes.get_title() == f"patient {patients_of(sampler, range(index, index + 1))[0]}, slice {z}"
+        assert axes.get_title() == f"patient {patients_of(sampler, indices)[0]}, slice {z}"
         outlines = [path for collection in axes.collections for path in collection.get_paths()]
         assert bool(outlines) == bool(area.any())
+        drawn.add((bool(area.any()), z == 4))
         assert axes.get_aspect() == 3.0 / 2.5
+    assert {True, False} == {with_gtv for with_gtv, _ in drawn}
+    assert (True, False) in drawn
 
 
-def test_a_fold_has_the_sheet_of_its_own_samples(tmp_path, monkeypatch):
-    """Seed, fold, patch and normalisation are those of the model; patients those it learnt from, in their order."""
-    sheets = []
-    monkeypatch.setattr(
-        "lunggtv.train.picture_samples.draw_contact_sheet",
-        lambda sampler, path: sheets.append((sampler, path)),
-    )
-    caches = write_cohort(tmp_path / "data")
-    files = train_tiny(tmp_path, caches, tmp_path / "state", fold=1, seed=6, steps=3)
-    settings = replace(SETTINGS, seed=6)
-    picture_samples(
-        fold=1, caches=caches, card=files.model, settings=settings, picture=tmp_path / "sheet.png"
-    )
-    ((sampler, path),) = sheets
-    assert (sampler.seed, sampler.fold, sampler.patch_shape) == (6, 1, (8, 16, 16))
-    assert (sampler.foreground_share, sampler.augmentation) == (
-        settings.foreground_share,
-        settings.augmentation,
-    )
-    assert sampler.normalisation == load_model(files.weights, files.model).normalisation
-    assert [case.patient for case in sampler.cases] == ["1", "2", "3"]
-    assert path == tmp_path / "sheet.png"
+def test_the_outline_of_a_sample_is_that_of_its_own_label(tmp_path, monkeypatch):
+    files = train_tiny(tmp_path, write_cohort(tmp_path / "data"), tmp_path / "state", steps=1)
+    labels = load_tensors(files.samples)["label"]
+    for axes, label in zip(sheet_of(files, tmp_path, monkeypatch).axes, labels.numpy(), strict=True):
+        points = [path.vertices for collection in axes.collections for path in collection.get_paths()]
+        if label.any():
+            x, y = np.concatenate(points).T
+            rows, columns = np.nonzero(label)
+            assert (y.min(), x.min()) == pytest.approx((rows.min() - 0.5, columns.min() - 0.5), abs=0.51)
+            assert (y.max(), x.max()) == pytest.approx((rows.max() + 0.5, columns.max() + 0.5), abs=0.51)

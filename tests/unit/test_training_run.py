@@ -35,7 +35,7 @@ def test_card_says_who_taught_the_model_from_which_bytes_code_and_settings(cache
     volumes = [read_volume(path, "cache") for path in caches.values()]
     gtv = [volume.ct[volume.label > 0].astype(float) for volume in volumes]
     mean = np.mean([values.mean() for values in gtv])
-    card = load_card(files.model)
+    card = load_card(files.card)
     normalisation = card.pop("normalisation")
     assert card == {
         "architecture": json.loads(json.dumps(PLAN.to_dict())),
@@ -44,7 +44,6 @@ def test_card_says_who_taught_the_model_from_which_bytes_code_and_settings(cache
         "config": {"steps": 1},
         "ct_digests": sorted(array_digest(volume.ct) for volume in volumes),
         "fold": 2,
-        "held_out_patients": ["9"],
         "schema": 1,
         "seed": 5,
         "spacing_mm": [6.0, 3.0, 3.0],
@@ -69,7 +68,7 @@ def test_card_tells_the_range_of_spacings_axis_by_axis(tmp_path):
         str(n): write_patient(tmp_path, str(n), spacing_mm=spacing)
         for n, spacing in enumerate(spacings, start=1)
     }
-    card = load_card(train_tiny(tmp_path, caches, tmp_path / "state", steps=1).model)
+    card = load_card(train_tiny(tmp_path, caches, tmp_path / "state", steps=1).card)
     assert card["spacing_range_mm"] == [[5.0, 2.9, 2.8], [6.0, 3.2, 3.0]]
     assert card["spacing_mm"] == [5.5, 3.0, 3.0]
 

@@ -26,7 +26,7 @@ def caches(tmp_path_factory):
 
 def test_samples_are_the_same_from_host_and_disk(caches):
     found = []
-    for residency in ("host", "stream", "device", "files"):
+    for residency in ("host", "stream", "device"):
         cases = load_cases(caches, residency, CPU)
         _, sampler = prepare(0, cases, SETTINGS)
         found.append([make_batch(sampler, range(i, i + 2)) for i in range(0, 12, 2)])

@@ -178,7 +178,7 @@ def test_delivered_weights_and_snapshots_are_the_average_of_the_steps(tmp_path, 
         decay = min(0.3, (1 + step) / (10 + step))
         average = [decay * old + (1 - decay) * new for old, new in zip(average, update.after, strict=True)]
         kept[step + 1] = average
-    names = [name for name, _ in load_model(files.weights, files.model).network.named_parameters()]
+    names = [name for name, _ in load_model(files.weights, files.card).network.named_parameters()]
     delivered, snapshots = load_tensors(files.weights), load_tensors(files.snapshots)
     assert set(snapshots) == {f"00000003/{name}" for name in names}
     for name, last, halfway in zip(names, kept[6], kept[3], strict=True):

@@ -103,7 +103,7 @@ def fold(tmp_path, monkeypatch):
         outputs = {name: tmp_path / name for name in ("validation", "described")}
         arguments = {"held_out": held_out, "device": "cpu"} | changes
         validate_fold(
-            fold=1, weights=files.weights, card=files.model, snapshots=files.snapshots,
+            fold=1, weights=files.weights, card=files.card, snapshots=files.snapshots,
             validation=outputs["validation"], model=outputs["described"], **arguments,
         )  # fmt: skip
         return outputs
@@ -125,7 +125,7 @@ def test_every_snapshot_is_scored_with_its_own_weights(fold, monkeypatch):
     rows = [(row["step"], row["patient"], float(row["dice"])) for row in read_tsv(outputs["validation"])]
     assert rows == [("1", "4", 0.1), ("2", "4", 0.2), ("3", "4", 0.3)]
     table, final = load_tensors(files.snapshots), load_tensors(files.weights)
-    name = next(iter(load_model(files.weights, files.model).network.state_dict()))
+    name = next(iter(load_model(files.weights, files.card).network.state_dict()))
     for found, expected in zip(
         seen, (table[f"00000001/{name}"], table[f"00000002/{name}"], final[name]), strict=True
     ):
@@ -157,7 +157,7 @@ def test_held_out_patients_of_now_are_described(fold, monkeypatch, caplog):
     caplog.set_level("INFO")
     dice = iter((0.1, 0.3, 0.2, 0.6, 0.7, 0.9))
     monkeypatch.setattr("lunggtv.train.validate_fold.patient_dice", lambda *_: next(dice))
-    ingest = str(files.model).replace("model.json", "data/4.ingest.h5")
+    ingest = str(files.card).replace("card.json", "data/4.ingest.h5")
     held = HeldOut(ingest.replace("ingest", "cache"), ingest)
     outputs = validate(held_out={"5": held, "4": held}, threads=3)
     assert threads[0] == 3

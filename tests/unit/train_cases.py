@@ -76,8 +76,8 @@ def prepared(folder: Path, **over) -> tuple[Architecture, Sampler]:
 
 def files_in(folder: Path) -> FoldFiles:
     return FoldFiles(
-        weights=folder / "weights.safetensors", model=folder / "model.json", history=folder / "history.tsv",
-        snapshots=folder / "snapshots.safetensors",
+        weights=folder / "weights.safetensors", card=folder / "card.json", history=folder / "history.tsv",
+        snapshots=folder / "snapshots.safetensors", samples=folder / "samples.safetensors",
     )  # fmt: skip
 
 
@@ -86,7 +86,7 @@ def train_tiny(out: Path, caches: dict[str, str], state: Path, **over) -> FoldFi
     settings = replace(SETTINGS, **{k: over.pop(k) for k in list(over) if hasattr(SETTINGS, k)})
     files = files_in(out)
     arguments = {
-        "fold": 0, "held_out": ["9"], "config": {"steps": settings.steps}, "identity": {"train": "ab"}, "device": "cpu",
+        "fold": 0, "verdicts": {}, "config": {"steps": settings.steps}, "identity": {"train": "ab"}, "device": "cpu",
     } | over  # fmt: skip
     train_fold(caches=caches, settings=settings, files=files, state_folder=state, **arguments)
     return files

@@ -50,7 +50,7 @@ READERS = {
     ],
     "collect_verdicts": ["admit_cohort", "describe_run"],
     "cache_patient": [
-        "picture_crop", "collect_crops", "train_fold", "picture_samples", "validate_fold", "predict_patient",
+        "picture_crop", "collect_crops", "train_fold", "validate_fold", "predict_patient",
         "calibrate_drafts", "write_rtstruct",
     ],
     "train_fold": ["validate_fold", "picture_curves", "picture_samples", "predict_patient", "describe_run"],

@@ -5,8 +5,10 @@ import json
 import shutil
 
 import pytest
+import yaml
 from lunggtv.tables import read_tsv
 
+from tests.conftest import SETTINGS
 from tests.workflow.engine import new_analysis
 
 
@@ -77,3 +79,22 @@ def test_excluding_them_with_reasons_lets_the_rest_pass(mixed, tmp_path):
     assert rows["3"]["verdict"] in ("accepted", "warned")
     admitted = (analysis.work / "results/ingest/admitted.txt").read_text(encoding="utf-8").split("\n")
     assert "3" in admitted and "4" not in admitted
+
+
+def test_no_fold_trains_while_a_labelled_patient_is_in_doubt(mixed, raw_cohort, tmp_path):
+    """Not even the one that never sees the patient; once the files are mended, the old verdict is not in the way."""
+    analysis = mixed[0].copied_to(tmp_path / "copy")
+    reasons = {"4": "copy of 3", "5": "elsewhere", "Zoë B": "empty"}
+    settings = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
+    settings |= {"folds": {"count": 3}, "data": {"exclude": reasons}}
+    (analysis.work / "config.yaml").write_text(json.dumps(settings), encoding="utf-8")
+    done = analysis.run("train", check=False)
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "No fold is trained while a labelled patient is in doubt:\n  2: " in output, output
+    trained = analysis.work / "results/train"
+    assert not list(trained.glob("fold*/weights.safetensors"))
+    assert not (analysis.work / "train_state").exists()
+    shutil.copy(raw_cohort / "labelled/2/data.nii.gz", analysis.work / "raw/labelled/2/data.nii.gz")
+    analysis.run("train")
+    assert len(list(trained.glob("fold*/weights.safetensors"))) == 3

@@ -62,11 +62,20 @@ def forget_digest(path: str | Path) -> None:
 
 def is_as_written(path: str | Path) -> bool:
     """Whether a file's bytes are those of ``record_digest``; true where nothing was recorded."""
+    recorded = _recorded_digest(path)
+    return recorded is None or recorded == file_digest(path)
+
+
+def checked_digest(path: str | Path) -> str:
+    """SHA-256 of a file that ``is_as_written``: as recorded, so that a large file need not be read again."""
+    return _recorded_digest(path) or file_digest(path)
+
+
+def _recorded_digest(path: str | Path) -> str | None:
     try:
-        recorded = _digest_file(path).read_text(encoding="utf-8")
+        return _digest_file(path).read_text(encoding="utf-8").split(" ")[0]
     except FileNotFoundError:
-        return True
-    return recorded.split(" ")[0] == file_digest(path)
+        return None
 
 
 def _digest_file(path: str | Path) -> Path:

@@ -11,6 +11,7 @@ from lunggtv.evaluate.other_masks import check_places, mask_file
 from lunggtv.package.package_file import read_manifest
 from lunggtv.report.result_names import crop_labels, draft_labels
 from lunggtv.locks import lock_run
+from lunggtv.labelled_patients import keep_labelled
 from lunggtv.code_identity import code_fingerprint
 from lunggtv.tables import read_tsv
 from lunggtv.version import NAME, VERSION
@@ -67,6 +68,14 @@ onstart:
         lock_run()
     except LungGtvError as error:
         raise WorkflowError(str(error)) from None
+    keep_labelled(
+        COHORT.labelled,
+        stale={
+            job.wildcards.patient: job.output.verdict
+            for job in workflow.dag.needrun_jobs()
+            if job.rule.name.endswith("ingest_patient")
+        },
+    )
 
 
 wildcard_constraints:

@@ -23,6 +23,8 @@ rule ingest_patient:
         "logs/ingest_patient/{patient}.log",
     benchmark:
         "benchmarks/ingest_patient/{patient}.tsv"
+    # Before any training: it starts only if all labelled patients are in order.
+    priority: 1
     conda:
         "../../envs/lunggtv.yaml"
     resources:

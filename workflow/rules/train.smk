@@ -38,6 +38,7 @@ rule train_fold:
         card="results/train/fold{fold}/card.json",
         history="results/train/fold{fold}/history.tsv",
         snapshots="results/train/fold{fold}/snapshots.safetensors",
+        samples="results/train/fold{fold}/samples.safetensors",
     log:
         "logs/train_fold/{fold}.log",
     benchmark:
@@ -52,6 +53,7 @@ rule train_fold:
     params:
         config=section("train", *TRAINING),
         state="train_state",
+        verdicts="results/ingest",
         # What decides what is delivered, apart from what tells: only this trains anew.
         identity=code_of_modules("lunggtv.train.fit", "lunggtv.train.deliver"),
         code=code_of("train_fold"),
@@ -110,7 +112,7 @@ rule picture_curves:
 
 rule picture_samples:
     input:
-        caches=training_caches,
+        samples="results/train/fold{fold}/samples.safetensors",
         card="results/train/fold{fold}/card.json",
     output:
         report(
@@ -129,7 +131,6 @@ rule picture_samples:
         mem_mb=grows(2000),
         runtime=20,
     params:
-        config=section("train", *TRAINING),
         code=code_of("picture_samples"),
     script:
         "../scripts/picture_samples.py"

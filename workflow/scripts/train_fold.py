@@ -3,24 +3,27 @@
 from pathlib import Path
 
 from lunggtv.job import logged_job
+from lunggtv.labelled_patients import labelled_verdicts
 from lunggtv.settings import settings_from
 from lunggtv.train.deliver import FoldFiles
 from lunggtv.train.train_fold import train_fold
 from lunggtv.train.train_settings import TrainSettings
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
+    caches = {Path(cache).parent.name: cache for cache in snakemake.input.caches}
     train_fold(
         fold=int(snakemake.wildcards.fold),
-        caches={Path(cache).parent.name: cache for cache in snakemake.input.caches},
-        held_out=[],
+        caches=caches,
+        verdicts=labelled_verdicts(snakemake.params.verdicts, known=caches),
         settings=settings_from(TrainSettings, snakemake.params.config),
         config=snakemake.params.config,
         identity=snakemake.params.identity,
         files=FoldFiles(
             weights=snakemake.output.weights,
-            model=snakemake.output.card,
+            card=snakemake.output.card,
             history=snakemake.output.history,
             snapshots=snakemake.output.snapshots,
+            samples=snakemake.output.samples,
         ),
         state_folder=snakemake.params.state,
         device="auto" if snakemake.resources.gpu else "cpu",

@@ -9,6 +9,7 @@ from lunggtv.files import read_json
 from lunggtv.ingest.raw_scan import REJECTED
 from lunggtv.ingest.verdict import EXCLUDED
 from lunggtv.natural_order import natural_key
+from lunggtv.shared_scans import shared_scans
 from lunggtv.spacing import propose_spacing
 from lunggtv.tables import write_tsv
 
@@ -16,7 +17,6 @@ COLUMNS = (
     "patient", "set", "verdict", "codes", "reasons", "format", "shape", "spacing_mm", "hu_rule", "padding_hu",
     "gtv_ml", "gtv_parts",
 )  # fmt: skip
-SAME_SLICES = 3  # bit-identical slices two scans must share to be one scan
 
 
 def collect_verdicts(
@@ -42,33 +42,6 @@ def collect_verdicts(
     spacings_mm = [content["spacing_mm"] for content in verdicts.values() if content["verdict"] != REJECTED]
     if spacings_mm:
         logging.info("These scans propose cache.spacing_mm: %s (z, y, x).", propose_spacing(spacings_mm))
-
-
-def shared_scans(verdicts: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Patients that have CT slices in common, each with one text for every twin.
-
-    A few slices suffice: the same scan may have been cut, turned, or stored in another format.
-    """
-    holders: dict[str, list[str]] = {}
-    for patient in sorted(verdicts, key=natural_key):
-        for digest in verdicts[patient]["ct_slice_digests"]:
-            holders.setdefault(digest, []).append(patient)
-    shared: dict[tuple[str, str], int] = {}
-    for patients in holders.values():
-        for i, one in enumerate(patients):
-            for other in patients[i + 1 :]:
-                shared[one, other] = shared.get((one, other), 0) + 1
-    texts: dict[str, list[str]] = {}
-    for (one, other), count in shared.items():
-        if count < min(SAME_SLICES, *(len(verdicts[p]["ct_slice_digests"]) for p in (one, other))):
-            continue
-        for patient, twin in ((one, other), (other, one)):
-            kind = "labelled" if verdicts[twin]["labelled"] else "unlabelled"
-            texts.setdefault(patient, []).append(
-                f"Its CT is that of the {kind} patient {twin} ({count} identical slices). Name one of the "
-                "two under data.exclude, or put the right scan there."
-            )
-    return texts
 
 
 def _row(content: Mapping[str, Any]) -> dict[str, Any]:

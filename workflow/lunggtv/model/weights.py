@@ -22,7 +22,6 @@ CARD_KEYS = (
     "cache_digests",
     "code",
     "config",
-    "held_out_patients",
     "normalisation",
     "seed",
     "spacing_mm",
@@ -73,7 +72,7 @@ def save_model(
 
 
 def refresh_card(model_path: str | Path, card: Mapping[str, Any]) -> None:
-    """Bring keys of a written card up to date that the weights do not depend on (who was held out)."""
+    """Bring keys of a written card up to date that the weights do not depend on."""
     write_json(model_path, {**load_card(model_path), **card})
 
 

@@ -33,7 +33,7 @@ def load_cases(caches: Mapping[str, str], residency: str, device: torch.device) 
 
     Args:
         caches: patient -> path of its cache volume.
-        residency: ``device``, ``host`` or ``stream`` (see ``choose_residency``), or ``files``: no file stays open.
+        residency: ``device``, ``host`` or ``stream``, see ``choose_residency``.
         device: where training computes.
 
     Raises:
@@ -110,13 +110,6 @@ def _load_case(patient: str, path: str, residency: str, device: torch.device) ->
             place = tuple(slice(low, high) for low, high in zip(start, stop, strict=True))
             arrays = (torch.from_numpy(dataset[place]) for dataset in datasets)
             ct, label = (array.to(device) for array in arrays)
-            return ct, label
-    elif residency == "files":
-
-        def read(start: Shape, stop: Shape) -> tuple[Tensor, Tensor]:
-            place = tuple(slice(low, high) for low, high in zip(start, stop, strict=True))
-            with h5py.File(path, "r") as file:
-                ct, label = (torch.from_numpy(file[name][place]).to(device) for name in ("ct", "label"))
             return ct, label
     else:
         home = device if residency == "device" else torch.device("cpu")

@@ -21,12 +21,13 @@ from lunggtv.train.fit import HISTORY_COLUMNS, Trained
 class FoldFiles:
     """What training a fold writes. ``snapshots`` holds earlier averaged weights (half precision), named
     ``<step>/<tensor>``; ``history`` has the columns of ``fit.HISTORY_COLUMNS``, each value the mean of the
-    steps since the row before."""
+    steps since the row before; ``samples`` holds what ``shown_samples`` keeps."""
 
     weights: str | Path
-    model: str | Path
+    card: str | Path
     history: str | Path
     snapshots: str | Path
+    samples: str | Path
 
 
 def deliver(
@@ -53,6 +54,7 @@ def deliver(
         "spacing_mm": list(trained.architecture.spacing_mm),
         "spacing_range_mm": [[min(axis) for axis in axes], [max(axis) for axis in axes]],
     }
-    save_model(files.weights, files.model, trained.weights, described)
+    save_model(files.weights, files.card, trained.weights, described)
     save_tensors(files.snapshots, snapshots)
+    save_tensors(files.samples, trained.samples)
     write_tsv(files.history, HISTORY_COLUMNS, [[f"{value:.6g}" for value in row] for row in trained.history])

@@ -28,6 +28,7 @@ from lunggtv.train.optimisation import (
     one_step,
     start_run,
 )
+from lunggtv.train.shown_samples import shown_samples
 from lunggtv.train.train_settings import TrainSettings, spacing_of
 
 HISTORY_COLUMNS = ("step", "learning_rate", "loss", "dice_loss", "cross_entropy", "gradient_norm")
@@ -52,12 +53,13 @@ class Keeper(Protocol):
 @dataclass(frozen=True)
 class Trained:
     """What a fold's training comes to. ``history`` has the columns ``HISTORY_COLUMNS``, each value the mean of the
-    steps since the row before."""
+    steps since the row before; ``samples`` are those of ``shown_samples``."""
 
     weights: dict[str, Tensor]
     architecture: Architecture
     normalisation: Normalisation
     history: list[list[float]]
+    samples: dict[str, Tensor]
 
 
 def fit(
@@ -92,7 +94,8 @@ def fit(
         started(architecture, parameter_count(network), autocast)
         run = start_run(network, settings)
         train(run, sampler, settings, Device(home, autocast), keeper, save_every_s)
-    return Trained(averaged_weights(run), architecture, sampler.normalisation, run.history)
+        samples = shown_samples(sampler)
+    return Trained(averaged_weights(run), architecture, sampler.normalisation, run.history, samples)
 
 
 def prepare(fold: int, cases: list[Case], settings: TrainSettings) -> tuple[Architecture, Sampler]:

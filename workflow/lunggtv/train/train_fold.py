@@ -1,18 +1,19 @@
 """Training of one fold on files: caches of its training patients in, a model out."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lunggtv.code_identity import library_version
 from lunggtv.errors import CohortError
-from lunggtv.files import file_digest
+from lunggtv.files import checked_digest
 from lunggtv.model.architecture import Architecture
 from lunggtv.model.device import claimed_device
 from lunggtv.model.weights import refresh_card
 from lunggtv.train.cases import choose_residency, count_voxels, load_cases
 from lunggtv.train.deliver import FoldFiles, deliver
+from lunggtv.train.doubts import refuse_doubtful
 from lunggtv.train.fit import fit, snapshot_steps
 from lunggtv.train.memory import free_text, training_bytes
 from lunggtv.train.progress import announce
@@ -36,9 +37,10 @@ VERSIONS = ("h5py", "numpy", "safetensors", "torch")
 
 
 def train_fold(
+    *,
     fold: int,
     caches: Mapping[str, str],
-    held_out: Sequence[str],
+    verdicts: Mapping[str, Mapping[str, Any]],
     settings: TrainSettings,
     config: Mapping[str, Any],
     identity: Mapping[str, str],
@@ -53,8 +55,8 @@ def train_fold(
 
     Args:
         fold: number of the fold.
-        caches: training patient -> cache volume; nothing of a held-out patient is read here.
-        held_out: names of the held-out patients, for the model's card.
+        caches: training patient -> cache volume, as it was written; nothing of a held-out patient is read here.
+        verdicts: labelled patient -> content of its verdict, as far as there are any; they decide no bit.
         settings: what shapes the weights.
         config: plain config for the model's card.
         identity: fingerprint of the code that decides what is delivered, for the card and the state.
@@ -66,10 +68,12 @@ def train_fold(
         residency: ``auto``, ``device``, ``host`` or ``stream``; never changes a sample.
 
     Raises:
-        CohortError, DamagedFile, RejectedPatient: the caches cannot be used.
+        CohortError: the cohort is in doubt, see ``refuse_doubtful``.
+        DamagedFile, RejectedPatient: a cache cannot be used.
         TrainingFailed, TrainingStopped: see ``fit``.
     """
-    digests = {patient: file_digest(path) for patient, path in caches.items()}
+    refuse_doubtful(verdicts)
+    digests = {patient: checked_digest(path) for patient, path in caches.items()}
     scans = distinct_scans(caches)
     content = {
         "code": dict(identity),
@@ -81,18 +85,18 @@ def train_fold(
     folder = open_state_folder(state_folder, fold, fingerprint_of(content))
     kept = {
         "weights.safetensors": Path(files.weights), "history.tsv": Path(files.history),
-        "snapshots.safetensors": Path(files.snapshots), "model.json": Path(files.model),
+        "snapshots.safetensors": Path(files.snapshots), "samples.safetensors": Path(files.samples),
+        "card.json": Path(files.card),
     }  # fmt: skip
     card = {
         "cache_digests": digests, "ct_digests": sorted(scans), "code": dict(identity),
-        "config": dict(config), "fold": fold,
-        "held_out_patients": list(held_out), "seed": settings.seed, "steps": settings.steps,
+        "config": dict(config), "fold": fold, "seed": settings.seed, "steps": settings.steps,
         "train_patients": list(caches),
         "versions": {name: library_version(name) for name in VERSIONS},
     }  # fmt: skip
     if restore_finished(folder, kept):
         logging.info("fold %d: finished before with the same content; restored", fold)
-        refresh_card(files.model, card)
+        refresh_card(files.card, card)
         return
     with claimed_device(device) as home:
         choice = residency
