@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from lunggtv.ingest.dicom.identity import NOBODY, identity_of
 from lunggtv.ingest.dicom.read_folder import read_dicom
 from lunggtv.ingest.raw_scan import RawScan, Refused
@@ -74,6 +77,15 @@ def test_another_rois_name_never_matters_and_is_shown(tmp_path: Path, name, char
     scan = read(tmp_path)
     assert scan.label.sum() == 36 and scan.label[0].sum() == 0
     assert f"'{shown}'" in refusal(tmp_path, "nothing")
+
+
+@hypothesis_settings(max_examples=40, deadline=None)
+@given(name=st.binary(min_size=1, max_size=64).filter(lambda name: b"gtv" not in name.lower()))
+def test_no_bytes_in_another_rois_name_matter(tmp_path_factory, name: bytes) -> None:
+    folder = tmp_path_factory.mktemp("bytes")
+    write(folder, name)
+    assert read(folder).label.sum() == 36
+    assert refusal(folder, "nothing").isprintable()
 
 
 @pytest.mark.parametrize("encoding", ["shift_jis", "gbk"])
