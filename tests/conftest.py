@@ -71,6 +71,10 @@ def plant_identity(path: Path) -> None:
         setattr(header, keyword, MARK)
     for keyword in ("PatientBirthDate", "StudyDate", "SeriesDate", "ContentDate"):
         setattr(header, keyword, MARKED_DATE)
+    if "StructureSetROISequence" in header:
+        roi = pydicom.Dataset()
+        roi.ROINumber, roi.ROIName = 99, f"old gtv of {MARK.lower()}s 13.06.1847"
+        header.StructureSetROISequence.append(roi)
     header.save_as(path)
 
 

@@ -329,8 +329,26 @@ def test_a_set_of_templates_without_contours_does_not_matter(patient: Path) -> N
 
     edit(patient / "b.dcm", empty)
     assert told(read(patient))["other_rtstruct"][0] == NOTED
+    # It may have been cut before its contours; these would be those of a heart.
     edit(patient / "b.dcm", lambda dataset: delattr(dataset, "ApprovalStatus"))
-    assert refusal(patient).reason.code == "damaged_rtstruct"
+    assert told(read(patient))["other_rtstruct"][0] == NOTED
+
+
+@pytest.mark.parametrize("names", [{"iGTV": []}, {"GTV 2": []}, {}])
+def test_a_set_that_ends_before_contours_of_a_gtv_is_none_without(patient: Path, names: dict) -> None:
+    """Nobody can tell whether it was cut there; by an element that comes later it is known to be whole."""
+    write_rtstruct(patient / "b.dcm", names, Reference(CT))
+
+    def empty(dataset: Dataset) -> None:
+        del dataset.ROIContourSequence
+        if not names:
+            del dataset.StructureSetROISequence
+
+    edit(patient / "b.dcm", empty)
+    refused = refusal(patient)
+    assert refused.reason.code == "damaged_rtstruct" and "take it out of the folder" in str(refused)
+    edit(patient / "b.dcm", lambda dataset: setattr(dataset, "ApprovalStatus", "UNAPPROVED"))
+    assert read(patient).label.sum() == 36
 
 
 def test_a_gtv_on_images_that_are_not_here_is_told(patient: Path) -> None:

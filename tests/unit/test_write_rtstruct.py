@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from lunggtv.ingest.dicom.read_folder import read_dicom
 from lunggtv.version import VERSION
 from scipy import ndimage
 
-from tests.unit.dicom_files import NAME_MARK, CtSeries, patient_files, write_ct
+from tests.unit.dicom_files import NAME_MARK, UID_MARK, CtSeries, patient_files, write_ct
 from tests.unit.dicom_files import settings as dicom_settings
 
 MASKS = arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9)))
@@ -261,7 +262,7 @@ def test_names_in_another_character_set_and_overlong_values_are_copied(tmp_path,
 
 
 @pytest.mark.parametrize("empty", [False, True])
-def test_slice_without_frame_of_reference_is_refused_without_naming_anybody(tmp_path, empty):
+def test_a_ct_without_frame_of_reference_gets_one_of_its_own(tmp_path, empty):
     def drop(dataset, z):
         dataset.FrameOfReferenceUID = ""
         if not empty:
@@ -270,7 +271,48 @@ def test_slice_without_frame_of_reference_is_refused_without_naming_anybody(tmp_
     series = CtSeries(slices=3)
     write_ct(tmp_path / "ct", series, change=drop)
     files = sorted((tmp_path / "ct").iterdir())
-    with pytest.raises(DamagedFile, match="FrameOfReferenceUID") as caught:
+    frames = [frame_of_draft(series, files, tmp_path / name) for name in ("gtv.dcm", "again.dcm")]
+    assert frames[0] == frames[1] and frames[0].startswith("2.25.")
+    other = replace(series, number=2)
+    write_ct(tmp_path / "other", other, change=drop)
+    assert frame_of_draft(other, sorted((tmp_path / "other").iterdir()), tmp_path / "other.dcm") != frames[0]
+
+
+def test_a_ct_with_a_frame_for_every_slice_gets_one_of_its_own(tmp_path):
+    def number(dataset, z):
+        dataset.FrameOfReferenceUID = f"{UID_MARK}.5.{z}"
+
+    series = CtSeries(slices=3)
+    write_ct(tmp_path / "ct", series, change=number)
+    assert frame_of_draft(series, sorted((tmp_path / "ct").iterdir()), tmp_path / "gtv.dcm").startswith(
+        "2.25."
+    )
+
+
+def frame_of_draft(series, files, path) -> str:
+    """The one frame of reference that a draft on all voxels names, in every place."""
+    write_structure_set(np.ones(series.grid.shape), files, path, "GTV", "test")
+    found = pydicom.dcmread(path)
+    frames = {
+        found.FrameOfReferenceUID,
+        found.ReferencedFrameOfReferenceSequence[0].FrameOfReferenceUID,
+        found.StructureSetROISequence[0].ReferencedFrameOfReferenceUID,
+    }
+    (frame,) = frames
+    return frame
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_slice_without_position_is_refused_without_naming_anybody(tmp_path, empty):
+    def drop(dataset, z):
+        dataset.ImagePositionPatient = None
+        if not empty:
+            del dataset.ImagePositionPatient
+
+    series = CtSeries(slices=3)
+    write_ct(tmp_path / "ct", series, change=drop)
+    files = sorted((tmp_path / "ct").iterdir())
+    with pytest.raises(DamagedFile, match="ImagePositionPatient") as caught:
         write_structure_set(np.ones(series.grid.shape), files, tmp_path / "gtv.dcm", "GTV", "test")
     assert NAME_MARK not in str(caught.value)
     assert not (tmp_path / "gtv.dcm").exists()

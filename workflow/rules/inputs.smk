@@ -28,7 +28,8 @@ def raw_sizes(files):
 def ingest_config(wildcards):
     """The ingest settings, with what concerns this patient alone."""
     files = files_of(wildcards)
-    return section("ingest") | {
+    several = {"prefer_series": plain(config["data"]["prefer_series"])} if files.image is None else {}
+    return (section("ingest") | several) | {
         "source": {
             "folder": str(files.folder),
             "image": str(files.image) if files.image else None,

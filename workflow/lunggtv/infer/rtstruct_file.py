@@ -40,8 +40,8 @@ COPIED_IF_THERE = (
     "DeidentificationMethodCodeSequence",
 )  # fmt: skip
 NEEDED = (
-    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID",
-    "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns",
+    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "ImagePositionPatient",
+    "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns",
 )  # fmt: skip
 
 
@@ -113,17 +113,18 @@ def _describe(headers: Sequence[Dataset], roi_name: str, description: str) -> Da
     structures.Manufacturer = NAME
     structures.ManufacturerModelName = NAME
     structures.SoftwareVersions = VERSION
-    structures.FrameOfReferenceUID = ct.FrameOfReferenceUID
+    frame_uid = _frame_uid(headers)
+    structures.FrameOfReferenceUID = frame_uid
     structures.PositionReferenceIndicator = ""
     structures.StructureSetLabel = STRUCTURE_SET_LABEL
     structures.StructureSetDescription = description
     structures.StructureSetDate = _first(ct, "ContentDate", "AcquisitionDate", "SeriesDate", "StudyDate")
     structures.StructureSetTime = _first(ct, "ContentTime", "AcquisitionTime", "SeriesTime", "StudyTime")
-    structures.ReferencedFrameOfReferenceSequence = [_referenced_frame(headers)]
+    structures.ReferencedFrameOfReferenceSequence = [_referenced_frame(headers, frame_uid)]
     structures.StructureSetROISequence = [
         _item(
             ROINumber=ROI_NUMBER,
-            ReferencedFrameOfReferenceUID=ct.FrameOfReferenceUID,
+            ReferencedFrameOfReferenceUID=frame_uid,
             ROIName=roi_name,
             ROIDescription=description,
             ROIGenerationAlgorithm="AUTOMATIC",
@@ -145,7 +146,17 @@ def _describe(headers: Sequence[Dataset], roi_name: str, description: str) -> Da
     return structures
 
 
-def _referenced_frame(headers: Sequence[Dataset]) -> Dataset:
+def _frame_uid(headers: Sequence[Dataset]) -> str:
+    """The CT's frame of reference; one of its own where it has none, or another for every slice."""
+    frames = {str(header.get("FrameOfReferenceUID") or "") for header in headers}
+    return (
+        frames.pop()
+        if len(frames) == 1 and "" not in frames
+        else _uid(f"{NAME} frame {headers[0].SeriesInstanceUID}")
+    )
+
+
+def _referenced_frame(headers: Sequence[Dataset], frame_uid: str) -> Dataset:
     series = _item(
         SeriesInstanceUID=headers[0].SeriesInstanceUID,
         ContourImageSequence=[_reference(header) for header in headers],
@@ -156,7 +167,7 @@ def _referenced_frame(headers: Sequence[Dataset]) -> Dataset:
         RTReferencedSeriesSequence=[series],
     )
     return _item(
-        FrameOfReferenceUID=headers[0].FrameOfReferenceUID,
+        FrameOfReferenceUID=frame_uid,
         RTReferencedStudySequence=[study],
     )
 

@@ -1,24 +1,40 @@
 """Which CT series and which structure set a patient is read from, and the refusals where nothing decides."""
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from lunggtv.ingest.dicom.choice_words import (
+    example,
+    left_out,
+    listed_names,
+    listing,
+    quoted,
+    several_sets,
+    undecided,
+)
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
-from lunggtv.ingest.dicom.series import Series, describe
+from lunggtv.ingest.dicom.series import Series, phase_named
+from lunggtv.ingest.dicom.series_facts import describe, preferred
 from lunggtv.ingest.dicom.structure_set import StructureSet
-from lunggtv.ingest.raw_scan import NOTED, WARNED, Reason, Refused
-from lunggtv.wording import few
+from lunggtv.ingest.raw_scan import NOTED, Reason, Refused
 
-MAX_NAMES = 60  # ROI names listed in a refusal
+PROVED = "Its contours lie on the slices of the CT and inside the body. Check that the tumour lies where it is drawn."
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The series taken, the structure set (None for an unlabelled patient), and what to tell the user."""
+    """What a patient is read from.
+
+    Attributes:
+        series: the series taken.
+        structure_set: None for an unlabelled patient.
+        unproved: why nothing but geometry can say that the two belong together; None where their ids say so.
+        notes: what else to tell the user.
+    """
 
     series: Series
     structure_set: StructureSet | None
+    unproved: Reason | None = None
     notes: tuple[Reason, ...] = ()
 
 
@@ -32,32 +48,32 @@ def choose_labelled(
             the series it refers to is not there, or several series remain.
     """
     drawn = _with_gtv(sets, settings)
-    notes: list[Reason] = []
     if settings.series is not None:
-        taken = _pinned(patient, series, settings)
-        structure_set, notes = _labelled_on(taken, drawn)
+        choice = _labelled_on(_pinned(patient, series, settings), drawn)
     else:
-        taken, structure_set = _labelled_by_reference(patient, series, drawn, settings)
-    return Choice(taken, structure_set, (*notes, *_left_out(structure_set, sets)))
+        choice = _labelled_by_reference(patient, series, drawn, settings)
+    others = [note for one in drawn if one is choice.structure_set for note in left_out(one, sets)]
+    choice = _phase(choice, [one for one in drawn if one is choice.structure_set])
+    return replace(choice, notes=(*choice.notes, *others))
 
 
 def _labelled_by_reference(
     patient: str, series: Sequence[Series], sets: Sequence[StructureSet], settings: DicomSettings
-) -> tuple[Series, StructureSet]:
-    referred = [(one, _referred(one, series)) for one in sets]
-    usable = [(one, found) for one, found in referred if found]
-    if not usable:
+) -> Choice:
+    usable = [(one, found) for one in sets if (found := _referred(one, series))]
+    related = [(one, found) for one in sets if (found := _of_same_frame(one, series))]
+    if not usable and not related:
         raise Refused(
             "series_absent",
-            f"{sets[0].name} refers to a CT series that is not in the folder. Add the planning CT it was "
-            f"drawn on; here are {_listing(series, settings)}.",
+            f"{sets[0].name} refers to a CT series that is not in the folder. Add the planning CT it was drawn on; "
+            f"here are {listing(series, settings)}. If it was drawn on one of these and its ids were replaced, "
+            f"pin that one under data.series, as {example(patient, series)}.",
         )
-    if len(usable) > 1:
-        raise _several_sets([one for one, _ in usable])
-    structure_set, found = usable[0]
-    if len(found) > 1:
-        raise _undecided(patient, found, settings)
-    return found[0], structure_set
+    if len(usable or related) > 1:
+        raise several_sets([one for one, _ in usable or related])
+    structure_set, found = (usable or related)[0]
+    taken, notes = _only(patient, found, settings)
+    return Choice(taken, structure_set, None if usable else _another_series(structure_set, taken), notes)
 
 
 def choose_unlabelled(
@@ -69,13 +85,44 @@ def choose_unlabelled(
         Refused: several series remain.
     """
     if settings.series is not None:
-        return Choice(_pinned(patient, series, settings), None)
-    if len(series) == 1:
-        return Choice(series[0], None)
+        return _phase(Choice(_pinned(patient, series, settings), None), sets)
     referred = {found.key: found for one in sets if _says_where(one) for found in _referred(one, series)}
-    if len(referred) == 1:
-        return Choice(next(iter(referred.values())), None)
-    raise _undecided(patient, series, settings)
+    if len(series) > 1 and len(referred) == 1:
+        return _phase(Choice(next(iter(referred.values())), None), sets)
+    taken, notes = _only(patient, series, settings)
+    return _phase(Choice(taken, None, notes=notes), sets)
+
+
+def _phase(choice: Choice, sets: Sequence[StructureSet]) -> Choice:
+    """The one phase of a 4D CT in one series that the structure sets name, all its images."""
+    named = [phase_named(choice.series, frozenset().union(*one.images.values())) for one in sets]
+    phases = {one.sop_uids: one for one in named if one is not None}
+    if len(phases) != 1:
+        return choice
+    phase = next(iter(phases.values()))
+    left = len(choice.series.slices) - len(phase.slices)
+    note = Reason(
+        "phase_by_structure_set",
+        f"the CT series holds several images at each place, as phases of a 4D CT; those that the structure set names "
+        f"were taken, {left} others left out.",
+        NOTED,
+    )
+    return replace(choice, series=phase, notes=(*choice.notes, note))
+
+
+def _only(
+    patient: str, series: Sequence[Series], settings: DicomSettings
+) -> tuple[Series, tuple[Reason, ...]]:
+    """The one series, or the one that ``data.prefer_series`` prefers; Refused if there is none."""
+    if len(series) == 1:
+        return series[0], ()
+    taken = preferred(series, settings.prefer_series)
+    if taken is None:
+        raise undecided(patient, series, settings)
+    text = (
+        f"of {len(series)} CT series data.prefer_series chose {describe(taken, settings.slice_tolerance_mm)}."
+    )
+    return taken, (Reason("preferred_series", text, NOTED),)
 
 
 def _with_gtv(sets: Sequence[StructureSet], settings: DicomSettings) -> list[StructureSet]:
@@ -90,68 +137,53 @@ def _with_gtv(sets: Sequence[StructureSet], settings: DicomSettings) -> list[Str
         return list(reversed(drawn.values()))
     empty = [one for one in sets if one.gtv]
     if empty:
-        names = ", ".join(_quoted(roi.name) for roi in empty[0].gtv)
+        empty_names = ", ".join(quoted(roi.name) for roi in empty[0].gtv)
         raise Refused(
             "empty_roi",
-            f"{empty[0].name}: {names} has no closed contour. Export the structure set with its contours, or "
+            f"{empty[0].name}: {empty_names} has no closed contour. Export the structure set with its contours, or "
             "let ingest.roi_patterns name another ROI.",
         )
-    found = "; ".join(f"{one.name} has {_names(one.roi_names)}" for one in sets)
-    patterns = ", ".join(_quoted(pattern) for pattern in settings.roi_patterns)
+    found = "; ".join(f"{one.name} has {listed_names(one.roi_names)}" for one in sets)
+    patterns = ", ".join(quoted(pattern) for pattern in settings.roi_patterns)
     raise Refused(
         "no_matching_roi",
         f"no ROI is named as ingest.roi_patterns ({patterns}) asks: {found}. Add a pattern.",
     )
 
 
-def _labelled_on(pinned: Series, sets: Sequence[StructureSet]) -> tuple[StructureSet, list[Reason]]:
-    usable = [one for one in sets if _referred(one, [pinned])]
-    if len(usable) == 1:
-        return usable[0], []
-    if len(usable) > 1:
-        raise _several_sets(usable)
-    same_frame = [one for one in sets if pinned.frame_uid and pinned.frame_uid in one.frame_uids]
-    if len(same_frame) > 1:
-        raise _several_sets(same_frame)
-    if not same_frame:
-        raise Refused(
-            "pinned_series_unrelated",
-            f"data.series pins {pinned.key}, but no RTSTRUCT with a GTV refers to it or to its frame of "
-            "reference.",
-        )
-    note = Reason(
-        "pinned_series_not_referenced",
-        f"{same_frame[0].name} was drawn on another series than {pinned.key}, which data.series pins; "
-        "both have the same frame of reference. Check that the tumour lies where it is drawn.",
+def _labelled_on(pinned: Series, sets: Sequence[StructureSet]) -> Choice:
+    """The structure set of a pinned series: by its images, else by its frame of reference, else the only one."""
+    for candidates in (
+        [one for one in sets if _referred(one, [pinned])],
+        [one for one in sets if _of_same_frame(one, [pinned])],
+        sets,
+    ):
+        if len(candidates) > 1:
+            raise several_sets(candidates)
+        if candidates:
+            break
+    taken = candidates[0]
+    if _referred(taken, [pinned]):
+        return Choice(pinned, taken)
+    if _of_same_frame(taken, [pinned]):
+        return Choice(pinned, taken, _another_series(taken, pinned))
+    return Choice(
+        pinned,
+        taken,
+        Reason(
+            "pinned_series_not_referenced",
+            f"{taken.name} names neither the images nor the frame of reference of series {pinned.key}, which "
+            f"data.series pins. {PROVED}",
+        ),
     )
-    return same_frame[0], [note]
 
 
-def _left_out(taken: StructureSet, sets: Sequence[StructureSet]) -> Iterator[Reason]:
-    """What was in the other structure sets of the folder; a GTV in them, or a later date, is a reason to look."""
-    for one in sets:
-        if one.digest == taken.digest:
-            continue
-        if one.drawn:
-            names = _names([roi.name for roi in one.drawn])
-            text = (
-                f"{one.name} has a GTV too, {names}, but refers to other images than {taken.name}, which was taken. "
-                "Check that this is the right one."
-            )
-            yield Reason("other_gtv_left_out", text)
-            continue
-        dated = bool(taken.written and one.written)
-        newer = dated and taken.written < one.written
-        similar = not dated and any("gtv" in name.casefold() for name in one.roi_names)
-        text = (
-            f"{one.name} was not used: none of its ROIs with a closed contour is named as ingest.roi_patterns asks; it "
-            f"has {_names(one.roi_names)}"
-        )
-        if newer:
-            text += f". It is newer than {taken.name}: check that the GTV is not in it"
-        elif similar:
-            text += f", and may be newer than {taken.name}: check that the GTV is not in it"
-        yield Reason("other_rtstruct", f"{text}.", WARNED if newer or similar else NOTED)
+def _another_series(structure_set: StructureSet, taken: Series) -> Reason:
+    return Reason(
+        "drawn_on_another_series",
+        f"{structure_set.name} was drawn on another series than {taken.key}, which was taken; both have the same frame "
+        f"of reference. {PROVED}",
+    )
 
 
 def _pinned(patient: str, series: Sequence[Series], settings: DicomSettings) -> Series:
@@ -161,7 +193,7 @@ def _pinned(patient: str, series: Sequence[Series], settings: DicomSettings) -> 
     raise Refused(
         "pinned_series_absent",
         f"data.series pins {settings.series} for patient {patient}, but the folder holds "
-        f"{_listing(series, settings)}.",
+        f"{listing(series, settings)}.",
     )
 
 
@@ -185,36 +217,9 @@ def _referred(structure_set: StructureSet, series: Sequence[Series]) -> list[Ser
     if _names_images(structure_set):
         return [one for one in series if one.uid in structure_set.images]
     if structure_set.frame_uids:
-        return [one for one in series if one.frame_uid in structure_set.frame_uids]
+        return _of_same_frame(structure_set, series)
     return list(series)
 
 
-def _several_sets(sets: Sequence[StructureSet]) -> Refused:
-    found = "; ".join(f"{one.name} has {_names([roi.name for roi in one.drawn])}" for one in sets)
-    return Refused(
-        "several_rtstructs",
-        f"{len(sets)} RTSTRUCTs have a GTV: {found}. Keep the right one in the folder, or make "
-        "ingest.roi_patterns narrower.",
-    )
-
-
-def _undecided(patient: str, series: Sequence[Series], settings: DicomSettings) -> Refused:
-    example = json.dumps({patient: series[0].key}, ensure_ascii=False)
-    return Refused(
-        "several_series",
-        f"{len(series)} CT series and nothing says which one to take: {_listing(series, settings)}. Pin one "
-        f"in the config, as data: series: {example}",
-    )
-
-
-def _listing(series: Sequence[Series], settings: DicomSettings) -> str:
-    listed = "; ".join(describe(one, settings.slice_tolerance_mm) for one in series)
-    return listed or "no CT series"
-
-
-def _names(names: Sequence[str]) -> str:
-    return few([_quoted(name) for name in names], MAX_NAMES) or "no ROI"
-
-
-def _quoted(name: str) -> str:
-    return f"'{name}'"
+def _of_same_frame(structure_set: StructureSet, series: Sequence[Series]) -> list[Series]:
+    return [one for one in series if one.frame_uids & structure_set.frame_uids]

@@ -5,10 +5,11 @@ written: INTERPOLATED_PLANAR by planning systems for slices that nobody drew on,
 """
 
 import re
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
+
+from lunggtv.ingest.dicom.identity import NOBODY, Identity
 
 CLOSED = {"CLOSEDPLANAR", "CLOSEDPLANARXOR"}
 INTERPOLATED_PLANAR = "INTERPOLATED_PLANAR"
@@ -32,14 +33,14 @@ class UnknownKind(Exception):
     """A contour of which neither type nor points say whether it encloses anything; the text is for the user."""
 
 
-def judge_kind(name: str, points: np.ndarray, roi: str, identity: Collection[str] = ()) -> Kind:
+def judge_kind(name: str, points: np.ndarray, roi: str, identity: Identity = NOBODY) -> Kind:
     """The kind of a contour.
 
     Args:
         name: its ContourGeometricType, as it stands there.
         points: (n, 3) in mm.
         roi: the ROI's name, for the message.
-        identity: texts that name a person; a type that holds one of them is not shown.
+        identity: what names a person in the file; a type that holds it is not shown.
 
     Raises:
         UnknownKind: the type is none that is known, and the contour does not end where it began.
@@ -49,7 +50,7 @@ def judge_kind(name: str, points: np.ndarray, roi: str, identity: Collection[str
         return Kind(closed=False)
     if letters in CLOSED:
         return Kind(closed=True, exclusive=letters.endswith("XOR"))
-    is_term = TERM.fullmatch(name) and not any(part in name for part in identity)
+    is_term = TERM.fullmatch(name) and not identity.is_in(name)
     shown = name if is_term else "that is no word of DICOM's" if name else "that is missing"
     if letters == INTERPOLATED_PLANAR.replace("_", ""):
         return Kind(closed=True, unusual=INTERPOLATED_PLANAR)

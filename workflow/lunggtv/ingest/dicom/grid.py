@@ -13,7 +13,6 @@ from lunggtv.wording import by
 COSINE_TOLERANCE = 1e-3  # direction cosines are often written with four decimals
 PIXEL_TOLERANCE_MM = 1e-4  # 0.05 mm at the far edge of 512 pixels
 SAME_PLACE_MM = 0.01  # images nearer to each other than this lie at one place
-TILT_TOLERANCE_DEGREES = 0.1
 DRIFT_TOLERANCE = 2e-3  # sideways mm per mm along the normal: 0.1 degrees, and rounded cosines
 
 
@@ -32,7 +31,6 @@ def stack(slices: Sequence[CtSlice], tolerance_mm: float) -> tuple[tuple[CtSlice
     """
     _check_headers(slices)
     row, column, normal = _axes([_place(one) for one in slices])
-    _check_tilt_tag(slices)
     heights = _positions_mm(slices) @ normal
     # Names break ties, so that messages do not depend on the listing of the folder.
     order = sorted(range(len(slices)), key=lambda i: (heights[i], slices[i].name))
@@ -78,12 +76,15 @@ def _check_headers(slices: Sequence[CtSlice]) -> None:
                 f"{by(first_place.pixel_spacing_mm, '.6g')} mm, {one.name} {by(place.pixel_spacing_mm, '.6g')} mm. "
                 "Export one reconstruction alone.",
             )
-        if one.frame_uid != first.frame_uid and one.frame_uid and first.frame_uid:
-            raise Refused(
-                "mixed_frames",
-                f"{first.name} and {one.name} are of one CT series but of different frames of reference. "
-                "Export the scan again.",
-            )
+    frames = {one.frame_uid: one for one in slices if one.frame_uid}
+    # A frame for every slice is an anonymiser's; several for some slices each are scans of which the patient moved.
+    if 1 < len(frames) < len(slices):
+        one, other = list(frames.values())[:2]
+        raise Refused(
+            "mixed_frames",
+            f"{one.name} and {other.name} are of one CT series but of different frames of reference. "
+            "Export the scan again.",
+        )
     if min(first_place.pixel_spacing_mm) <= 0:
         raise Refused(
             "bad_geometry", f"{first.name}: pixel spacing is {by(first_place.pixel_spacing_mm, '.6g')} mm."
@@ -117,16 +118,6 @@ def _axes(places: Sequence[SlicePlace]) -> tuple[np.ndarray, np.ndarray, np.ndar
     column = column - (column @ row) * row  # exactly perpendicular again after rounding
     column = column / np.linalg.norm(column)
     return row, column, np.cross(row, column)
-
-
-def _check_tilt_tag(slices: Sequence[CtSlice]) -> None:
-    tilt = max((one.tilt_degrees for one in slices), key=abs)
-    if abs(tilt) > TILT_TOLERANCE_DEGREES:
-        raise Refused(
-            "gantry_tilt",
-            f"the CT was scanned with a gantry tilt of {tilt:.3g} degrees. Have it resampled without tilt (a "
-            "planning CT has none), or leave the patient out.",
-        )
 
 
 def _check_steps(slices: Sequence[CtSlice], heights: np.ndarray, tolerance_mm: float) -> None:

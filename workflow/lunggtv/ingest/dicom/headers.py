@@ -17,6 +17,7 @@ from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag, Tag
 
 from lunggtv.geometry import Triple, three_of
+from lunggtv.ingest.dicom.damaged_headers import STRUCTURES_WITHIN, kind_of_damaged
 from lunggtv.ingest.dicom.kinds import (
     CT_IMAGE,
     EMPTY,
@@ -33,18 +34,16 @@ from lunggtv.ingest.dicom.kinds import (
 )
 from lunggtv.ingest.dicom.limits import BoundedFile, check_deflated, is_deflated
 from lunggtv.ingest.dicom.values import READ_ERRORS, numbers_of, text_of
-from lunggtv.ingest.raw_scan import Refused
 
 HEADER_TAGS: list[BaseTag | int] = sorted(
     Tag(keyword)
     for keyword in (
-        "SpecificCharacterSet", "ImageType", "SOPClassUID", "Modality", "SOPInstanceUID", "GantryDetectorTilt",
+        "SpecificCharacterSet", "ImageType", "SOPClassUID", "Modality", "SOPInstanceUID",
         "SeriesInstanceUID", "AcquisitionNumber", "ImagePositionPatient", "ImageOrientationPatient",
         "FrameOfReferenceUID", "SamplesPerPixel", "NumberOfFrames", "Rows", "Columns", "PixelSpacing",
     )
 )  # fmt: skip
 FIRST_BYTES = 1024
-STRUCTURES_WITHIN = 1 << 22  # bytes before which a structure set names its structures
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,6 @@ class CtSlice:
     rows: int
     columns: int
     place: SlicePlace | None
-    tilt_degrees: float
     series_uid: str = field(repr=False)
     sop_uid: str = field(repr=False)
     frame_uid: str = field(repr=False)
@@ -74,14 +72,32 @@ class CtSlice:
 
 
 @dataclass(frozen=True)
+class DamagedSlice:
+    """A CT image whose header cannot be read; ``series_uid`` is empty where it is lost."""
+
+    name: str
+    series_uid: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Inventory:
-    """What a folder holds. ``skipped`` counts the files by kind that no reader of ours needs; ``suspect`` are those
-    among them that may be DICOM but cannot be read."""
+    """What a folder holds.
+
+    Attributes:
+        slices: CT images.
+        structure_sets: files that say that they are one, also damaged ones.
+        skipped: number of files by kind that no reader of ours needs.
+        suspect: those among them that may be DICOM of any kind but cannot be read.
+        forbidden: those that may not be read.
+        damaged: CT images whose header is cut or unreadable.
+    """
 
     slices: tuple[CtSlice, ...]
     structure_sets: tuple[Path, ...]
     skipped: dict[str, int]
     suspect: tuple[str, ...]
+    forbidden: tuple[str, ...]
+    damaged: tuple[DamagedSlice, ...]
 
     def skipped_text(self) -> str:
         """The skipped files in words, as ``2 RTDOSE, 1 scout``; ``nothing`` if none."""
@@ -89,31 +105,44 @@ class Inventory:
 
 
 def take_inventory(files: Sequence[Path], folder: Path) -> Inventory:
-    """Read the headers of all files, without pixels; any order, any names.
-
-    Raises:
-        Refused: a file is DICOM but its header is cut or unreadable.
-    """
+    """Read the headers of all files, without pixels; any order, any names."""
     slices: list[CtSlice] = []
     structure_sets: list[Path] = []
     skipped: Counter[str] = Counter()
     suspect: list[str] = []
+    forbidden: list[str] = []
+    damaged: list[DamagedSlice] = []
     for path in files:
         name = relative_name(path, folder)
-        header = _read_header(path, name)
-        kind = header if isinstance(header, str) else kind_of(header) or UNREADABLE
-        is_odd = kind in (OTHER, UNREADABLE) and not isinstance(header, str)
-        if is_odd and holds_structures(_start_of(path, STRUCTURES_WITHIN)):
-            kind = RTSTRUCT
-        if kind == UNREADABLE or (kind == EMPTY and may_be_dicom(path.name, b"")):
-            suspect.append(name)
-        if kind == CT_IMAGE and not isinstance(header, str):
-            slices.append(_ct_slice(header, path, name))
+        try:
+            header = _read_header(path)
+            kind = header if isinstance(header, str) else _kind_of(header, path)
+            one = _ct_slice(header, path, name) if kind == CT_IMAGE and not isinstance(header, str) else None
+            series_uid = "" if isinstance(header, str) else text_of(header, "SeriesInstanceUID")
+        except PermissionError:
+            forbidden.append(name)
+            continue
+        except READ_ERRORS:
+            (kind, series_uid), one = kind_of_damaged(path), None
+        if one is not None:
+            slices.append(one)
+        elif kind == CT_IMAGE:
+            damaged.append(DamagedSlice(name, series_uid))
         elif kind == RTSTRUCT:
             structure_sets.append(path)
         else:
             skipped[kind] += 1
-    return Inventory(tuple(slices), tuple(structure_sets), dict(skipped), tuple(suspect))
+        if kind == UNREADABLE or (kind == EMPTY and may_be_dicom(path.name, b"")):
+            suspect.append(name)
+    return Inventory(
+        tuple(slices), tuple(structure_sets), dict(skipped), tuple(suspect), tuple(forbidden), tuple(damaged)
+    )
+
+
+def _kind_of(header: pydicom.FileDataset, path: Path) -> str:
+    kind = kind_of(header) or UNREADABLE
+    is_odd = kind in (OTHER, UNREADABLE)
+    return RTSTRUCT if is_odd and holds_structures(_start_of(path, STRUCTURES_WITHIN)) else kind
 
 
 def relative_name(path: Path, folder: Path) -> str:
@@ -121,8 +150,8 @@ def relative_name(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
 
 
-def _read_header(path: Path, name: str) -> pydicom.FileDataset | str:
-    """The header, or the kind of a file that has none."""
+def _read_header(path: Path) -> pydicom.FileDataset | str:
+    """The header, or the kind of a file that has none. Raises what pydicom raises on damaged files."""
     try:
         with open(path, "rb") as file:
             packed = is_deflated(file)
@@ -131,14 +160,8 @@ def _read_header(path: Path, name: str) -> pydicom.FileDataset | str:
             header = _read_tags(file if packed else BoundedFile(file))
     except InvalidDicomError:
         return _header_without_prefix(path)
-    except PermissionError:
-        raise Refused(
-            "unreadable_file", f"{name}: not allowed to read the file. Mend its permissions."
-        ) from None
-    except READ_ERRORS:
-        raise _damaged(name) from None
     if not has_class(header):
-        raise _damaged(name)
+        raise EOFError("a header without a class")
     return header
 
 
@@ -171,19 +194,19 @@ def _start_of(path: Path, count: int) -> bytes:
         return file.read(count)
 
 
-def _ct_slice(header: pydicom.Dataset, path: Path, name: str) -> CtSlice:
+def _ct_slice(header: pydicom.Dataset, path: Path, name: str) -> CtSlice | None:
+    """A CT image; None if its header lacks what ties it to others."""
     rows, columns = numbers_of(header, "Rows", 1), numbers_of(header, "Columns", 1)
     if rows is None or columns is None:
-        raise _damaged(name)
+        return None
     if not text_of(header, "SeriesInstanceUID") or not text_of(header, "SOPInstanceUID"):
-        raise _damaged(name)
+        return None
     return CtSlice(
         path=path,
         name=name,
         rows=int(rows[0]),
         columns=int(columns[0]),
         place=_place(header),
-        tilt_degrees=(numbers_of(header, "GantryDetectorTilt", 1) or (0.0,))[0],
         series_uid=text_of(header, "SeriesInstanceUID"),
         sop_uid=text_of(header, "SOPInstanceUID"),
         frame_uid=text_of(header, "FrameOfReferenceUID"),
@@ -198,11 +221,3 @@ def _place(header: pydicom.Dataset) -> SlicePlace | None:
     if spacing_mm is None or position_mm is None or orientation is None:
         return None
     return SlicePlace((spacing_mm[0], spacing_mm[1]), three_of(position_mm), orientation)
-
-
-def _damaged(name: str) -> Refused:
-    return Refused(
-        "damaged_file",
-        f"{name}: the DICOM header is cut short or unreadable. Copy the file again from its source; if it is "
-        "not part of the CT, take it out of the folder.",
-    )

@@ -26,8 +26,8 @@ WRITTEN = LONG | SHORT
 DEPTH = 16  # of sequences within sequences
 
 
-def check_nesting(content: bytes, sequences: Collection[int], last: int) -> None:
-    """Raise EOFError if a sequence is not whole.
+def check_nesting(content: bytes, sequences: Collection[int], last: int) -> int:
+    """Raise EOFError if a sequence is not whole; the tag of the last element that was passed.
 
     Args:
         content: a file, with or without preamble and prefix.
@@ -41,7 +41,7 @@ def check_nesting(content: bytes, sequences: Collection[int], last: int) -> None
     is_big = syntax == BIG_ENDIAN or (not syntax and content[at : at + 1] == b"\0")
     walk = _Walk(content, frozenset(sequences), ">" if is_big else "<")
     try:
-        walk.data_set(at, last)
+        return walk.data_set(at, last)
     except (struct.error, IndexError):
         raise EOFError("an element is cut") from None
 
@@ -57,8 +57,9 @@ class _Walk:
     sequences: frozenset[int]
     order: str
 
-    def data_set(self, at: int, last: int) -> None:
-        """Pass the elements of the whole data set, up to ``last``."""
+    def data_set(self, at: int, last: int) -> int:
+        """Pass the elements of the whole data set, up to ``last``; the tag of the last of them."""
+        tag = 0
         # A command may stand first, which is written without representations (PS3.7, 6.3.1).
         while self._tag(at) >> 16 == 0:
             at += 8 + self._number(at + 4)
@@ -74,7 +75,8 @@ class _Walk:
             if tag == last:
                 if at + 4 <= filled_from and self._tag(at) == ITEM:
                     raise EOFError("an item behind its sequence")
-                return
+                break
+        return tag
 
     def _item(self, at: int, end: int | None, depth: int) -> int:
         """Pass the elements of an item; ``end`` None: up to its end mark. Returns where it ends."""

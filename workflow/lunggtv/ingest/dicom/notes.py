@@ -14,9 +14,10 @@ from lunggtv.wording import few
 
 def folder_notes(inventory: Inventory, unused: int, copies: Sequence[str]) -> Iterator[Reason]:
     """Files of the folder that were not read; ``unused`` counts the CT images that are in no series."""
-    if inventory.skipped or unused:
+    if inventory.skipped or unused or inventory.damaged:
         text = f"files not used: {inventory.skipped_text()}"
         text += f", CT images that form no series ({unused})" if unused else ""
+        text += f", damaged CT images of other series ({len(inventory.damaged)})" if inventory.damaged else ""
         yield Reason("skipped_files", text, NOTED)
     if inventory.suspect:
         yield Reason(
@@ -24,8 +25,26 @@ def folder_notes(inventory: Inventory, unused: int, copies: Sequence[str]) -> It
             f"files that are empty, or perhaps DICOM but not readable: {few(inventory.suspect)}. If one belongs "
             "to the CT, copy or export it again.",
         )
+    if inventory.forbidden:
+        yield Reason(
+            "suspect_files",
+            f"files that may not be read: {few(inventory.forbidden)}. If one belongs to the CT, mend its permissions.",
+        )
     if copies:
         yield Reason("copied_files", f"copies of other files left out: {few(copies)}.", NOTED)
+
+
+def frame_notes(series: Series) -> Iterator[Reason]:
+    """What a CT without one frame of reference means for its draft."""
+    frames = len(series.frame_uids)
+    if frames == 1:
+        return
+    which = "names no frame of reference" if not frames else "has another frame of reference for every slice"
+    yield Reason(
+        "no_frame_of_reference",
+        f"the CT {which}. Its slices were stacked by their positions. A draft as RTSTRUCT gets a frame of reference of "
+        "its own, and a planning system may refuse it; the mask is not concerned.",
+    )
 
 
 def pixel_notes(pixels: PixelStack) -> Iterator[Reason]:
@@ -51,9 +70,9 @@ def reference_notes(structure_set: StructureSet, series: Series, here: frozenset
     elsewhere = [
         f"'{roi.name}'"
         for roi in structure_set.drawn
-        if roi.frame_uid not in ("", series.frame_uid) and not roi.image_uids & series.sop_uids
+        if roi.frame_uid not in ("", *series.frame_uids) and not roi.image_uids & series.sop_uids
     ]
-    if elsewhere and series.frame_uid:
+    if elsewhere and series.frame_uids:
         yield Reason(
             "other_frame_of_reference",
             f"{structure_set.name}: {', '.join(elsewhere)} names another frame of reference than the "

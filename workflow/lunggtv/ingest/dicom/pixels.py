@@ -26,6 +26,7 @@ PIXEL_TAGS = [
 ]  # fmt: skip
 JPEG_FAMILY = "1.2.840.10008.1.2.4."  # JPEG, JPEG-LS and JPEG 2000
 JPEG_END = b"\xff\xd9"
+PADDING_BYTES = 16  # behind the end, as even lengths and some writers' buffers ask for
 INT16 = np.iinfo(np.int16)
 INT32 = np.iinfo(np.int32)
 LOSSY = {
@@ -120,9 +121,12 @@ def _stored(dataset: pydicom.FileDataset, content: bytes, one: CtSlice) -> np.nd
 
 
 def _check_end(content: bytes, one: CtSlice) -> None:
-    """Refuse a JPEG stream without its end marker: a decoder may fill up what an interrupted copy lost."""
+    """Refuse a JPEG stream without its end marker: a decoder may fill up what an interrupted copy lost.
+
+    No coded pixels hold the marker, but some writers pad behind it, with any bytes.
+    """
     stream = b"".join(generate_frames(content, number_of_frames=1))
-    if not stream.rstrip(b"\0").endswith(JPEG_END):
+    if len(stream) - stream.rfind(JPEG_END) > len(JPEG_END) + PADDING_BYTES:
         raise _damaged(one, "has compressed pixels without an end")
 
 

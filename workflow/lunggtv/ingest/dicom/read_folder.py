@@ -7,18 +7,25 @@ from dataclasses import replace
 import numpy as np
 
 from lunggtv.geometry import Grid
+from lunggtv.ingest.dicom.belonging import check_belonging
 from lunggtv.ingest.dicom.choice import Choice, choose_labelled, choose_unlabelled
 from lunggtv.ingest.dicom.contour_planes import ContourOffGrid
 from lunggtv.ingest.dicom.contours import UndrawableRoi, draw_rois
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.drawing_notes import drawing_notes
 from lunggtv.ingest.dicom.grid import stack
-from lunggtv.ingest.dicom.headers import Inventory, take_inventory
+from lunggtv.ingest.dicom.headers import DamagedSlice, Inventory, take_inventory
 from lunggtv.ingest.dicom.kinds import ENHANCED
-from lunggtv.ingest.dicom.notes import folder_notes, pixel_notes, reference_notes, roi_notes
+from lunggtv.ingest.dicom.notes import (
+    folder_notes,
+    frame_notes,
+    pixel_notes,
+    reference_notes,
+    roi_notes,
+)
 from lunggtv.ingest.dicom.pixels import read_stack
 from lunggtv.ingest.dicom.series import Series, group_series, without_copies
-from lunggtv.ingest.dicom.structure_set import StructureSet, read_structure_set
+from lunggtv.ingest.dicom.structure_set import read_structure_set
 from lunggtv.ingest.raw_scan import RawScan, Reason, Refused
 from lunggtv.patient_files import PatientFiles
 from lunggtv.quiet_pydicom import quiet_pydicom
@@ -37,22 +44,25 @@ def read_dicom(patient: PatientFiles, settings: DicomSettings) -> RawScan:
     """
     with quiet_pydicom():
         inventory = take_inventory(patient.files, patient.folder)
-        if patient.labelled and inventory.suspect:
-            raise _unread(inventory)
+        if patient.labelled:
+            _refuse_unread(inventory)
         series, unused = group_series(inventory.slices)
         if not series:
+            _refuse_damaged(inventory.damaged)
             raise _no_ct(inventory)
         choice = _choose(patient, inventory, series, settings)
+        _refuse_damaged([one for one in inventory.damaged if one.series_uid in ("", choice.series.uid)])
         chosen, copies = without_copies(choice.series)
         slices, grid = stack(chosen.slices, settings.slice_tolerance_mm)
         _check_size(grid, settings)
         pixels = read_stack(slices)
-        notes = [*folder_notes(inventory, unused, copies), *choice.notes, *pixel_notes(pixels)]
+        notes = [*folder_notes(inventory, unused, copies), *choice.notes, *frame_notes(chosen)]
+        notes += pixel_notes(pixels)
         label, digests = None, {}
         if choice.structure_set is not None:
             here = frozenset(one.sop_uid for one in inventory.slices)
             ordered = replace(chosen, slices=slices)
-            label, notes_on_label = _draw(choice.structure_set, ordered, here, grid, settings)
+            label, notes_on_label = _draw(replace(choice, series=ordered), here, grid, pixels.hu, settings)
             notes += notes_on_label
             digests = {"rtstruct": choice.structure_set.digest}
     return RawScan(
@@ -94,8 +104,10 @@ def _check_size(grid: Grid, settings: DicomSettings) -> None:
 
 
 def _draw(
-    structure_set: StructureSet, series: Series, here: frozenset[str], grid: Grid, settings: DicomSettings
+    choice: Choice, here: frozenset[str], grid: Grid, ct_hu: np.ndarray, settings: DicomSettings
 ) -> tuple[np.ndarray, list[Reason]]:
+    series, structure_set = choice.series, choice.structure_set
+    assert structure_set is not None
     rois = structure_set.drawn
     try:
         drawing = draw_rois(
@@ -127,19 +139,40 @@ def _draw(
             f"{structure_set.name}: the contours of ROI '{name}' have too many points or too many crossings on a slice "
             "to be compared with one another. Draw it again, or export it with fewer points.",
         ) from None
+    if choice.unproved is not None:
+        check_belonging(structure_set.name, drawing, ct_hu, grid, settings.slice_tolerance_mm)
     return drawing.mask, [
-        *reference_notes(structure_set, series, here),
+        *([choice.unproved] if choice.unproved else reference_notes(structure_set, series, here)),
         *roi_notes(structure_set, drawing, grid.voxel_ml),
         *drawing_notes([roi.name for roi in rois], drawing, grid, settings.slice_tolerance_mm),
     ]
 
 
-def _unread(inventory: Inventory) -> Refused:
-    return Refused(
-        "unread_files",
-        f"{few(inventory.suspect)}: empty, or perhaps DICOM but not readable. The structure set with the right GTV "
-        "may be among them, so no other is taken. Copy or export these files again, or take them out of the folder.",
-    )
+def _refuse_unread(inventory: Inventory) -> None:
+    """Raise Refused where the right structure set may be among the files that were not read."""
+    if inventory.forbidden:
+        raise Refused(
+            "unreadable_file",
+            f"{few(inventory.forbidden)}: not allowed to read. The structure set with the right GTV may be among "
+            "them. Mend their permissions, or take them out of the folder.",
+        )
+    if inventory.suspect:
+        raise Refused(
+            "unread_files",
+            f"{few(inventory.suspect)}: empty, or perhaps DICOM but not readable. The structure set with the right GTV "
+            "may be among them, so no other is taken. Copy or export these files again, or take them out of the "
+            "folder.",
+        )
+
+
+def _refuse_damaged(damaged: Sequence[DamagedSlice]) -> None:
+    """Raise Refused where there are damaged slices of the series that is read, or may be."""
+    if damaged:
+        raise Refused(
+            "damaged_file",
+            f"{few([one.name for one in damaged])}: the DICOM header of a CT image is cut short or unreadable. Copy it "
+            "again from its source; if it is not part of the CT, take it out of the folder.",
+        )
 
 
 def _no_ct(inventory: Inventory) -> Refused:

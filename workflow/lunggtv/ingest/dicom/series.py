@@ -8,11 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lunggtv.ingest.dicom.grid import stack
 from lunggtv.ingest.dicom.headers import CtSlice
 from lunggtv.ingest.dicom.nesting import prefix_length
 from lunggtv.ingest.raw_scan import Refused
-from lunggtv.wording import by
 
 MIN_SLICES = 3  # fewer have no spacing that could be checked: scouts, single frames, dose reports
 KEY_CHARACTERS = 8
@@ -31,9 +29,9 @@ class Series:
         return frozenset(one.sop_uid for one in self.slices)
 
     @property
-    def frame_uid(self) -> str:
-        """Frame of reference of the series."""
-        return self.slices[0].frame_uid
+    def frame_uids(self) -> frozenset[str]:
+        """Frames of reference of its images: one, none, or in some collections one an image."""
+        return frozenset(one.frame_uid for one in self.slices) - {""}
 
 
 def group_series(slices: Sequence[CtSlice]) -> tuple[list[Series], int]:
@@ -72,15 +70,17 @@ def without_copies(series: Series) -> tuple[Series, list[str]]:
     return replace(series, slices=tuple(first.values())), copies
 
 
-def describe(series: Series, tolerance_mm: float) -> str:
-    """A series in words, without anything that identifies a person: key, slices, size, spacing, fault."""
-    first = series.slices[0]
-    text = f"{series.key}: {len(series.slices)} slices of {first.rows} x {first.columns}"
-    try:
-        _, grid = stack(series.slices, tolerance_mm)
-    except Refused as refused:
-        return f"{text}, unusable ({refused.reason.code.replace('_', ' ')})"
-    return f"{text}, spacing {by(grid.spacing_mm, '.4g')} mm"
+def phase_named(series: Series, named: frozenset[str]) -> Series | None:
+    """The images of a series that ``named`` holds, if these are one phase of several that lie on one another.
+
+    They are one only if they leave no place out: contours alone name just the slices with a tumour.
+    """
+    if not _overlaps(series.slices):
+        return None
+    kept = tuple(one for one in series.slices if one.sop_uid in named)
+    if len(kept) < MIN_SLICES or _overlaps(kept) or _places(kept) != _places(series.slices):
+        return None
+    return replace(series, slices=kept)
 
 
 def _data_set(path: Path) -> bytes:
@@ -104,8 +104,11 @@ def _parted(uid: str, members: list[CtSlice]) -> list[Series]:
 
 def _overlaps(members: Sequence[CtSlice]) -> bool:
     """Whether two different images lie at one place."""
-    places = {one.sop_uid: np.round(one.place.position_mm, 2).tolist() for one in members if one.place}
-    return len({str(place) for place in places.values()}) < len(places)
+    return len(_places(members)) < len({one.sop_uid for one in members if one.place})
+
+
+def _places(members: Sequence[CtSlice]) -> set[str]:
+    return {str(np.round(one.place.position_mm, 2).tolist()) for one in members if one.place}
 
 
 def _key(text: str) -> str:

@@ -1,7 +1,6 @@
 """RT structure sets: the ROIs whose names say GTV, their contours, and the CT images they were drawn on."""
 
 import io
-import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,23 +14,24 @@ from lunggtv.ingest.dicom.contour_kinds import UnknownKind, judge_kind
 from lunggtv.ingest.dicom.contour_planes import Contour
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.headers import relative_name
-from lunggtv.ingest.dicom.identity import IDENTITY_TAGS, identity_of
+from lunggtv.ingest.dicom.identity import IDENTITY_TAGS, Identity, identity_of
 from lunggtv.ingest.dicom.limits import check_items
 from lunggtv.ingest.dicom.nesting import UNDEFINED_LENGTH, check_nesting
+from lunggtv.ingest.dicom.roi_names import RoiName, items_of, number_of, read_roi_names
 from lunggtv.ingest.dicom.values import READ_ERRORS, text_of, value_of
 from lunggtv.ingest.raw_scan import Refused
 
 CONTOUR_DATA = 0x30060050
 # The structures and their names, their contours, and the images of these.
-CONTOUR_SEQUENCES = (0x30060020, 0x30060039, 0x30060040, 0x30060016)
+ROI_CONTOURS = 0x30060039
+CONTOUR_SEQUENCES = (0x30060020, ROI_CONTOURS, 0x30060040, 0x30060016)
 MAX_BYTES = 1 << 28  # a large plan with all organs has some 20 MB
 NEEDED_TAGS = [
     "SpecificCharacterSet", "ReferencedFrameOfReferenceSequence", "StructureSetROISequence",
     "ROIContourSequence",
 ]  # fmt: skip
 DATE_TAGS = ["StructureSetDate", "StructureSetTime"]
-LATER_TAGS = ["RTROIObservationsSequence", "ApprovalStatus"]
-TAGS = [*NEEDED_TAGS, *DATE_TAGS, *LATER_TAGS, *IDENTITY_TAGS]
+TAGS = [*NEEDED_TAGS, *DATE_TAGS, *IDENTITY_TAGS]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Roi:
     """A region of interest that is GTV by its name.
 
     Attributes:
-        name: as the physician wrote it.
+        name: as the physician wrote it, as far as a message may show it.
         contours: its closed contours.
         open_contours: number of points, lines and open contours, which enclose nothing.
         kinds_closed: types of those contours that are closed by their points or name, not by DICOM's definition.
@@ -94,16 +94,18 @@ def read_structure_set(path: Path, folder: Path, settings: DicomSettings) -> Str
     name = relative_name(path, folder)
     if path.stat().st_size > MAX_BYTES:
         raise Refused("damaged_rtstruct", f"{name}: an RTSTRUCT of more than 256 MiB is not read.")
+    content = path.read_bytes()
     try:
-        content = path.read_bytes()
         check_items(content)
-        check_nesting(content, CONTOUR_SEQUENCES, last=CONTOUR_SEQUENCES[1])
+        last_tag = check_nesting(content, CONTOUR_SEQUENCES, last=ROI_CONTOURS)
         # Some planning systems leave out the preamble and the prefix, which pydicom reads by force alone.
         dataset = pydicom.dcmread(io.BytesIO(content), specific_tags=TAGS, force=True)
         _check_whole(dataset)
-        names = _roi_names(dataset)
         identity = identity_of(dataset)
-        gtv = tuple(_roi(dataset, one, identity) for one in names if settings.is_gtv(one.name))
+        names = read_roi_names(dataset, settings, identity)
+        if last_tag < ROI_CONTOURS and (not names or any(one.may_be_gtv for one in names)):
+            raise EOFError("may have been cut before its contours")
+        gtv = tuple(_roi(dataset, one, identity) for one in names if one.is_gtv)
         nameless = _nameless(dataset, names)
         images, frame_uids = _references(dataset)
     except UnknownKind as error:
@@ -111,10 +113,11 @@ def read_structure_set(path: Path, folder: Path, settings: DicomSettings) -> Str
     except READ_ERRORS:
         raise Refused(
             "damaged_rtstruct",
-            f"{name}: the RTSTRUCT is cut short, or its contours are not readable. Export it again.",
+            f"{name}: the RTSTRUCT is cut short, or its contours are not readable. Export it again; if it holds no "
+            "structures at all, take it out of the folder.",
         ) from None
     numbers = Counter(one.number for one in names)
-    if shared := [one.name for one in names if numbers[one.number] > 1 and settings.is_gtv(one.name)]:
+    if shared := [one.shown for one in names if numbers[one.number] > 1 and one.is_gtv]:
         raise Refused(
             "roi_number_twice",
             f"{name}: ROI '{shared[0]}' shares its number with another ROI, and whose contours are whose cannot be "
@@ -123,7 +126,7 @@ def read_structure_set(path: Path, folder: Path, settings: DicomSettings) -> Str
     return StructureSet(
         name=name,
         digest=file_digest(path),
-        roi_names=tuple(one.name for one in names),
+        roi_names=tuple(one.shown for one in names),
         gtv=gtv,
         nameless=nameless,
         written=_written(dataset),
@@ -137,62 +140,36 @@ def _written(dataset: pydicom.Dataset) -> str:
     return date + time if date else ""
 
 
-@dataclass(frozen=True)
-class _RoiName:
-    number: int | str
-    name: str
-    frame_uid: str = field(repr=False)
-
-
-def _roi_names(dataset: pydicom.Dataset) -> list[_RoiName]:
-    """The ROIs in the order of the file."""
-    names = []
-    for item in _items(dataset, "StructureSetROISequence"):
-        name = text_of(item, "ROIName").strip("\0 ")
-        if not name.isprintable():
-            # A damaged length makes the name swallow what follows, which may identify the patient.
-            raise ValueError("a ROI name has no control characters")
-        frame_uid = text_of(item, "ReferencedFrameOfReferenceUID")
-        names.append(_RoiName(_number(item, "ROINumber"), name, frame_uid))
-    return names
-
-
-def _number(item: pydicom.Dataset, keyword: str) -> int | str:
-    """The number of a ROI: 1 is 01; what is no number is told apart by its text."""
-    text = text_of(item, keyword)
-    return int(text) if re.fullmatch(r"[+-]?[0-9]+", text) else text
-
-
-def _nameless(dataset: pydicom.Dataset, names: Sequence[_RoiName]) -> int:
-    known = {one.number for one in names if one.name}
+def _nameless(dataset: pydicom.Dataset, names: Sequence[RoiName]) -> int:
+    known = {one.number for one in names if one.shown}
     return sum(
-        _number(roi, "ReferencedROINumber") not in known
-        for roi in _items(dataset, "ROIContourSequence")
-        if _items(roi, "ContourSequence")
+        number_of(roi, "ReferencedROINumber") not in known
+        for roi in items_of(dataset, "ROIContourSequence")
+        if items_of(roi, "ContourSequence")
     )
 
 
-def _roi(dataset: pydicom.Dataset, roi_name: _RoiName, identity: frozenset[str]) -> Roi:
+def _roi(dataset: pydicom.Dataset, roi_name: RoiName, identity: Identity) -> Roi:
     contours: list[Contour] = []
     kinds_closed: set[str] = set()
     open_contours = 0
-    for roi in _items(dataset, "ROIContourSequence"):
-        if _number(roi, "ReferencedROINumber") != roi_name.number:
+    for roi in items_of(dataset, "ROIContourSequence"):
+        if number_of(roi, "ReferencedROINumber") != roi_name.number:
             continue
-        for item in _items(roi, "ContourSequence"):
+        for item in items_of(roi, "ContourSequence"):
             points = _points(item)
-            kind = judge_kind(text_of(item, "ContourGeometricType"), points, roi_name.name, identity)
+            kind = judge_kind(text_of(item, "ContourGeometricType"), points, roi_name.shown, identity)
             if not kind.closed:
                 open_contours += 1
                 continue
             if kind.unusual:
                 kinds_closed.add(kind.unusual)
             referred = (
-                text_of(image, "ReferencedSOPInstanceUID") for image in _items(item, "ContourImageSequence")
+                text_of(image, "ReferencedSOPInstanceUID") for image in items_of(item, "ContourImageSequence")
             )
             contours.append(Contour(points, kind.exclusive, frozenset(referred) - {""}))
     return Roi(
-        name=roi_name.name,
+        name=roi_name.shown,
         contours=tuple(contours),
         open_contours=open_contours,
         kinds_closed=tuple(sorted(kinds_closed)),
@@ -215,34 +192,28 @@ def _points(item: pydicom.Dataset) -> np.ndarray:
     return numbers.reshape(-1, 3)
 
 
-def _items(dataset: pydicom.Dataset, keyword: str) -> list[pydicom.Dataset]:
-    """Items of a sequence, none if absent. Errors are not hidden: a lost item would be a lost contour."""
-    return list(dataset.get(keyword) or [])
-
-
 def _check_whole(dataset: pydicom.Dataset) -> None:
-    """Raise EOFError if the file ends before or within its contours; pydicom itself returns what is left."""
+    """Raise EOFError if the file ends within a sequence; pydicom itself returns what is left.
+
+    A sequence that is not there is none that was cut; whether the file ends before it, others see.
+    """
     for keyword in NEEDED_TAGS:
         element = dataset.get_item(keyword) if keyword in dataset else None
         value = getattr(element, "value", None)
         # Only a raw element has bytes, and its length; pydicom's types do not know it.
         if isinstance(value, bytes) and len(value) < element.length != UNDEFINED_LENGTH:  # type: ignore[union-attr]
             raise EOFError
-    # A set of templates may have no contours; by an element that comes later it is known to be whole.
-    parts = "StructureSetROISequence" in dataset and "ROIContourSequence" in dataset
-    if not parts and not any(keyword in dataset for keyword in LATER_TAGS):
-        raise EOFError
 
 
 def _references(dataset: pydicom.Dataset) -> tuple[dict[str, frozenset[str]], frozenset[str]]:
     images: dict[str, set[str]] = defaultdict(set)
     frames = set()
-    for frame in _items(dataset, "ReferencedFrameOfReferenceSequence"):
+    for frame in items_of(dataset, "ReferencedFrameOfReferenceSequence"):
         frames.add(text_of(frame, "FrameOfReferenceUID"))
-        for study in _items(frame, "RTReferencedStudySequence"):
-            for series in _items(study, "RTReferencedSeriesSequence"):
+        for study in items_of(frame, "RTReferencedStudySequence"):
+            for series in items_of(study, "RTReferencedSeriesSequence"):
                 uid = text_of(series, "SeriesInstanceUID")
-                for image in _items(series, "ContourImageSequence"):
+                for image in items_of(series, "ContourImageSequence"):
                     images[uid].add(text_of(image, "ReferencedSOPInstanceUID"))
                 images[uid].discard("")
     images.pop("", None)

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from contextlib import suppress
 from typing import Any
 
 import pydicom
@@ -12,6 +13,8 @@ READ_ERRORS = (
     OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError, NotImplementedError,
     RecursionError, OverflowError, struct.error, zlib.error, InvalidDicomError, BytesLengthException,
 )  # fmt: skip
+LATIN = {"iso8859", "latin_1", "UTF8"}  # as pydicom names them
+ESCAPE = b"\x1b"  # changes the character set
 
 
 def value_of(dataset: pydicom.Dataset, keyword: str) -> Any:
@@ -27,6 +30,22 @@ def text_of(dataset: pydicom.Dataset, keyword: str) -> str:
     """An element's value as text, empty if there is none."""
     value = value_of(dataset, keyword)
     return "" if value is None else str(value).strip()
+
+
+def typed_text_of(dataset: pydicom.Dataset, keyword: str) -> str:
+    """A text that somebody typed, decoded as well as can be; empty if there is none.
+
+    Many files hold other letters than the character set they declare: UTF-8 or Windows-1252 under Latin-1.
+    """
+    element = dataset.get_item(keyword) if keyword in dataset else None
+    content = getattr(element, "value", None)
+    declared = dataset.original_character_set
+    names = {declared} if isinstance(declared, str) else set(declared)
+    if isinstance(content, bytes) and names <= LATIN and ESCAPE not in content:
+        for encoding in ("utf-8", "cp1252", "latin-1"):
+            with suppress(UnicodeDecodeError):
+                return content.decode(encoding).strip("\0 ")
+    return text_of(dataset, keyword).strip("\0 ")
 
 
 def numbers_of(dataset: pydicom.Dataset, keyword: str, count: int) -> tuple[float, ...] | None:

@@ -1,0 +1,185 @@
+"""Contours without a link to the CT are taken only where slices and body bear them out, and told."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lunggtv.ingest.dicom.read_folder import read_dicom
+from lunggtv.ingest.raw_scan import WARNED, RawScan, Refused
+
+from tests.unit.dicom_files import CtSeries, Reference, box, patient_files, settings, write_ct, write_rtstruct
+
+CT = CtSeries(slices=8, rows=40, columns=48, spacing_mm=(3.0, 4.0, 4.0), intercept=-1024)
+BODY, LUNG = (slice(None), slice(8, 34), slice(6, 42)), (slice(None), slice(14, 26), slice(12, 22))
+TUMOUR = ((15.5, 20.5), (13.5, 18.5))  # y, x: 25 voxels of lung on each slice
+
+
+def chest() -> np.ndarray:
+    """Stored values: soft tissue in air, with a lung."""
+    stored = np.full(CT.grid.shape, 24, np.uint16)
+    stored[BODY], stored[LUNG] = 1064, 174
+    return stored
+
+
+def contours(shift_mm: float = 0.0, place=TUMOUR) -> list[np.ndarray]:
+    return [np.add(box(CT, z, *place), (0, 0, shift_mm)) for z in (2, 3, 4)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_ct(tmp_path / "ct", CT, chest())
+    return tmp_path
+
+
+def drawn_on(folder: Path, series: CtSeries, name: str = "rs.dcm", **place) -> None:
+    write_rtstruct(folder / name, {"GTV": contours(**place)}, Reference(series))
+
+
+def read(folder: Path, series: str | None = None) -> RawScan:
+    return read_dicom(patient_files(folder), settings(series=series))
+
+
+def refusal(folder: Path, series: str | None = None) -> Refused:
+    with pytest.raises(Refused) as caught:
+        read(folder, series)
+    return caught.value
+
+
+def key_in(folder: Path) -> str:
+    text = str(refusal(folder, series="s00000000"))
+    return text[text.index("holds s") + 6 :][:9]
+
+
+def told(scan: RawScan) -> dict[str, tuple[str, str]]:
+    return {note.code: (note.severity, note.text) for note in scan.notes}
+
+
+def assert_taken(scan: RawScan, code: str, *words: str) -> None:
+    """The label is that of the contours, and the verdict warns with these words."""
+    expected = np.zeros(CT.grid.shape, np.uint8)
+    expected[2:5, 16:21, 14:19] = 1
+    np.testing.assert_array_equal(scan.label, expected)
+    severity, text = told(scan)[code]
+    assert severity == WARNED and all(word in text for word in words), text
+    assert "other_frame_of_reference" not in told(scan)
+
+
+def test_another_series_of_the_same_frame(folder: Path) -> None:
+    drawn_on(folder, replace(CT, number=2))
+    assert_taken(read(folder), "drawn_on_another_series", "another series", "same frame of reference")
+
+
+def test_the_pet_beside_the_ct(folder: Path) -> None:
+    pet = replace(CT, number=2)
+
+    def change(dataset, z):
+        dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.128"
+        dataset.Modality = "PT"
+
+    write_ct(folder / "pet", pet, change=change)
+    drawn_on(folder, pet)
+    assert_taken(read(folder), "drawn_on_another_series")
+
+
+def test_other_ids_throughout_are_taken_by_a_pin_alone(folder: Path) -> None:
+    drawn_on(folder, replace(CT, number=2, frame=2))
+    refused = refusal(folder)
+    assert refused.reason.code == "series_absent" and "data.series" in str(refused)
+    assert_taken(
+        read(folder, key_in(folder)), "pinned_series_not_referenced", "neither", "frame of reference"
+    )
+
+
+def test_a_pin_of_another_series_of_the_same_frame(folder: Path) -> None:
+    drawn_on(folder, replace(CT, number=2))
+    assert_taken(read(folder, key_in(folder)), "drawn_on_another_series")
+
+
+def test_a_set_that_names_the_ct_is_preferred_to_one_of_the_same_frame(folder: Path) -> None:
+    drawn_on(folder, CT)
+    write_rtstruct(folder / "b.dcm", {"GTV": contours()[:1]}, Reference(replace(CT, number=2)))
+    scan = read(folder)
+    assert scan.label.sum() == 75 and "drawn_on_another_series" not in told(scan)
+    assert "other_gtv_left_out" in told(scan)
+
+
+@pytest.mark.parametrize("frame", [1, 2])
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ({"shift_mm": 1.2}, "up to 1.2 mm off"),
+        ({"place": ((1.5, 4.5), (13.5, 18.5))}, "100 % of its GTV lie outside the body"),
+        ({"place": ((2.5, 13.5), (13.5, 18.5))}, "45 % of its GTV lie outside the body"),
+    ],
+)
+def test_what_geometry_does_not_bear_out_is_refused(
+    folder: Path, frame: int, place: dict, words: str
+) -> None:
+    drawn_on(folder, replace(CT, number=2, frame=frame), **place)
+    refused = refusal(folder, key_in(folder))
+    assert refused.reason.code == "drawn_elsewhere" and words in str(refused)
+    if frame == 1:
+        assert refusal(folder).reason.code == "drawn_elsewhere"
+
+
+def test_planes_between_the_slices_are_refused_though_some_lie_on_them(folder: Path) -> None:
+    planes = [box(CT, z, *TUMOUR) for z in (2, 2.5, 3, 3.5, 4)]
+    write_rtstruct(folder / "rs.dcm", {"GTV": planes}, Reference(replace(CT, number=2)))
+    assert refusal(folder).reason.code == "drawn_elsewhere"
+
+
+def test_what_the_ids_prove_needs_no_body(folder: Path) -> None:
+    drawn_on(folder, CT, place=((1.5, 4.5), (13.5, 18.5)))
+    assert read(folder).label.sum() == 3 * 3 * 5
+
+
+def test_two_series_of_the_same_frame_are_not_chosen_from(folder: Path) -> None:
+    write_ct(folder / "b", replace(CT, number=3), chest())
+    drawn_on(folder, replace(CT, number=2))
+    assert refusal(folder).reason.code == "several_series"
+
+
+def test_two_sets_for_a_pinned_series_are_not_chosen_from(folder: Path) -> None:
+    for number, name in ((2, "a.dcm"), (3, "b.dcm")):
+        write_rtstruct(
+            folder / name, {"GTV": contours()[:number]}, Reference(replace(CT, number=number, frame=number))
+        )
+    assert refusal(folder, key_in(folder)).reason.code == "several_rtstructs"
+
+
+# --- frames of reference --------------------------------------------------------------------------------------
+
+
+def test_a_ct_without_frame_is_read_and_its_draft_spoken_of(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT, chest(), change=lambda dataset, z: delattr(dataset, "FrameOfReferenceUID"))
+    drawn_on(tmp_path, CT)
+    scan = read(tmp_path)
+    assert scan.label.sum() == 75
+    severity, text = told(scan)["no_frame_of_reference"]
+    assert severity == WARNED and "names no frame of reference" in text and "RTSTRUCT" in text
+
+
+def test_a_frame_for_every_slice_is_read_and_told(tmp_path: Path) -> None:
+    def number(dataset, z):
+        dataset.FrameOfReferenceUID = f"1.2.3.{z}"
+
+    write_ct(tmp_path, CT, chest(), change=number)
+    drawn_on(tmp_path, CT)
+    scan = read(tmp_path)
+    assert scan.label.sum() == 75
+    assert "another frame of reference for every slice" in told(scan)["no_frame_of_reference"][1]
+
+
+def test_one_frame_is_nothing_to_speak_of(folder: Path) -> None:
+    drawn_on(folder, CT)
+    assert "no_frame_of_reference" not in told(read(folder))
+
+
+def test_two_frames_in_one_series_are_two_positions_of_a_patient(tmp_path: Path) -> None:
+    def halves(dataset, z):
+        dataset.FrameOfReferenceUID = f"1.2.3.{z // 4}"
+
+    write_ct(tmp_path, CT, chest(), change=halves)
+    drawn_on(tmp_path, CT)
+    assert refusal(tmp_path).reason.code == "mixed_frames"
