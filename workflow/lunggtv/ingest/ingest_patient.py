@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lunggtv.files import write_json
-from lunggtv.geometry import Grid, lps_orientation
+from lunggtv.geometry import Grid, Orientation, lps_orientation
 from lunggtv.ingest.anatomy import body_mask, thinned_mm, thinning
 from lunggtv.ingest.checks import (
     check_finite,
@@ -93,7 +93,7 @@ def _ingest(
         reasons += check_label(sizes, label_name)
     scan = to_hounsfield(orientation.apply(raw.ct), image_name)
     reasons += scan.reasons
-    slice_digests = _slice_digests(scan.ct)
+    slice_digests = _slice_digests(scan.ct, _planes_between(raw, orientation))
     facts |= {
         "hu_rule": scan.rule,
         "padding_hu": scan.padding_hu,
@@ -150,16 +150,26 @@ def _check_anatomy(
         yield from check_label_in_body(label[thin], ct, body, label_name)
 
 
-def _slice_digests(ct: np.ndarray) -> list[str | None]:
-    """Short digest of each slice's HU; None for a constant one, which every scan may have.
+def _slice_digests(ct: np.ndarray, between: set[int]) -> list[str | None]:
+    """Short digest of each slice's HU; None for a constant one, which every scan may have, and for planes ``between``
+    slices.
 
     They find the same CT under another format, orientation, offset or number of slices.
     """
     digests = []
-    for plane in ct:
+    for z, plane in enumerate(ct):
         digest = hashlib.sha256(f"{plane.shape}".encode() + plane.tobytes()).hexdigest()
-        digests.append(None if plane.min() == plane.max() else digest[:SLICE_DIGEST_CHARACTERS])
+        none = z in between or plane.min() == plane.max()
+        digests.append(None if none else digest[:SLICE_DIGEST_CHARACTERS])
     return digests
+
+
+def _planes_between(raw: RawScan, orientation: Orientation) -> set[int]:
+    """The planes along LPS z that no scanner made: those that were interpolated between slices."""
+    if orientation.permutation[0] != 0:
+        return set()  # slices stand upright: each plane along z goes through all of them
+    digests = raw.slice_digests[::-1] if orientation.flips[0] else raw.slice_digests
+    return {z for z, digest in enumerate(digests) if digest is None}
 
 
 def _ct_digest(shape: tuple[int, ...], slice_digests: list[str | None]) -> str:

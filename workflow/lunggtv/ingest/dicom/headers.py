@@ -40,7 +40,7 @@ HEADER_TAGS: list[BaseTag | int] = sorted(
     for keyword in (
         "SpecificCharacterSet", "ImageType", "SOPClassUID", "Modality", "SOPInstanceUID", "GantryDetectorTilt",
         "SeriesInstanceUID", "AcquisitionNumber", "ImagePositionPatient", "ImageOrientationPatient",
-        "FrameOfReferenceUID", "SamplesPerPixel", "NumberOfFrames", "Rows", "Columns", "PixelSpacing",
+        "InstanceNumber", "FrameOfReferenceUID", "SamplesPerPixel", "NumberOfFrames", "Rows", "Columns", "PixelSpacing",
     )
 )  # fmt: skip
 FIRST_BYTES = 1024
@@ -59,7 +59,8 @@ class SlicePlace:
 
 @dataclass(frozen=True)
 class CtSlice:
-    """Header of one CT image; ``place`` is None where the header does not say it whole, or cannot be read."""
+    """Header of one CT image; ``place`` and ``number`` are None where the header does not say them whole, or cannot be
+    read."""
 
     path: Path
     name: str
@@ -67,6 +68,7 @@ class CtSlice:
     columns: int
     place: SlicePlace | None
     tilt_degrees: float
+    number: int | None
     series_uid: str = field(repr=False)
     sop_uid: str = field(repr=False)
     frame_uid: str = field(repr=False)
@@ -177,6 +179,7 @@ def _ct_slice(header: pydicom.Dataset, path: Path, name: str) -> CtSlice:
         raise _damaged(name)
     if not text_of(header, "SeriesInstanceUID") or not text_of(header, "SOPInstanceUID"):
         raise _damaged(name)
+    number = numbers_of(header, "InstanceNumber", 1)
     return CtSlice(
         path=path,
         name=name,
@@ -184,6 +187,7 @@ def _ct_slice(header: pydicom.Dataset, path: Path, name: str) -> CtSlice:
         columns=int(columns[0]),
         place=_place(header),
         tilt_degrees=(numbers_of(header, "GantryDetectorTilt", 1) or (0.0,))[0],
+        number=None if number is None else int(number[0]),
         series_uid=text_of(header, "SeriesInstanceUID"),
         sop_uid=text_of(header, "SOPInstanceUID"),
         frame_uid=text_of(header, "FrameOfReferenceUID"),

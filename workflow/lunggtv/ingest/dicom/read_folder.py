@@ -12,13 +12,15 @@ from lunggtv.ingest.dicom.contour_planes import ContourOffGrid
 from lunggtv.ingest.dicom.contours import UndrawableRoi, draw_rois
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.drawing_notes import drawing_notes
-from lunggtv.ingest.dicom.grid import stack
+from lunggtv.ingest.dicom.grid import planes_of, stack
 from lunggtv.ingest.dicom.headers import Inventory, take_inventory
 from lunggtv.ingest.dicom.kinds import ENHANCED
 from lunggtv.ingest.dicom.notes import folder_notes, pixel_notes, reference_notes, roi_notes
 from lunggtv.ingest.dicom.pixels import read_stack
 from lunggtv.ingest.dicom.series import Series, group_series, without_copies
+from lunggtv.ingest.dicom.slice_stack import SliceStack
 from lunggtv.ingest.dicom.structure_set import StructureSet, read_structure_set
+from lunggtv.ingest.dicom.uneven_notes import label_on_planes, plane_notes
 from lunggtv.ingest.raw_scan import RawScan, Reason, Refused
 from lunggtv.patient_files import PatientFiles
 from lunggtv.quiet_pydicom import quiet_pydicom
@@ -46,13 +48,15 @@ def read_dicom(patient: PatientFiles, settings: DicomSettings) -> RawScan:
         chosen, copies = without_copies(choice.series)
         slices, grid = stack(chosen.slices, settings.slice_tolerance_mm)
         _check_size(grid, settings)
-        pixels = read_stack(slices)
+        on_grid = SliceStack(grid, planes_of(slices, grid))
+        pixels = read_stack(slices, on_grid.planes)
         notes = [*folder_notes(inventory, unused, copies), *choice.notes, *pixel_notes(pixels)]
+        notes += plane_notes(slices, on_grid, settings.slice_tolerance_mm)
         label, digests = None, {}
         if choice.structure_set is not None:
             here = frozenset(one.sop_uid for one in inventory.slices)
             ordered = replace(chosen, slices=slices)
-            label, notes_on_label = _draw(choice.structure_set, ordered, here, grid, settings)
+            label, notes_on_label = _draw(choice.structure_set, ordered, here, on_grid, settings)
             notes += notes_on_label
             digests = {"rtstruct": choice.structure_set.digest}
     return RawScan(
@@ -94,13 +98,18 @@ def _check_size(grid: Grid, settings: DicomSettings) -> None:
 
 
 def _draw(
-    structure_set: StructureSet, series: Series, here: frozenset[str], grid: Grid, settings: DicomSettings
+    structure_set: StructureSet,
+    series: Series,
+    here: frozenset[str],
+    stack: SliceStack,
+    settings: DicomSettings,
 ) -> tuple[np.ndarray, list[Reason]]:
     rois = structure_set.drawn
+    contours = [stack.straightened(roi.contours) for roi in rois]
     try:
         drawing = draw_rois(
-            [roi.contours for roi in rois],
-            grid,
+            contours,
+            stack.slices_alone,
             settings.slice_tolerance_mm,
             {one.sop_uid: z for z, one in enumerate(series.slices)},
         )
@@ -127,10 +136,15 @@ def _draw(
             f"{structure_set.name}: the contours of ROI '{name}' have too many points or too many crossings on a slice "
             "to be compared with one another. Draw it again, or export it with fewer points.",
         ) from None
-    return drawing.mask, [
+    if stack.added:
+        off_mm = stack.off_slice_mm(contours, settings.slice_tolerance_mm)
+        drawing = replace(drawing, off_slice_mm=off_mm)
+    label, between = label_on_planes(drawing.mask, stack, structure_set.name, settings.interpolate_gtv)
+    return label, [
         *reference_notes(structure_set, series, here),
-        *roi_notes(structure_set, drawing, grid.voxel_ml),
-        *drawing_notes([roi.name for roi in rois], drawing, grid, settings.slice_tolerance_mm),
+        *roi_notes(structure_set, drawing, stack.grid.voxel_ml),
+        *drawing_notes([roi.name for roi in rois], drawing, stack, settings.slice_tolerance_mm),
+        *between,
     ]
 
 

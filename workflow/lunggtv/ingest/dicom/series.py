@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lunggtv.ingest.dicom.grid import stack
+from lunggtv.ingest.dicom.grid import planes_of, stack
 from lunggtv.ingest.dicom.headers import CtSlice
 from lunggtv.ingest.dicom.nesting import prefix_length
 from lunggtv.ingest.raw_scan import Refused
@@ -77,10 +77,13 @@ def describe(series: Series, tolerance_mm: float) -> str:
     first = series.slices[0]
     text = f"{series.key}: {len(series.slices)} slices of {first.rows} x {first.columns}"
     try:
-        _, grid = stack(series.slices, tolerance_mm)
+        slices, grid = stack(series.slices, tolerance_mm)
     except Refused as refused:
         return f"{text}, unusable ({refused.reason.code.replace('_', ' ')})"
-    return f"{text}, spacing {by(grid.spacing_mm, '.4g')} mm"
+    planes = planes_of(slices, grid)
+    wide = max(np.diff(planes)) * grid.spacing_mm[0]
+    text += f", spacing {by(grid.spacing_mm, '.4g')} mm"
+    return text if len(planes) == grid.shape[0] else f"{text}, some slices up to {wide:.4g} mm apart"
 
 
 def _data_set(path: Path) -> bytes:
