@@ -52,6 +52,12 @@ def test_shapes_change_step_by_step_over_several_planes():
     assert between[:, 12].sum(axis=1).tolist() == [0, 16, 12, 8, 0]
 
 
+def test_a_border_that_moves_by_parts_of_pixels_moves_evenly():
+    # By two pixels over three planes: the border lies 0.67 and 1.33 pixels in, the first pixel's centre half a pixel.
+    mask = squares((4, 20), None, None, (6, 18))
+    assert label_between(mask, (0, 3), PIXEL_MM)[:, 12].sum(axis=1).tolist() == [0, 14, 14, 0]
+
+
 def test_pixels_that_are_longer_than_wide_count_in_mm():
     mask = np.zeros((3, 9, 40), np.uint8)
     mask[0, 4, 10:30] = 1

@@ -18,7 +18,9 @@ def heights_of(*runs: tuple[int, float], first_mm: float = -100.0) -> np.ndarray
     return first_mm + np.concatenate([[0.0], np.cumsum(steps)])
 
 
-def slices_at(heights_mm: np.ndarray, numbers: list[int] | None = None, along: int = 2) -> list[CtSlice]:
+def slices_at(
+    heights_mm: np.ndarray, numbers: list[int] | list[None] | None = None, along: int = 2
+) -> list[CtSlice]:
     """CT images at these heights along one axis, called ct000.dcm and so on; all of one number if none are given."""
     slices = []
     for z, height in enumerate(heights_mm):
@@ -32,11 +34,11 @@ def slices_at(heights_mm: np.ndarray, numbers: list[int] | None = None, along: i
     return slices
 
 
-def planes(heights_mm: np.ndarray, numbers: list[int] | None = None) -> list[int]:
+def planes(heights_mm: np.ndarray, numbers: list[int] | list[None] | None = None) -> list[int]:
     return planes_along(slices_at(heights_mm, numbers), heights_mm, TOLERANCE_MM).tolist()
 
 
-def refusal(heights_mm: np.ndarray, numbers: list[int] | None = None) -> Refused:
+def refusal(heights_mm: np.ndarray, numbers: list[int] | list[None] | None = None) -> Refused:
     with pytest.raises(Refused) as caught:
         planes(heights_mm, numbers)
     return caught.value
@@ -62,6 +64,12 @@ def test_distances_that_are_multiples_of_the_smallest_lie_on_its_planes(runs, ex
 def test_rounded_positions_carry_no_error_through_a_long_stack():
     exact = heights_of((60, 1.25), (30, 2.5), (60, 1.25))
     assert planes(np.round(exact, 1)) == [*range(61), *range(62, 121, 2), *range(121, 181)]
+
+
+def test_a_short_distance_by_rounding_is_not_that_of_the_planes():
+    heights_mm = heights_of((4, 1.0), (2, 8.0))
+    heights_mm[1] -= 0.09
+    assert planes(heights_mm) == [0, 1, 2, 3, 4, 12, 20]
 
 
 @pytest.mark.parametrize(
@@ -109,6 +117,7 @@ def test_numbers_tell_slices_taken_out_from_wider_slices(turned):
     )
     # Numbers that jump elsewhere too, or by other amounts, prove nothing.
     assert planes(heights_mm, [1, 2, 3, 4, 5, 7, 9, 12, 13, 14, 15, 16]) == planes(heights_mm)
+    assert planes(heights_mm, [None] * 12) == planes(heights_mm)
     assert planes(heights_mm, [1, 3, 4, 6, 7, 9, 11, 13, 14, 16, 17, 19]) == planes(heights_mm)
 
 

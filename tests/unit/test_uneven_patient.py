@@ -58,8 +58,9 @@ def test_the_volume_has_the_slices_and_planes_between_whichever_way_they_are_sto
     assert len(done.verdict["ct_slice_digests"]) == len(PLANES)
 
 
-def test_the_same_scan_with_all_its_slices_is_found_by_those_that_both_have(tmp_path):
-    whole = write_uneven(tmp_path / "a")
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_same_scan_with_all_its_slices_is_found_by_those_that_both_have(tmp_path, turned):
+    whole = write_uneven(tmp_path / "a", turned=turned)
     verdicts = {"a": ingested(tmp_path / "a").verdict}
     verdicts["b"] = ingest(write_pair(tmp_path / "b", ct=whole), tmp_path / "b").verdict
     assert f"({len(PLANES)} identical slices)" in shared_scans(verdicts)["a"][0]

@@ -12,6 +12,8 @@ from lunggtv.infer.rtstruct_file import write_structure_set
 from lunggtv.infer.write_rtstruct import find_slices, parts_between
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.read_folder import read_dicom
+from lunggtv.ingest.dicom.slice_stack import SliceStack
+from lunggtv.ingest.dicom.uneven_notes import label_on_planes
 from lunggtv.ingest.ingest_settings import IngestSettings
 from lunggtv.ingest.raw_scan import RawScan, Refused
 
@@ -112,6 +114,19 @@ def test_a_label_on_wide_slices_is_refused_or_interpolated_as_set(tmp_path):
     assert f"smaller by {15 * voxel_ml:.2g} ml" in told["gtv_ends_between_slices"]
 
 
+def test_the_widest_distance_within_the_label_is_told():
+    stack = SliceStack(replace(GRID.grid, shape=(9, 12, 16)), (0, 2, 5, 6, 8))
+    mask = np.zeros((5, 12, 16), np.uint8)
+    mask[1:, 3:8, 4:10] = 1
+    with pytest.raises(
+        Refused, match=r"rs: the GTV .* slices lie 9 mm apart, .* planes between slices \(3\)"
+    ):
+        label_on_planes(mask, stack, "rs", interpolate=False)
+    label, notes = label_on_planes(mask, stack, "rs", interpolate=True)
+    assert label.sum(axis=(1, 2)).tolist() == [0, 0, 30, 30, 30, 30, 30, 30, 30]
+    assert [note.code for note in notes] == ["gtv_interpolated", "gtv_ends_between_slices"]
+
+
 def test_a_shape_that_changes_is_interpolated_halfway(tmp_path):
     write_uneven(tmp_path)
     contours = [box(GRID, 2, (0.5, 9.5), (2.5, 13.5)), box(GRID, 4, (2.5, 7.5), (4.5, 11.5))]
@@ -175,8 +190,20 @@ def test_a_slice_without_contour_is_told_by_its_own_number(tmp_path):
 def test_added_planes_count_for_the_limit_of_voxels(tmp_path):
     write_uneven(tmp_path)
     assert read(tmp_path, label=False, max_voxels=12 * 12 * 16).ct.size == 12 * 12 * 16
-    with pytest.raises(Refused, match=r"ingest.max_voxels \(2303\)"):
+    told = r"12 planes \(4 of them between slices\) of 12 x 16 voxels, above ingest.max_voxels \(2303\)"
+    with pytest.raises(Refused, match=told):
         read(tmp_path, label=False, max_voxels=12 * 12 * 16 - 1)
+
+
+def test_a_generous_tolerance_moves_no_slice_of_a_regular_stack_onto_another(tmp_path):
+    def change(dataset, z):
+        position = list(dataset.ImagePositionPatient)
+        dataset.ImagePositionPatient = [*position[:2], f"{position[2] + 0.6 * (z == 3):.6g}"]
+
+    stored = write_ct(tmp_path / "ct", replace(SERIES, spacing_mm=(1.0, 0.9, 1.1)), change=change)
+    scan = read(tmp_path, label=False, slice_tolerance_mm=1.0)
+    np.testing.assert_array_equal(scan.ct, stored.astype(int) - 1024)
+    assert None not in scan.slice_digests and not scan.notes
 
 
 def test_a_listed_series_tells_its_distances(tmp_path):
@@ -216,7 +243,8 @@ def test_parts_that_no_slice_shows_are_counted():
     slices = [Path("a") if z in PLANES else None for z in range(12)]
     mask = (
         on_planes(1)
-        | on_planes(3, 4, rows=slice(0, 2))
+        | on_planes(3, rows=slice(0, 2))
+        | on_planes(4, rows=slice(2, 3), columns=slice(10, 11))  # joined at a corner
         | on_planes(8, columns=slice(0, 1), rows=slice(10, 12))
     )
     assert parts_between(mask, slices) == 2

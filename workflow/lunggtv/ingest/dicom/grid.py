@@ -53,6 +53,10 @@ def stack(slices: Sequence[CtSlice], tolerance_mm: float) -> tuple[tuple[CtSlice
 
 def planes_of(slices: Sequence[CtSlice], grid: Grid) -> tuple[int, ...]:
     """The plane of the grid on which each slice of its ``stack`` lies."""
+    if len(slices) == grid.shape[0]:
+        return tuple(
+            range(len(slices))
+        )  # a generous tolerance lets slices lie nearer to another plane than to their own
     return tuple(int(plane) for plane in np.rint(grid.index_zyx(_positions_mm(slices))[:, 0]))
 
 

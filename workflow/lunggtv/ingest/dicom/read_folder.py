@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from lunggtv.geometry import Grid
 from lunggtv.ingest.dicom.choice import Choice, choose_labelled, choose_unlabelled
 from lunggtv.ingest.dicom.contour_planes import ContourOffGrid
 from lunggtv.ingest.dicom.contours import UndrawableRoi, draw_rois
@@ -47,8 +46,8 @@ def read_dicom(patient: PatientFiles, settings: DicomSettings) -> RawScan:
         choice = _choose(patient, inventory, series, settings)
         chosen, copies = without_copies(choice.series)
         slices, grid = stack(chosen.slices, settings.slice_tolerance_mm)
-        _check_size(grid, settings)
         on_grid = SliceStack(grid, planes_of(slices, grid))
+        _check_size(on_grid, settings)
         pixels = read_stack(slices, on_grid.planes)
         notes = [*folder_notes(inventory, unused, copies), *choice.notes, *pixel_notes(pixels)]
         notes += plane_notes(slices, on_grid, settings.slice_tolerance_mm)
@@ -86,13 +85,13 @@ def _choose(
     return choose(patient.patient, series, sets, settings)
 
 
-def _check_size(grid: Grid, settings: DicomSettings) -> None:
-    voxels = math.prod(grid.shape)
-    if settings.max_voxels is not None and voxels > settings.max_voxels:
-        slices, rows, columns = grid.shape
+def _check_size(on_grid: SliceStack, settings: DicomSettings) -> None:
+    shape = on_grid.grid.shape
+    if settings.max_voxels is not None and math.prod(shape) > settings.max_voxels:
+        planes = f"planes ({on_grid.added} of them between slices)" if on_grid.added else "slices"
         raise Refused(
             "too_large",
-            f"the CT series has {slices} slices of {rows} x {columns} voxels, above ingest.max_voxels "
+            f"the CT series has {shape[0]} {planes} of {shape[1]} x {shape[2]} voxels, above ingest.max_voxels "
             f"({settings.max_voxels}). If that is true, raise the limit; else export the series again.",
         )
 
@@ -101,15 +100,15 @@ def _draw(
     structure_set: StructureSet,
     series: Series,
     here: frozenset[str],
-    stack: SliceStack,
+    on_grid: SliceStack,
     settings: DicomSettings,
 ) -> tuple[np.ndarray, list[Reason]]:
     rois = structure_set.drawn
-    contours = [stack.straightened(roi.contours) for roi in rois]
+    contours = [on_grid.straightened(roi.contours) for roi in rois]
     try:
         drawing = draw_rois(
             contours,
-            stack.slices_alone,
+            on_grid.slices_alone,
             settings.slice_tolerance_mm,
             {one.sop_uid: z for z, one in enumerate(series.slices)},
         )
@@ -136,14 +135,14 @@ def _draw(
             f"{structure_set.name}: the contours of ROI '{name}' have too many points or too many crossings on a slice "
             "to be compared with one another. Draw it again, or export it with fewer points.",
         ) from None
-    if stack.added:
-        off_mm = stack.off_slice_mm(contours, settings.slice_tolerance_mm)
+    if on_grid.added:
+        off_mm = on_grid.off_slice_mm(contours, settings.slice_tolerance_mm)
         drawing = replace(drawing, off_slice_mm=off_mm)
-    label, between = label_on_planes(drawing.mask, stack, structure_set.name, settings.interpolate_gtv)
+    label, between = label_on_planes(drawing.mask, on_grid, structure_set.name, settings.interpolate_gtv)
     return label, [
         *reference_notes(structure_set, series, here),
-        *roi_notes(structure_set, drawing, stack.grid.voxel_ml),
-        *drawing_notes([roi.name for roi in rois], drawing, stack, settings.slice_tolerance_mm),
+        *roi_notes(structure_set, drawing, on_grid.grid.voxel_ml),
+        *drawing_notes([roi.name for roi in rois], drawing, on_grid, settings.slice_tolerance_mm),
         *between,
     ]
 

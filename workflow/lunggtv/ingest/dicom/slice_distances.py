@@ -163,7 +163,7 @@ def _numbers_left_out(gap: Gap, runs: Sequence[Run], slices: Sequence[CtSlice]) 
         if run.mm == gap.usual_mm
     )
     usual, within = (_number_steps(slices[run.first : run.last + 1]) for run in (beside, gap.run))
-    return len(usual) == 1 and usual != {0} and within == {gap.times * step for step in usual}
+    return usual != {0} and within == {gap.times * step for step in usual}
 
 
 def _number_steps(slices: Sequence[CtSlice]) -> set[int]:
