@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lunggtv.ingest.dicom.headers import CtSlice, SlicePlace
 from lunggtv.ingest.dicom.slice_distances import distances_text, planes_along, runs_of
 from lunggtv.ingest.raw_scan import Refused
@@ -178,3 +180,20 @@ def test_many_changes_are_cut_short_and_heights_left_out_where_the_stack_is_not_
     text = distances_text(slices_at(heights_mm, along=0), heights_mm, TOLERANCE_MM)
     assert text.endswith("3 mm up to ct010.dcm, 6 mm up to ct012.dcm, and so on")
     assert "z " not in text
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    steps=st.lists(st.sampled_from([0.02, 0.3, 1.2, 1.3, 2.5, 3.0, 5.0, 7.5, 40.0]), min_size=2, max_size=14),
+    numbers=st.one_of(st.none(), st.lists(st.integers(-3, 40), min_size=15, max_size=15)),
+)
+def test_every_stack_is_refused_in_words_or_each_slice_has_a_plane_of_its_own_where_it_lies(steps, numbers):
+    heights_mm = np.concatenate([[-7.0], -7.0 + np.cumsum(steps)])
+    try:
+        found = np.array(planes(heights_mm, numbers))
+    except Refused as refused:
+        assert refused.reason.text.endswith(".")
+        return
+    assert found[0] == 0 and np.all(np.diff(found) >= 1)
+    on_planes = -7.0 + found * (heights_mm[-1] - heights_mm[0]) / found[-1]
+    assert np.abs(heights_mm - on_planes).max() <= TOLERANCE_MM

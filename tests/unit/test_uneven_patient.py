@@ -15,7 +15,7 @@ from lunggtv.volume import read_volume, write_volume
 
 from tests.unit.dicom_files import CtSeries, Reference, box, patient_files, write_ct
 from tests.unit.dicom_files import write_rtstruct as write_drawn
-from tests.unit.ingest_bodies import GRID, SETTINGS, Outcome, chest_hu, ingest, write_pair
+from tests.unit.ingest_bodies import GRID, Outcome, chest_hu, ingest, write_pair
 
 PLANES = (0, 2, 4, 6, 7, 8, 9, 10, 11, 13, 15)
 WHOLE = CtSeries(slices=16, rows=36, columns=44, spacing_mm=GRID.spacing_mm, origin_mm=GRID.origin_mm)
@@ -39,8 +39,7 @@ def write_uneven(folder: Path, seed: int = 0, turned: bool = False) -> np.ndarra
 
 
 def ingested(folder: Path, labelled: bool = False, interpolate: bool = False) -> Outcome:
-    dicom = replace(SETTINGS.dicom, interpolate_gtv=interpolate)
-    return ingest(patient_files(folder, labelled), folder / "out", dicom=dicom)
+    return ingest(patient_files(folder, labelled), folder / "out", interpolate_gtv=interpolate)
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -71,7 +70,10 @@ def test_ml_of_a_label_between_wide_slices(tmp_path):
     contours = [box(WHOLE, z, (15.5, 19.5), (27.5, 31.5)) for z in (4, 6, 7)]
     write_drawn(tmp_path / "rs.dcm", {"GTV": contours}, Reference())
     refused = ingested(tmp_path, labelled=True)
-    assert refused.verdict["verdict"] == "rejected" and refused.codes == ["gtv_between_slices"]
+    assert refused.verdict["verdict"] == "rejected" and refused.codes == [
+        "interpolated_planes",
+        "gtv_between_slices",
+    ]
     done = ingested(tmp_path, labelled=True, interpolate=True)
     assert done.verdict["gtv_ml"] == pytest.approx(4 * 16 * VOXEL_ML)
     label = read_volume(done.volume, "ingest").label

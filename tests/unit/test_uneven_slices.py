@@ -37,8 +37,15 @@ def write_uneven(folder: Path, series: CtSeries = SERIES) -> np.ndarray:
     return write_ct(folder / "ct", series, change=change).astype(int) - 1024
 
 
-def read(folder: Path, label: bool = True, **changed) -> RawScan:
-    return read_dicom(patient_files(folder, label), replace(DicomSettings(("GTV.*",), 0.1), **changed))
+def read(folder: Path, label: bool = True, interpolate_gtv: bool = False, **changed) -> RawScan:
+    """As ingest takes a folder."""
+    scan = read_dicom(patient_files(folder, label), replace(DicomSettings(("GTV.*",), 0.1), **changed))
+    if scan.label is None:
+        return scan
+    assert not scan.label[BETWEEN].any()
+    on_grid = SliceStack(scan.grid, PLANES)
+    drawn, notes = label_on_planes(scan.label, on_grid, "the GTV", interpolate_gtv)
+    return replace(scan, label=drawn, notes=(*scan.notes, *notes))
 
 
 def refusal(folder: Path, **changed) -> Refused:
@@ -116,15 +123,24 @@ def test_a_label_on_wide_slices_is_refused_or_interpolated_as_set(tmp_path):
 
 def test_the_widest_distance_within_the_label_is_told():
     stack = SliceStack(replace(GRID.grid, shape=(9, 12, 16)), (0, 2, 5, 6, 8))
-    mask = np.zeros((5, 12, 16), np.uint8)
-    mask[1:, 3:8, 4:10] = 1
-    with pytest.raises(
-        Refused, match=r"rs: the GTV .* slices lie 9 mm apart, .* planes between slices \(3\)"
-    ):
-        label_on_planes(mask, stack, "rs", interpolate=False)
-    label, notes = label_on_planes(mask, stack, "rs", interpolate=True)
+    mask = on_planes(2, 5, 6, 8)[:9]
+    with pytest.raises(Refused, match=r"GTV was .* slices lie 9 mm apart, .* planes between slices \(3\)"):
+        label_on_planes(mask, stack, "the GTV", interpolate=False)
+    label, notes = label_on_planes(mask, stack, "the GTV", interpolate=True)
     assert label.sum(axis=(1, 2)).tolist() == [0, 0, 30, 30, 30, 30, 30, 30, 30]
     assert [note.code for note in notes] == ["gtv_interpolated", "gtv_ends_between_slices"]
+    np.testing.assert_array_equal(mask, on_planes(2, 5, 6, 8)[:9])
+
+
+def test_a_mask_that_was_made_on_the_grid_is_taken_as_it_stands_if_it_may_be():
+    stack = SliceStack(GRID.grid, PLANES)
+    mask = on_planes(2, 4) | on_planes(3, rows=slice(3, 5))
+    with pytest.raises(Refused, match=r"a.nii was .* slices lie 6 mm apart, .* planes between slices \(1\)"):
+        label_on_planes(mask, stack, "a.nii", interpolate=False)
+    label, (note,) = label_on_planes(mask, stack, "a.nii", interpolate=True)
+    np.testing.assert_array_equal(label, mask)
+    assert (note.code, "taken as it stands (0.0356 ml)" in note.text) == ("gtv_interpolated", True)
+    assert label_on_planes(on_planes(5, 6), stack, "a.nii", interpolate=False)[1] == []
 
 
 def test_a_shape_that_changes_is_interpolated_halfway(tmp_path):
@@ -259,12 +275,12 @@ def test_lost_slices_of_a_draft_are_counted_without_the_planes_between(tmp_path)
         find_slices(sorted((tmp_path / "ct").iterdir()), scan.slice_digests)
 
 
-def test_the_setting_reaches_the_reader():
+def test_the_setting_has_no_default_but_that_of_the_schema():
     section = {
         "gtv_values": [1], "spacing_tolerance_mm": 0.001, "position_tolerance_mm": 0.1, "max_voxels": 10**8,
         "roi_patterns": ["GTV"], "slice_tolerance_mm": 0.1, "interpolate_gtv": True,
     }  # fmt: skip
-    assert IngestSettings.from_config(section).dicom.interpolate_gtv
+    assert IngestSettings.from_config(section).interpolate_gtv
     section.pop("interpolate_gtv")
     with pytest.raises(ConfigError, match="interpolate_gtv: is missing"):
         IngestSettings.from_config(section)

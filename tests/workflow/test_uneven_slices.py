@@ -67,8 +67,9 @@ def test_a_label_on_fine_slices_is_taken_and_the_planes_between_are_told(verdict
 
 def test_a_label_between_wide_slices_waits_for_the_setting(verdicts):
     shipped, interpolated = verdicts
-    assert codes(shipped["wide"]) == ["gtv_between_slices"] and shipped["wide"]["verdict"] == "rejected"
-    assert "ingest.interpolate_gtv: true" in shipped["wide"]["reasons"][0]["text"]
+    assert codes(shipped["wide"]) == ["interpolated_planes", "gtv_between_slices"]
+    assert shipped["wide"]["verdict"] == "rejected"
+    assert "ingest.interpolate_gtv: true" in shipped["wide"]["reasons"][1]["text"]
     assert interpolated["wide"]["verdict"] == "warned"
     assert interpolated["wide"]["gtv_ml"] == pytest.approx(64 * VOXEL_ML)
     assert "gtv_interpolated" in codes(interpolated["wide"])

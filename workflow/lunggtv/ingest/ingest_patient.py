@@ -87,7 +87,10 @@ def _ingest(
     facts |= {"shape": list(grid.shape), "spacing_mm": list(grid.spacing_mm)}
     label = None
     if raw.label is not None:
-        label = orientation.apply(label_mask(raw.label, settings.gtv_values, label_name))
+        drawn = label_mask(raw.label, settings.gtv_values, label_name)
+        drawn, notes = _between_slices(drawn, raw, label_name, settings.interpolate_gtv)
+        reasons += notes
+        label = orientation.apply(drawn)
         sizes = component_sizes(label)
         facts |= {"gtv_ml": float(sizes.sum() * grid.voxel_ml), "gtv_parts": int(sizes.size)}
         reasons += check_label(sizes, label_name)
@@ -137,6 +140,19 @@ def _check_raw(raw: RawScan, settings: IngestSettings, image_name: str, label_na
         yield from check_grids(
             raw.grid, raw.label_grid, settings.spacing_tolerance_mm, settings.position_tolerance_mm
         )
+
+
+def _between_slices(
+    label: np.ndarray, raw: RawScan, label_name: str, interpolate: bool
+) -> tuple[np.ndarray, list[Reason]]:
+    """The label on planes between slices, too, where the CT has such; raises Refused if it may not be there."""
+    planes = tuple(plane for plane, digest in enumerate(raw.slice_digests) if digest is not None)
+    if len(planes) == len(raw.slice_digests):
+        return label, []
+    from lunggtv.ingest.dicom.slice_stack import SliceStack
+    from lunggtv.ingest.dicom.uneven_notes import label_on_planes
+
+    return label_on_planes(label, SliceStack(raw.grid, planes), label_name, interpolate)
 
 
 def _check_anatomy(

@@ -20,7 +20,6 @@ class DicomSettings:
     slice_tolerance_mm: float
     series: str | None = None
     max_voxels: int | None = None
-    interpolate_gtv: bool = False
 
     def __post_init__(self) -> None:
         for pattern in self.roi_patterns:

@@ -19,7 +19,7 @@ from lunggtv.ingest.dicom.pixels import read_stack
 from lunggtv.ingest.dicom.series import Series, group_series, without_copies
 from lunggtv.ingest.dicom.slice_stack import SliceStack
 from lunggtv.ingest.dicom.structure_set import StructureSet, read_structure_set
-from lunggtv.ingest.dicom.uneven_notes import label_on_planes, plane_notes
+from lunggtv.ingest.dicom.uneven_notes import plane_notes
 from lunggtv.ingest.raw_scan import RawScan, Reason, Refused
 from lunggtv.patient_files import PatientFiles
 from lunggtv.quiet_pydicom import quiet_pydicom
@@ -137,13 +137,11 @@ def _draw(
         ) from None
     if on_grid.added:
         off_mm = on_grid.off_slice_mm(contours, settings.slice_tolerance_mm)
-        drawing = replace(drawing, off_slice_mm=off_mm)
-    label, between = label_on_planes(drawing.mask, on_grid, structure_set.name, settings.interpolate_gtv)
-    return label, [
+        drawing = replace(drawing, mask=on_grid.spread(drawing.mask), off_slice_mm=off_mm)
+    return drawing.mask, [
         *reference_notes(structure_set, series, here),
         *roi_notes(structure_set, drawing, on_grid.grid.voxel_ml),
         *drawing_notes([roi.name for roi in rois], drawing, on_grid, settings.slice_tolerance_mm),
-        *between,
     ]
 
 

@@ -25,43 +25,44 @@ def plane_notes(slices: Sequence[CtSlice], stack: SliceStack, tolerance_mm: floa
 
 
 def label_on_planes(
-    mask: np.ndarray, stack: SliceStack, structure_set: str, interpolate: bool
+    label: np.ndarray, stack: SliceStack, name: str, interpolate: bool
 ) -> tuple[np.ndarray, list[Reason]]:
     """A label on all planes of the grid, and what is to be told of those between slices.
 
     Args:
-        mask: uint8 on the slices alone.
-        structure_set: name of its file.
-        interpolate: whether the label may be interpolated on planes between slices.
+        label: uint8 on the grid. It is interpolated between slices unless it has voxels there, as a mask that was made
+            on the grid has.
+        name: of the label, for messages.
+        interpolate: whether planes between slices may be GTV.
 
     Raises:
-        Refused: it may not, and a plane lies within the GTV.
+        Refused: they may not, and one would be.
     """
-    label = stack.spread(mask)
-    if not stack.added:
-        return label, []
-    notes = []
-    spacing_mm = stack.grid.spacing_mm
-    between = label_between(label, stack.planes, spacing_mm[1:])
+    between = np.array(label)
+    between[list(stack.planes)] = 0
+    is_drawn = bool(between.any())
+    if not is_drawn:
+        between = label_between(label, stack.planes, stack.grid.spacing_mm[1:])
     within = int(between.any(axis=(1, 2)).sum())
     if within and not interpolate:
         raise Refused(
             "gtv_between_slices",
-            f"{structure_set}: the GTV was drawn where slices lie {_widest_mm(between, stack):.3g} mm apart, so that "
-            f"within it lie planes between slices ({within}), on which nothing was drawn. To have the label "
-            f"interpolated there, set ingest.interpolate_gtv: true. {RESAMPLE}",
+            f"{name} was drawn where slices lie {_widest_mm(between, stack):.3g} mm apart, so that within it lie "
+            f"planes between slices ({within}), on which the CT is interpolated. To have the label there too, set "
+            f"ingest.interpolate_gtv: true. {RESAMPLE}",
         )
+    notes = []
     if within:
-        text = (
-            f"on planes between slices ({within}) the label was interpolated by its shape from the contours around "
-            f"({np.count_nonzero(between) * stack.grid.voxel_ml:.3g} ml)."
+        how = "was taken as it stands" if is_drawn else "was interpolated by its shape from the slices around"
+        ml = np.count_nonzero(between) * stack.grid.voxel_ml
+        notes.append(
+            Reason("gtv_interpolated", f"on planes between slices ({within}) the label {how} ({ml:.3g} ml).")
         )
-        notes.append(Reason("gtv_interpolated", text))
-    label |= between
-    thin_ml = thin_ends_ml(label, stack.planes, spacing_mm)
+    label = label | between
+    thin_ml = 0.0 if is_drawn else thin_ends_ml(label, stack.planes, stack.grid.spacing_mm)
     if thin_ml:
         text = (
-            f"the GTV ends at slices that lie farther apart than the planes of the grid; the label ends half a plane "
+            f"{name} ends at slices that lie farther apart than the planes of the grid; the label ends half a plane "
             f"beyond them, not half a slice distance, and is smaller by {thin_ml:.2g} ml for it."
         )
         notes.append(Reason("gtv_ends_between_slices", text))
