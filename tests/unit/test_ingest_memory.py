@@ -60,7 +60,7 @@ def test_peak_memory_of_a_full_size_patient(tmp_path, kind, code, label_kind, la
     write_full_size(tmp_path / "label.nii.gz", label, label_code)
     section = {
         "gtv_values": [1], "spacing_tolerance_mm": 0.001, "position_tolerance_mm": 0.1, "max_voxels": 10**8,
-        "roi_patterns": list(SETTINGS.dicom.roi_patterns), "slice_tolerance_mm": 0.1,
+        "roi_patterns": list(SETTINGS.dicom.roi_patterns), "slice_tolerance_mm": 0.1, "interpolate_gtv": False,
     }  # fmt: skip
     workflow = Path(__file__).parents[2] / "workflow"
     done = subprocess.run(

@@ -9,7 +9,7 @@ the file says which scan it belongs to, and the hour at which it was computed wo
 import hashlib
 import io
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,14 +47,15 @@ NEEDED = (
 
 @quiet_pydicom()
 def write_structure_set(
-    mask: np.ndarray, slices: Sequence[Path], path: str | Path, roi_name: str, description: str
+    mask: np.ndarray, slices: Sequence[Path | None], path: str | Path, roi_name: str, description: str
 ) -> None:
     """Write a mask as RT structure set with one ROI, unapproved; byte-identical on a rerun.
 
     Args:
         mask: (slice, row, column) as the CT is stored, non-zero is inside; an empty mask gives an ROI without
             contours.
-        slices: files of the CT's slices, in the order of the mask's first axis.
+        slices: files of the CT's slices, in the order of the mask's first axis; None for a plane between slices, on
+            which no contour is drawn.
         path: the file to write, whole or not at all.
         roi_name: TG-263 name (``infer_settings.checked_roi_name``).
         description: what drew it, plain ASCII.
@@ -62,15 +63,15 @@ def write_structure_set(
     Raises:
         DamagedFile: a slice cannot be read, lacks what a structure set must name, or is of another shape.
     """
-    headers = [_read_header(file) for file in slices]
-    if len(headers) != len(mask):
-        raise ValueError(f"{len(headers)} slices cannot carry a mask of {len(mask)}")
-    for file, header in zip(slices, headers, strict=True):
+    if len(slices) != len(mask):
+        raise ValueError(f"{len(slices)} slices cannot carry a mask of {len(mask)}")
+    headers = {plane: _read_header(file) for plane, file in enumerate(slices) if file is not None}
+    for plane, header in headers.items():
         if (header.Rows, header.Columns) != mask.shape[1:]:
             raise DamagedFile(
-                f"{file}: the slice has {header.Rows} x {header.Columns} pixels, the mask {mask.shape[1:]}."
+                f"{slices[plane]}: the slice has {header.Rows} x {header.Columns} pixels, the mask {mask.shape[1:]}."
             )
-    structures = _describe(headers, roi_name, description)
+    structures = _describe(list(headers.values()), roi_name, description)
     contours = _contours(mask, headers)
     if contours:
         structures.ROIContourSequence[0].ContourSequence = contours
@@ -172,14 +173,14 @@ def _referenced_frame(headers: Sequence[Dataset], frame_uid: str) -> Dataset:
     )
 
 
-def _contours(mask: np.ndarray, headers: Sequence[Dataset]) -> list[Dataset]:
+def _contours(mask: np.ndarray, headers: Mapping[int, Dataset]) -> list[Dataset]:
     contours: list[Dataset] = []
-    for index in map(int, np.flatnonzero(mask.any(axis=(1, 2)))):
-        for outline in outlines(mask[index]):
-            points_mm = _to_patient(outline, headers[index])
+    for plane, header in headers.items():
+        for outline in outlines(mask[plane]):
+            points_mm = _to_patient(outline, header)
             contours.append(
                 _item(
-                    ContourImageSequence=[_reference(headers[index])],
+                    ContourImageSequence=[_reference(header)],
                     ContourGeometricType="CLOSED_PLANAR",
                     NumberOfContourPoints=len(points_mm),
                     ContourNumber=len(contours) + 1,

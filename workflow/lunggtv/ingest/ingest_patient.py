@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lunggtv.files import write_json
-from lunggtv.geometry import Grid, lps_orientation
+from lunggtv.geometry import Grid, Orientation, lps_orientation
 from lunggtv.ingest.anatomy import body_mask, thinned_mm, thinning
 from lunggtv.ingest.checks import (
     check_finite,
@@ -87,13 +87,16 @@ def _ingest(
     facts |= {"shape": list(grid.shape), "spacing_mm": list(grid.spacing_mm)}
     label = None
     if raw.label is not None:
-        label = orientation.apply(label_mask(raw.label, settings.gtv_values, label_name))
+        drawn = label_mask(raw.label, settings.gtv_values, label_name)
+        drawn, notes = _between_slices(drawn, raw, label_name, settings.interpolate_gtv)
+        reasons += notes
+        label = orientation.apply(drawn)
         sizes = component_sizes(label)
         facts |= {"gtv_ml": float(sizes.sum() * grid.voxel_ml), "gtv_parts": int(sizes.size)}
         reasons += check_label(sizes, label_name)
     scan = to_hounsfield(orientation.apply(raw.ct), image_name)
     reasons += scan.reasons
-    slice_digests = _slice_digests(scan.ct)
+    slice_digests = _slice_digests(scan.ct, _planes_between(raw, orientation))
     facts |= {
         "hu_rule": scan.rule,
         "padding_hu": scan.padding_hu,
@@ -139,6 +142,19 @@ def _check_raw(raw: RawScan, settings: IngestSettings, image_name: str, label_na
         )
 
 
+def _between_slices(
+    label: np.ndarray, raw: RawScan, label_name: str, interpolate: bool
+) -> tuple[np.ndarray, list[Reason]]:
+    """The label on planes between slices, too, where the CT has such; raises Refused if it may not be there."""
+    planes = tuple(plane for plane, digest in enumerate(raw.slice_digests) if digest is not None)
+    if len(planes) == len(raw.slice_digests):
+        return label, []
+    from lunggtv.ingest.dicom.slice_stack import SliceStack
+    from lunggtv.ingest.dicom.uneven_notes import label_on_planes
+
+    return label_on_planes(label, SliceStack(raw.grid, planes), label_name, interpolate)
+
+
 def _check_anatomy(
     ct: np.ndarray, label: np.ndarray | None, grid: Grid, image_name: str, label_name: str
 ) -> Iterator[Reason]:
@@ -150,16 +166,26 @@ def _check_anatomy(
         yield from check_label_in_body(label[thin], ct, body, label_name)
 
 
-def _slice_digests(ct: np.ndarray) -> list[str | None]:
-    """Short digest of each slice's HU; None for a constant one, which every scan may have.
+def _slice_digests(ct: np.ndarray, between: set[int]) -> list[str | None]:
+    """Short digest of each slice's HU; None for a constant one, which every scan may have, and for planes ``between``
+    slices.
 
     They find the same CT under another format, orientation, offset or number of slices.
     """
     digests = []
-    for plane in ct:
+    for z, plane in enumerate(ct):
         digest = hashlib.sha256(f"{plane.shape}".encode() + plane.tobytes()).hexdigest()
-        digests.append(None if plane.min() == plane.max() else digest[:SLICE_DIGEST_CHARACTERS])
+        none = z in between or plane.min() == plane.max()
+        digests.append(None if none else digest[:SLICE_DIGEST_CHARACTERS])
     return digests
+
+
+def _planes_between(raw: RawScan, orientation: Orientation) -> set[int]:
+    """The planes along LPS z that no scanner made: those that were interpolated between slices."""
+    if orientation.permutation[0] != 0:
+        return set()  # slices stand upright: each plane along z goes through all of them
+    digests = raw.slice_digests[::-1] if orientation.flips[0] else raw.slice_digests
+    return {z for z, digest in enumerate(digests) if digest is None}
 
 
 def _ct_digest(shape: tuple[int, ...], slice_digests: list[str | None]) -> str:

@@ -17,6 +17,7 @@ class IngestSettings:
     position_tolerance_mm: float
     max_voxels: int
     dicom: DicomSettings
+    interpolate_gtv: bool = False
 
     @staticmethod
     def from_config(section: Mapping[str, Any]) -> "IngestSettings":

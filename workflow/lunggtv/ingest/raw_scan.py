@@ -34,8 +34,8 @@ class RawScan:
 
     ``ct`` is int16, int32 or float32; ``label`` holds the stored values (DICOM: 0 and 1, already on the
     CT's grid). ``digests`` names the SHA-256 of each source by role (``image``, ``label``, ``rtstruct``);
-    ``slice_digests`` is that of each CT slice's file in the order of ``ct``'s z axis, DICOM only. No name,
-    id, date or UID of a DICOM header enters any field.
+    ``slice_digests`` is that of each CT slice's file in the order of ``ct``'s z axis, None for a plane that was
+    interpolated between slices, DICOM only. No name, id, date or UID of a DICOM header enters any field.
     """
 
     format: str
@@ -44,5 +44,5 @@ class RawScan:
     label: np.ndarray | None
     label_grid: Grid | None
     digests: dict[str, str]
-    slice_digests: tuple[str, ...] = ()
+    slice_digests: tuple[str | None, ...] = ()
     notes: tuple[Reason, ...] = ()

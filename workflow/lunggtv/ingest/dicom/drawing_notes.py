@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from lunggtv.geometry import Grid
 from lunggtv.ingest.dicom.contours import Drawing, Finding
+from lunggtv.ingest.dicom.slice_stack import SliceStack
 from lunggtv.ingest.raw_scan import NOTED, WARNED, Reason
 
 AXIAL = 0.9  # of the stack's direction along the body at which heights mean something to a reader
@@ -67,19 +67,19 @@ TEXTS = {
 
 
 def drawing_notes(
-    names: Sequence[str], drawing: Drawing, grid: Grid, tolerance_mm: float
+    names: Sequence[str], drawing: Drawing, stack: SliceStack, tolerance_mm: float
 ) -> Iterator[Reason]:
     """Reasons to look at the contours, with the ROIs and slices they are about.
 
     Args:
         names: of the ROIs that were drawn, in the order of the drawing.
-        grid: of the CT.
+        stack: the CT's slices.
         tolerance_mm: how far a contour may lie from its slice without being told.
     """
     for code, (severity, text) in TEXTS.items():
         found = [finding for finding in drawing.findings if finding.code == code]
         if found:
-            places = "; ".join(f"ROI '{names[one.roi]}', {_slices(one, grid)}" for one in found)
+            places = "; ".join(f"ROI '{names[one.roi]}', {_slices(one, stack)}" for one in found)
             count = sum(one.count for one in found)
             yield Reason(code, f"{text} ({count}: {places}).", severity)
     if drawing.off_slice_mm > tolerance_mm:
@@ -87,7 +87,7 @@ def drawing_notes(
         yield Reason("contours_off_slice", text)
 
 
-def _slices(finding: Finding, grid: Grid) -> str:
+def _slices(finding: Finding, stack: SliceStack) -> str:
     """Slices counted from one on, runs in short, with their heights: ``slices 4 to 6 and 9 (z -85 to -60 mm)``."""
     runs: list[list[int]] = []
     for z in finding.slices:
@@ -100,9 +100,8 @@ def _slices(finding: Finding, grid: Grid) -> str:
     texts = [f"{first + 1}" if first == last else f"{first + 1} to {last + 1}" for first, last in runs]
     listed = " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
     text = f"slice{'s' * (len(finding.slices) > 1)} {listed}"
-    if abs(grid.matrix[2, 2]) < AXIAL:
+    if abs(stack.grid.matrix[2, 2]) < AXIAL:
         return text
-    ends = sorted(
-        {round(float(grid.point_mm((z, 0, 0))[2]), 1) for z in (finding.slices[0], finding.slices[-1])}
-    )
+    planes = {stack.planes[z] for z in (finding.slices[0], finding.slices[-1])}
+    ends = sorted({round(float(stack.grid.point_mm((plane, 0, 0))[2]), 1) for plane in planes})
     return f"{text} (z {' to '.join(f'{end:g}' for end in ends)} mm)"

@@ -1,18 +1,17 @@
-"""The one regular grid that the slices of a CT series must form, and the refusals where they do not."""
+"""The one regular grid on which the slices of a CT series must lie, and the refusals where they do not."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 
 from lunggtv.geometry import Grid
 from lunggtv.ingest.dicom.headers import CtSlice, SlicePlace
+from lunggtv.ingest.dicom.slice_distances import planes_along
 from lunggtv.ingest.raw_scan import Refused
 from lunggtv.wording import by
 
 COSINE_TOLERANCE = 1e-3  # direction cosines are often written with four decimals
 PIXEL_TOLERANCE_MM = 1e-4  # 0.05 mm at the far edge of 512 pixels
-SAME_PLACE_MM = 0.01  # images nearer to each other than this lie at one place
 DRIFT_TOLERANCE = 2e-3  # sideways mm per mm along the normal: 0.1 degrees, and rounded cosines
 
 
@@ -21,10 +20,11 @@ def stack(slices: Sequence[CtSlice], tolerance_mm: float) -> tuple[tuple[CtSlice
 
     z of the grid runs along the normal, its spacing is the distance of the outer slices over the number of
     steps: positions are often rounded to 0.1 mm, and a single step would carry that error through the stack.
+    Where slices lie at several distances, the grid has planes without a slice (``planes_of``).
 
     Args:
         slices: in any order; the result does not depend on it.
-        tolerance_mm: how far a slice may lie from its place in a regular stack.
+        tolerance_mm: how far a slice may lie from its plane of the grid.
 
     Raises:
         Refused: the slices do not form one regular grid; each way has a code and a text of its own.
@@ -35,18 +35,27 @@ def stack(slices: Sequence[CtSlice], tolerance_mm: float) -> tuple[tuple[CtSlice
     # Names break ties, so that messages do not depend on the listing of the folder.
     order = sorted(range(len(slices)), key=lambda i: (heights[i], slices[i].name))
     ordered = tuple(slices[i] for i in order)
-    _check_steps(ordered, heights[order], tolerance_mm)
+    planes = planes_along(ordered, heights[order], tolerance_mm)
     _check_sideways(ordered, normal, tolerance_mm)
     first = ordered[0]
     # Rounded: the projection on the normal leaves noise such as 2.9999999999998 mm.
-    step_mm = round(float(heights[order[-1]] - heights[order[0]]) / (len(slices) - 1), 9)
+    step_mm = round(float(heights[order[-1]] - heights[order[0]]) / int(planes[-1]), 9)
     grid = Grid(
-        shape=(len(slices), first.rows, first.columns),
+        shape=(int(planes[-1]) + 1, first.rows, first.columns),
         spacing_mm=(step_mm, *_place(first).pixel_spacing_mm),
         origin_mm=_place(first).position_mm,
         direction=tuple(float(v) + 0.0 for v in np.column_stack([row, column, normal]).reshape(-1)),
     )
     return ordered, grid
+
+
+def planes_of(slices: Sequence[CtSlice], grid: Grid) -> tuple[int, ...]:
+    """The plane of the grid on which each slice of its ``stack`` lies."""
+    if len(slices) == grid.shape[0]:
+        return tuple(
+            range(len(slices))
+        )  # a generous tolerance lets slices lie nearer to another plane than to their own
+    return tuple(int(plane) for plane in np.rint(grid.index_zyx(_positions_mm(slices))[:, 0]))
 
 
 def _check_headers(slices: Sequence[CtSlice]) -> None:
@@ -120,38 +129,6 @@ def _axes(places: Sequence[SlicePlace]) -> tuple[np.ndarray, np.ndarray, np.ndar
     return row, column, np.cross(row, column)
 
 
-def _check_steps(slices: Sequence[CtSlice], heights: np.ndarray, tolerance_mm: float) -> None:
-    steps = np.diff(heights)
-    step = float(np.median(steps))
-    pairs = list(pairwise(slices))
-    same = np.flatnonzero(steps < SAME_PLACE_MM)
-    if len(same):
-        below, above = pairs[same[0]]
-        raise Refused(
-            "duplicate_slices",
-            f"duplicate slices: {below.name} and {above.name} lie at one place (such pairs: {len(same)}). "
-            "Keep one scan, or one phase of a 4D CT, in the folder.",
-        )
-    if np.abs(heights - np.linspace(heights[0], heights[-1], len(heights))).max() <= tolerance_mm:
-        return
-    # A step lies between two positions, each of which may be off by the tolerance.
-    wrong = np.flatnonzero(np.abs(steps - step) > 2 * tolerance_mm)
-    missing = np.round(steps[wrong] / step) - 1
-    whole = (missing >= 1) & (np.abs(steps[wrong] - (missing + 1) * step) <= 2 * tolerance_mm)
-    if len(wrong) and whole.all():
-        below, above = pairs[wrong[0]]
-        raise Refused(
-            "missing_slices",
-            f"missing slices: from {below.name} to {above.name} it is {steps[wrong[0]]:.4g} mm where slices "
-            f"lie {step:.4g} mm apart (missing in all: {int(missing.sum())}). Copy the whole series again.",
-        )
-    below, above = pairs[int(np.argmax(np.abs(steps - step)))]
-    raise Refused(
-        "irregular_slices",
-        f"slice gaps: the distance between slices varies from {steps.min():.4g} to {steps.max():.4g} mm "
-        f"(median {step:.4g} mm), most between {below.name} and {above.name}. Export with one slice "
-        "spacing; rounding of positions is allowed for by ingest.slice_tolerance_mm.",
-    )
 
 
 def _check_sideways(slices: Sequence[CtSlice], normal: np.ndarray, tolerance_mm: float) -> None:

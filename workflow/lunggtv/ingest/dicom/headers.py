@@ -40,7 +40,7 @@ HEADER_TAGS: list[BaseTag | int] = sorted(
     for keyword in (
         "SpecificCharacterSet", "ImageType", "SOPClassUID", "Modality", "SOPInstanceUID",
         "SeriesInstanceUID", "AcquisitionNumber", "ImagePositionPatient", "ImageOrientationPatient",
-        "FrameOfReferenceUID", "SamplesPerPixel", "NumberOfFrames", "Rows", "Columns", "PixelSpacing",
+        "InstanceNumber", "FrameOfReferenceUID", "SamplesPerPixel", "NumberOfFrames", "Rows", "Columns", "PixelSpacing",
     )
 )  # fmt: skip
 FIRST_BYTES = 1024
@@ -58,13 +58,15 @@ class SlicePlace:
 
 @dataclass(frozen=True)
 class CtSlice:
-    """Header of one CT image; ``place`` is None where the header does not say it whole, or cannot be read."""
+    """Header of one CT image; ``place`` and ``number`` are None where the header does not say them whole, or cannot be
+    read."""
 
     path: Path
     name: str
     rows: int
     columns: int
     place: SlicePlace | None
+    number: int | None
     series_uid: str = field(repr=False)
     sop_uid: str = field(repr=False)
     frame_uid: str = field(repr=False)
@@ -201,12 +203,14 @@ def _ct_slice(header: pydicom.Dataset, path: Path, name: str) -> CtSlice | None:
         return None
     if not text_of(header, "SeriesInstanceUID") or not text_of(header, "SOPInstanceUID"):
         return None
+    number = numbers_of(header, "InstanceNumber", 1)
     return CtSlice(
         path=path,
         name=name,
         rows=int(rows[0]),
         columns=int(columns[0]),
         place=_place(header),
+        number=None if number is None else int(number[0]),
         series_uid=text_of(header, "SeriesInstanceUID"),
         sop_uid=text_of(header, "SOPInstanceUID"),
         frame_uid=text_of(header, "FrameOfReferenceUID"),

@@ -13,6 +13,7 @@ import numpy as np
 import pydicom
 from pydicom.encaps import generate_frames
 
+from lunggtv.ingest.dicom.added_planes import fill_hounsfield
 from lunggtv.ingest.dicom.headers import CtSlice
 from lunggtv.ingest.dicom.limits import check_items
 from lunggtv.ingest.dicom.nesting import UNDEFINED_LENGTH
@@ -39,21 +40,24 @@ class PixelStack:
     """The pixels of a series and what the headers said about them.
 
     Attributes:
-        hu: (z, y, x), int16, int32 or float32: the narrowest that holds every value exactly (float32 where
+        hu: (plane, y, x), int16, int32 or float32: the narrowest that holds every value exactly (float32 where
             slope or intercept is no whole number).
-        digests: SHA-256 of each slice's file.
+        digests: SHA-256 of each plane's file; None for a plane between slices.
         lossy: slices that were compressed with loss.
         unscaled: slices whose header has no rescale slope or intercept; 1 and 0 were taken.
     """
 
     hu: np.ndarray
-    digests: tuple[str, ...]
+    digests: tuple[str | None, ...]
     lossy: int
     unscaled: int
 
 
-def read_stack(slices: Sequence[CtSlice]) -> PixelStack:
-    """Read the pixels of slices of one size, in the order given.
+def read_stack(slices: Sequence[CtSlice], planes: Sequence[int]) -> PixelStack:
+    """Read the pixels of slices of one size, each onto its plane; planes between slices are interpolated.
+
+    Args:
+        planes: of the slices, ascending from 0.
 
     Raises:
         Refused: a file is truncated, cannot be decoded, or stores pixels in a way that is not supported.
@@ -74,7 +78,12 @@ def read_stack(slices: Sequence[CtSlice]) -> PixelStack:
         unscaled += None in (value_of(dataset, "RescaleSlope"), value_of(dataset, "RescaleIntercept"))
     kinds = {image.dtype for image in images}
     dtype = np.float32 if np.dtype(np.float32) in kinds else np.result_type(*kinds)
-    return PixelStack(np.stack(images, dtype=dtype, casting="unsafe"), tuple(digests), lossy, unscaled)
+    hu = np.empty((planes[-1] + 1, *images[0].shape), dtype)
+    of_planes: list[str | None] = [None] * len(hu)
+    for plane, image, digest in zip(planes, images, digests, strict=True):
+        hu[plane], of_planes[plane] = image, digest
+    fill_hounsfield(hu, planes)
+    return PixelStack(hu, tuple(of_planes), lossy, unscaled)
 
 
 def _hounsfield(dataset: pydicom.FileDataset, one: CtSlice) -> np.ndarray:

@@ -6,14 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from lunggtv.geometry import Grid
 from lunggtv.ingest.dicom.belonging import check_belonging
 from lunggtv.ingest.dicom.choice import Choice, choose_labelled, choose_unlabelled
 from lunggtv.ingest.dicom.contour_planes import ContourOffGrid
 from lunggtv.ingest.dicom.contours import UndrawableRoi, draw_rois
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.drawing_notes import drawing_notes
-from lunggtv.ingest.dicom.grid import stack
+from lunggtv.ingest.dicom.grid import planes_of, stack
 from lunggtv.ingest.dicom.headers import DamagedSlice, Inventory, take_inventory
 from lunggtv.ingest.dicom.kinds import ENHANCED
 from lunggtv.ingest.dicom.notes import (
@@ -25,7 +24,9 @@ from lunggtv.ingest.dicom.notes import (
 )
 from lunggtv.ingest.dicom.pixels import read_stack
 from lunggtv.ingest.dicom.series import Series, group_series, without_copies
+from lunggtv.ingest.dicom.slice_stack import SliceStack
 from lunggtv.ingest.dicom.structure_set import read_structure_set
+from lunggtv.ingest.dicom.uneven_notes import plane_notes
 from lunggtv.ingest.raw_scan import RawScan, Reason, Refused
 from lunggtv.patient_files import PatientFiles
 from lunggtv.quiet_pydicom import quiet_pydicom
@@ -54,15 +55,16 @@ def read_dicom(patient: PatientFiles, settings: DicomSettings) -> RawScan:
         _refuse_damaged([one for one in inventory.damaged if one.series_uid in ("", choice.series.uid)])
         chosen, copies = without_copies(choice.series)
         slices, grid = stack(chosen.slices, settings.slice_tolerance_mm)
-        _check_size(grid, settings)
-        pixels = read_stack(slices)
+        on_grid = SliceStack(grid, planes_of(slices, grid))
+        _check_size(on_grid, settings)
+        pixels = read_stack(slices, on_grid.planes)
         notes = [*folder_notes(inventory, unused, copies), *choice.notes, *frame_notes(chosen)]
-        notes += pixel_notes(pixels)
+        notes += [*pixel_notes(pixels), *plane_notes(slices, on_grid, settings.slice_tolerance_mm)]
         label, digests = None, {}
         if choice.structure_set is not None:
             here = frozenset(one.sop_uid for one in inventory.slices)
             ordered = replace(chosen, slices=slices)
-            label, notes_on_label = _draw(replace(choice, series=ordered), here, grid, pixels.hu, settings)
+            label, notes_on_label = _draw(replace(choice, series=ordered), here, on_grid, pixels.hu, settings)
             notes += notes_on_label
             digests = {"rtstruct": choice.structure_set.digest}
     return RawScan(
@@ -92,27 +94,28 @@ def _choose(
     return choose(patient.patient, series, sets, settings)
 
 
-def _check_size(grid: Grid, settings: DicomSettings) -> None:
-    voxels = math.prod(grid.shape)
-    if settings.max_voxels is not None and voxels > settings.max_voxels:
-        slices, rows, columns = grid.shape
+def _check_size(on_grid: SliceStack, settings: DicomSettings) -> None:
+    shape = on_grid.grid.shape
+    if settings.max_voxels is not None and math.prod(shape) > settings.max_voxels:
+        planes = f"planes ({on_grid.added} of them between slices)" if on_grid.added else "slices"
         raise Refused(
             "too_large",
-            f"the CT series has {slices} slices of {rows} x {columns} voxels, above ingest.max_voxels "
+            f"the CT series has {shape[0]} {planes} of {shape[1]} x {shape[2]} voxels, above ingest.max_voxels "
             f"({settings.max_voxels}). If that is true, raise the limit; else export the series again.",
         )
 
 
 def _draw(
-    choice: Choice, here: frozenset[str], grid: Grid, ct_hu: np.ndarray, settings: DicomSettings
+    choice: Choice, here: frozenset[str], on_grid: SliceStack, ct_hu: np.ndarray, settings: DicomSettings
 ) -> tuple[np.ndarray, list[Reason]]:
     series, structure_set = choice.series, choice.structure_set
     assert structure_set is not None
     rois = structure_set.drawn
+    contours = [on_grid.straightened(roi.contours) for roi in rois]
     try:
         drawing = draw_rois(
-            [roi.contours for roi in rois],
-            grid,
+            contours,
+            on_grid.slices_alone,
             settings.slice_tolerance_mm,
             {one.sop_uid: z for z, one in enumerate(series.slices)},
         )
@@ -139,12 +142,15 @@ def _draw(
             f"{structure_set.name}: the contours of ROI '{name}' have too many points or too many crossings on a slice "
             "to be compared with one another. Draw it again, or export it with fewer points.",
         ) from None
+    if on_grid.added:
+        off_mm = on_grid.off_slice_mm(contours, settings.slice_tolerance_mm)
+        drawing = replace(drawing, mask=on_grid.spread(drawing.mask), off_slice_mm=off_mm)
     if choice.unproved is not None:
-        check_belonging(structure_set.name, drawing, ct_hu, grid, settings.slice_tolerance_mm)
+        check_belonging(structure_set.name, drawing, ct_hu, on_grid.grid, settings.slice_tolerance_mm)
     return drawing.mask, [
         *([choice.unproved] if choice.unproved else reference_notes(structure_set, series, here)),
-        *roi_notes(structure_set, drawing, grid.voxel_ml),
-        *drawing_notes([roi.name for roi in rois], drawing, grid, settings.slice_tolerance_mm),
+        *roi_notes(structure_set, drawing, on_grid.grid.voxel_ml),
+        *drawing_notes([roi.name for roi in rois], drawing, on_grid, settings.slice_tolerance_mm),
     ]
 
 

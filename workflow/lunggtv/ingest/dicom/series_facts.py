@@ -9,7 +9,7 @@ import numpy as np
 import pydicom
 
 from lunggtv.ingest.dicom.dicom_settings import PreferredSeries
-from lunggtv.ingest.dicom.grid import stack
+from lunggtv.ingest.dicom.grid import planes_of, stack
 from lunggtv.ingest.dicom.identity import IDENTITY_TAGS, Identity, identity_of
 from lunggtv.ingest.dicom.series import Series
 from lunggtv.ingest.dicom.values import READ_ERRORS, numbers_of, typed_text_of, value_of
@@ -55,8 +55,11 @@ def describe(series: Series, tolerance_mm: float) -> str:
     facts = facts_of(series)
     words = [f"{len(series.slices)} slices of {first.rows} x {first.columns}"]
     try:
-        _, grid = stack(series.slices, tolerance_mm)
+        slices, grid = stack(series.slices, tolerance_mm)
         words.append(f"spacing {by(grid.spacing_mm, '.4g')} mm")
+        if len(slices) < grid.shape[0]:
+            wide_mm = max(np.diff(planes_of(slices, grid))) * grid.spacing_mm[0]
+            words.append(f"some slices up to {wide_mm:.4g} mm apart")
         words.append(_plane(grid.matrix[:, 2]))
     except Refused as refused:
         words.append(f"unusable ({refused.reason.code.replace('_', ' ')})")
