@@ -10,7 +10,8 @@ INGEST = Path(__file__).parents[2] / "workflow/lunggtv/ingest"
 # Everything else is warned about, or rejects.
 TOLD_ALONE = {
     "contour_slips", "contours_without_voxels", "exclusive_crossing", "holes",
-    "copied_files", "empty_roi", "rois_joined", "rois_not_taken", "skipped_files", "rounded",
+    "copied_files", "empty_roi", "phase_by_structure_set", "preferred_series", "rois_joined", "rois_not_taken",
+    "skipped_files", "rounded",
 }  # fmt: skip
 
 

@@ -129,8 +129,6 @@ def _axes(places: Sequence[SlicePlace]) -> tuple[np.ndarray, np.ndarray, np.ndar
     return row, column, np.cross(row, column)
 
 
-
-
 def _check_sideways(slices: Sequence[CtSlice], normal: np.ndarray, tolerance_mm: float) -> None:
     positions_mm = _positions_mm(slices)
     offset = positions_mm - positions_mm[0]
