@@ -135,7 +135,7 @@ def test_what_a_structure_set_says_goes_before_any_rule(folder: Path) -> None:
 def test_rules_come_from_the_settings() -> None:
     section = {
         "gtv_values": [1], "spacing_tolerance_mm": 0.1, "position_tolerance_mm": 0.1, "max_voxels": 10,
-        "roi_patterns": ["GTV"], "slice_tolerance_mm": 0.1,
+        "roi_patterns": ["GTV"], "slice_tolerance_mm": 0.1, "interpolate_gtv": False,
     }  # fmt: skip
     assert IngestSettings.from_config(section).dicom.prefer_series == ()
     rules = [{"kernel": "^B3"}, {"thickness_mm": 3, "description": "x"}]
