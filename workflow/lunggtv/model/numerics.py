@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,10 +17,12 @@ def numerics(deterministic: bool, threads: int) -> Iterator[None]:
 
     Not deterministic, cuDNN searches for its fastest algorithm, which may be another one next time.
     """
+    filling: Any = torch.utils.deterministic
     before = (
         torch.get_num_threads(),
         torch.are_deterministic_algorithms_enabled(),
         torch.backends.cudnn.benchmark,
+        filling.fill_uninitialized_memory,
     )
     torch.set_num_threads(threads)
     if deterministic:
@@ -27,12 +30,15 @@ def numerics(deterministic: bool, threads: int) -> Iterator[None]:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(deterministic)
     torch.backends.cudnn.benchmark = not deterministic
+    # Filling every new tensor with NaN finds reads of what nobody wrote; there are none, and it costs time.
+    filling.fill_uninitialized_memory = False
     try:
         yield
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1])
         torch.backends.cudnn.benchmark = before[2]
+        filling.fill_uninitialized_memory = before[3]
 
 
 def place_network(network: nn.Module, device: torch.device | str) -> nn.Module:

@@ -15,6 +15,9 @@ from lunggtv.train.train_settings import TrainSettings
 Forward = Callable[[Tensor], list[Tensor]]  # a network in training: logits of all heads, finest first
 
 POLY_POWER = 0.9  # of the decay of the learning rate (nnU-Net)
+OUT_OF_MEMORY = (
+    "nable to find an engine", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "CUDA error: out of memory",
+)  # fmt: skip
 
 
 @dataclass
@@ -85,7 +88,9 @@ def one_step(
         try:
             parts = _gradients(run, forward, sampler, settings, device, first)
             break
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
             run.optimiser.zero_grad(set_to_none=True)
             if run.micro_batch == 1:
                 raise TrainingFailed(progress.too_large(sampler.fold, settings)) from None
@@ -101,6 +106,11 @@ def one_step(
     parameters = [parameter.detach() for parameter in run.network.parameters()]
     torch._foreach_lerp_(run.average, parameters, 1 - average_decay(settings, run.step))
     return torch.cat((parts, norm.detach().double()[None]))
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether a device had too little memory, which cuDNN and cuBLAS say in words of their own."""
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in OUT_OF_MEMORY)
 
 
 def _gradients(

@@ -98,7 +98,7 @@ def train_fold(
         logging.info("fold %d: finished before with the same content; restored", fold)
         refresh_card(files.card, card)
         return
-    with claimed_device(device) as home:
+    with claimed_device(device, insist=True) as home:
         choice = residency
         if residency == "auto":
             choice = choose_residency(count_voxels(caches), home, DEVICE_SHARE, HOST_SHARE)
