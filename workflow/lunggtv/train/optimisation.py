@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lunggtv.errors import TrainingFailed
+from lunggtv.model.numerics import is_out_of_memory
 from lunggtv.train import progress
 from lunggtv.train.batches import Sampler, make_batch
 from lunggtv.train.loss import supervised_loss
@@ -15,9 +16,6 @@ from lunggtv.train.train_settings import TrainSettings
 Forward = Callable[[Tensor], list[Tensor]]  # a network in training: logits of all heads, finest first
 
 POLY_POWER = 0.9  # of the decay of the learning rate (nnU-Net)
-OUT_OF_MEMORY = (
-    "nable to find an engine", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "CUDA error: out of memory",
-)  # fmt: skip
 
 
 @dataclass
@@ -106,11 +104,6 @@ def one_step(
     parameters = [parameter.detach() for parameter in run.network.parameters()]
     torch._foreach_lerp_(run.average, parameters, 1 - average_decay(settings, run.step))
     return torch.cat((parts, norm.detach().double()[None]))
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether a device had too little memory, which cuDNN and cuBLAS say in words of their own."""
-    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in OUT_OF_MEMORY)
 
 
 def _gradients(
