@@ -82,9 +82,13 @@ def workload(settings: TrainSettings, caches: list[str], device: torch.device) -
     cases = load_cases({str(n): path for n, path in enumerate(caches)}, "device", device)
     architecture, sampler = prepare(0, cases, settings)
     network = place_network(new_network(architecture, settings.seed, 0), device).train()
-    autocast = settings.bfloat16 and device.type == "cuda" and bfloat16_works(device)
+    autocast = (
+        settings.bfloat16
+        and device.type == "cuda"
+        and bfloat16_works(network, architecture.patch_shape, device)
+    )
     place = optimisation.Device(device, autocast)
-    forward = fit.compiled(network, sampler, place) if settings.compile else network
+    forward = fit.compiled(network, settings.batch, sampler, place) if settings.compile else network
     run = optimisation.start_run(network, settings)
     fixed = make_batch(sampler, range(settings.batch))
 

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from lunggtv.errors import ConfigError
 from lunggtv.model.device import claimed_device
 from lunggtv.model.numerics import place_network
 
+from tests.unit.train_cases import train_tiny, write_cohort
 from tests.workflow.engine import PROJECT
 
 # What a job does, in a process of its own: claim a device, say which, stay.
@@ -25,6 +27,9 @@ import torch
 torch.cuda.is_available = lambda: True
 torch.cuda.device_count = lambda: 2
 torch.cuda.get_device_properties = lambda index: SimpleNamespace(uuid=f"GPU-{index}")
+torch.cuda.get_arch_list = lambda: ["sm_80"]
+torch.cuda.get_device_capability = lambda index: (8, 0)
+torch.cuda.mem_get_info = lambda index: (10, 20)
 from lunggtv.model.device import claimed_device
 with claimed_device("auto") as device:
     print(device, flush=True)
@@ -39,6 +44,9 @@ def two_devices(monkeypatch, tmp_path):
     monkeypatch.setattr(
         torch.cuda, "get_device_properties", lambda index: SimpleNamespace(uuid=f"GPU-{index}")
     )
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_80"])
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: (8, 0))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (10, 20))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
 
@@ -58,9 +66,58 @@ def test_a_killed_job_leaves_its_device_free(two_devices):
         assert other.index == 1
     job.send_signal(signal.SIGKILL)
     job.communicate()
-    assert list(two_devices.glob("lunggtv-cuda-*.lock")), "the file stays; it means nothing"
+    assert list(two_devices.glob("lunggtv-*.lock")), "the file stays; it means nothing"
     with claimed_device("auto") as device:
         assert device.index == 0
+
+
+def test_the_free_device_with_most_free_memory_is_taken(two_devices, monkeypatch):
+    """Other users and other programs lock nothing."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: ((10, 30)[index], 40))
+    with claimed_device("auto") as first, claimed_device("auto") as second:
+        assert (first.index, second.index) == (1, 0)
+
+
+def test_another_users_locks_are_in_nobodys_way(two_devices, monkeypatch):
+    """They share a machine: neither can open the other's files, and each takes what has most free memory."""
+    with claimed_device("auto") as device:
+        assert device.index == 0
+        (lock,) = two_devices.iterdir()
+        assert stat.S_IMODE(lock.stat().st_mode) == 0o600
+        monkeypatch.setattr(os, "getuid", lambda: 4242)
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: ((2, 30)[index], 40))
+        with claimed_device("auto") as other:
+            assert other.index == 1
+    assert {path.name for path in two_devices.iterdir()} >= {lock.name, "lunggtv-4242-cuda-GPU-1.lock"}
+
+
+def test_a_link_in_place_of_a_lock_is_not_followed(two_devices):
+    with claimed_device("auto"):
+        (lock,) = two_devices.iterdir()
+    lock.unlink()
+    lock.symlink_to(two_devices / "elsewhere")
+    with pytest.raises(OSError, match="symbolic links"), claimed_device("cuda:0"):
+        pass
+    assert not (two_devices / "elsewhere").exists()
+
+
+def test_a_card_that_torch_cannot_use_stops_training_and_warns_a_draft(monkeypatch, caplog):
+    monkeypatch.setattr("lunggtv.model.device.why_unusable", lambda: "There is a card.")
+    for wanted, insist in (("auto", True), ("cuda", False)):
+        with pytest.raises(ConfigError, match="There is a card"), claimed_device(wanted, insist):
+            pass
+    with claimed_device("auto") as device:
+        assert device == torch.device("cpu")
+    (record,) = caplog.records
+    assert record.levelname == "WARNING" and record.message == "There is a card. Computing on the CPU."
+    with claimed_device("cpu", insist=True) as device:
+        assert device == torch.device("cpu")
+
+
+def test_training_insists_on_a_card_that_is_there(tmp_path, monkeypatch):
+    monkeypatch.setattr("lunggtv.model.device.why_unusable", lambda: "There is a card.")
+    with pytest.raises(ConfigError, match="There is a card"):
+        train_tiny(tmp_path, write_cohort(tmp_path / "data"), tmp_path / "state", device="auto")
 
 
 def test_a_device_that_is_not_there_is_named(monkeypatch):

@@ -132,3 +132,50 @@ def test_failing_compiler_is_reported_and_done_without(trained, tmp_path, monkey
     files = train_tiny(tmp_path, caches, tmp_path / "state", compile=True)
     assert contents(files)["weights"] == expected["weights"]
     assert "no C++ compiler" in caplog.text
+
+
+def test_a_compiler_that_fails_in_the_backward_pass_is_done_without(trained, tmp_path, monkeypatch, caplog):
+    """What is tried is what training does: gradients, at its own batch."""
+    _, caches, _, expected = trained
+    shapes = []
+
+    class Broken(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            raise RuntimeError("no kernel for the backward pass")
+
+    def compile_half(network, dynamic):
+        def fast(x):
+            shapes.append(tuple(x.shape))
+            return [Broken.apply(head) for head in network(x)]
+
+        return fast
+
+    monkeypatch.setattr(torch, "compile", compile_half)
+    files = train_tiny(tmp_path, caches, tmp_path / "state", compile=True)
+    assert contents(files)["weights"] == expected["weights"]
+    assert "no kernel for the backward pass" in caplog.text
+    assert shapes == [(2, 1, 8, 16, 16)]
+
+
+def test_too_little_memory_for_a_compiled_step_is_left_to_the_step(trained, tmp_path, monkeypatch, caplog):
+    _, caches, _, _ = trained
+    calls = []
+
+    def compile_greedy(network, dynamic):
+        def fast(x):
+            calls.append(len(x))
+            if len(x) > 1:
+                raise torch.OutOfMemoryError("simulated")
+            return network(x)
+
+        return fast
+
+    monkeypatch.setattr(torch, "compile", compile_greedy)
+    train_tiny(tmp_path, caches, tmp_path / "state", compile=True, steps=2)
+    assert calls == [2, 2, 1, 1, 1, 1]
+    assert "1 of 2 patches" in caplog.text and "does not work" not in caplog.text

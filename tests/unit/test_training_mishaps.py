@@ -131,8 +131,31 @@ def out_of_memory(result):
     raise torch.OutOfMemoryError("simulated")
 
 
-def test_out_of_memory_halves_the_batch_and_goes_on(caches, tmp_path, monkeypatch, caplog):
-    calls = failing(monkeypatch, {3}, out_of_memory)
+def in_words(text: str):
+    def fail(result):
+        raise RuntimeError(text)
+
+    return fail
+
+
+OTHER_WORDS = (
+    "GET was unable to find an engine to execute this computation",
+    "Unable to find an engine",
+    "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+    "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+    "CUDA error: out of memory",
+)
+
+
+def test_another_error_of_a_step_is_no_lack_of_memory(caches, tmp_path, monkeypatch):
+    failing(monkeypatch, {3}, in_words("CUDA error: device-side assert triggered"))
+    with pytest.raises(RuntimeError, match="device-side assert"):
+        train_tiny(tmp_path, caches, tmp_path / "state")
+
+
+@pytest.mark.parametrize("failure", [out_of_memory, *map(in_words, OTHER_WORDS)], ids=range(6))
+def test_out_of_memory_halves_the_batch_and_goes_on(caches, tmp_path, monkeypatch, caplog, failure):
+    calls = failing(monkeypatch, {3}, failure)
     files = train_tiny(tmp_path, caches, tmp_path / "state")
     assert "1 of 2 patches" in caplog.text
     # 3 whole steps, the failed one, then 17 steps in two parts.

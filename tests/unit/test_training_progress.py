@@ -13,9 +13,9 @@ from tests.unit.train_cases import SETTINGS, train_tiny, write_cohort
 
 
 def test_memory_is_estimated_before_the_start():
-    # The default network: 14.0 GB of float32 features by saved-tensor hooks, five copies of 102 million weights.
+    # The default network: 10.0 GB of float32 features by saved-tensor hooks, five copies of 102 million weights.
     plan = plan_architecture("residual_encoder", (5.0, 1.17, 1.17), (48, 160, 192), 32, 320, (1, 3, 4, 6))
-    assert training_bytes(plan, 2, 101_666_885, False) == pytest.approx(14.0e9 + 2.0e9, rel=0.1)
+    assert training_bytes(plan, 2, 101_666_885, False) == pytest.approx(10.0e9 + 2.0e9, rel=0.02)
     assert training_bytes(plan, 2, 10**6, False) - training_bytes(plan, 2, 0, False) == 20 * 10**6
     assert training_bytes(plan, 2, 0, True) == training_bytes(plan, 2, 0, False) // 2
 
@@ -26,7 +26,8 @@ def test_progress_is_told_with_what_a_user_waits_for(tmp_path, caplog, capsys):
     files = train_tiny(tmp_path, caches, tmp_path / "state", steps=6)
     start, *lines = [record.message for record in caplog.records if record.message.startswith("fold 0: ")]
     assert re.search(
-        r"3 patients \(kept in host memory\), training on cpu; patches of 8 x 16 x 16 voxels", start
+        r"3 patients \(kept in host memory\), training on cpu in float32; patches of 8 x 16 x 16 voxels",
+        start,
     )
     assert re.search(r"0\.0 million weights, about \d+\.\d GB of memory$", start)
     pattern = (
@@ -60,12 +61,46 @@ def test_lines_come_by_the_clock_where_steps_are_slow(monkeypatch, caplog, capsy
     assert capsys.readouterr().err.endswith("6 min 20 s left\n")
 
 
-def test_the_clock_counts_from_the_last_state(monkeypatch):
+@pytest.fixture
+def now(monkeypatch):
+    """The clock on the wall, to be set."""
     now = [1000.0]
     monkeypatch.setattr("lunggtv.train.progress.time.monotonic", lambda: now[0])
+    return now
+
+
+def save(clock: Clock, now: list[float], seconds: float) -> None:
+    with clock.saving():
+        now[0] += seconds
+
+
+def test_states_are_counted_from_the_end_of_the_last_one(now):
     clock = Clock(0)
-    now[0] += 50.0
-    assert clock.seconds_since_save() == 50.0
-    clock.saved()
-    now[0] += 7.0
-    assert clock.seconds_since_save() == 7.0
+    now[0] += 180.0
+    assert not clock.save_is_due(180.0)
+    now[0] += 0.5
+    assert clock.save_is_due(180.0)
+    save(clock, now, 1.0)
+    now[0] += 180.0
+    assert not clock.save_is_due(180.0)
+    now[0] += 0.5
+    assert clock.save_is_due(180.0)
+
+
+def test_training_waits_for_its_states_for_a_hundredth_of_the_time_at_most(now):
+    clock = Clock(0)
+    save(clock, now, 8.0)
+    now[0] += 799.0
+    assert not clock.save_is_due(180.0)
+    now[0] += 2.0
+    assert clock.save_is_due(180.0)
+    save(clock, now, 1.0)
+    now[0] += 181.0
+    assert clock.save_is_due(180.0), "the last one was quick"
+
+
+def test_a_state_after_every_step_is_one(now):
+    clock = Clock(0)
+    save(clock, now, 8.0)
+    now[0] += 0.01
+    assert clock.save_is_due(0.0)

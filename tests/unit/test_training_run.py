@@ -126,6 +126,8 @@ def test_threads_and_determinism_hold_for_a_while(monkeypatch, deterministic):
             assert torch.get_num_threads() == before + 2
             assert torch.are_deterministic_algorithms_enabled() == deterministic
             assert torch.backends.cudnn.benchmark != deterministic
+            assert not torch.utils.deterministic.fill_uninitialized_memory
+        assert torch.utils.deterministic.fill_uninitialized_memory
         assert torch.get_num_threads() == before
         assert torch.are_deterministic_algorithms_enabled() != deterministic
     finally:

@@ -72,7 +72,8 @@ class ConvNormRelu(nn.Module):
         self.norm = _norm(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.leaky_relu(self.norm(self.conv(x)), SLOPE, inplace=not self.training)
+        # In place also in training: neither a norm nor a sum needs its result for the backward pass.
+        return functional.leaky_relu(self.norm(self.conv(x)), SLOPE, inplace=True)
 
 
 class ResidualBlock(nn.Module):
@@ -91,9 +92,8 @@ class ResidualBlock(nn.Module):
         shortcut = block_mean(x, self.stride)
         if self.project is not None and self.project_norm is not None:
             shortcut = self.project_norm(self.project(shortcut))
-        x = self.norm(self.conv(self.first(x)))
-        x = x + shortcut if self.training else x.add_(shortcut)
-        return functional.leaky_relu(x, SLOPE, inplace=not self.training)
+        x = self.norm(self.conv(self.first(x))).add_(shortcut)
+        return functional.leaky_relu(x, SLOPE, inplace=True)
 
 
 def block_mean(x: Tensor, stride: Shape) -> Tensor:

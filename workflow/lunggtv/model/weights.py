@@ -1,5 +1,6 @@
 """A trained model on disk: ``weights.safetensors`` and its card, checked when read. No pickle."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,12 +42,14 @@ class Model:
     card: dict[str, Any]
 
 
-def save_tensors(path: str | Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write tensors as safetensors, whole or not at all; same tensors, same bytes."""
+def save_tensors(path: str | Path, tensors: Mapping[str, Tensor]) -> str:
+    """Write tensors as safetensors, whole or not at all; same tensors, same bytes, whose SHA-256 is returned."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    content = save(plain)
     with whole_file(path) as partial:
         # Not save_file: it makes files that only their owner may read.
-        partial.write_bytes(save(plain))
+        partial.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
 
 
 def load_tensors(path: str | Path) -> dict[str, Tensor]:
@@ -67,8 +70,8 @@ def save_model(
     missing = [key for key in CARD_KEYS if key not in card]
     if missing:
         raise ValueError(f"model card lacks {', '.join(missing)}")
-    save_tensors(weights_path, weights)
-    write_json(model_path, {**card, "schema": SCHEMA, "weights_sha256": file_digest(weights_path)})
+    digest = save_tensors(weights_path, weights)
+    write_json(model_path, {**card, "schema": SCHEMA, "weights_sha256": digest})
 
 
 def refresh_card(model_path: str | Path, card: Mapping[str, Any]) -> None:

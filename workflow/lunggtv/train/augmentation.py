@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from lunggtv.geometry import Shape, Triple, shape_of, three_of
 from lunggtv.model.normalisation import Normalisation
+from lunggtv.train.shipping import shipped
 from lunggtv.train.train_settings import AugmentationSettings, Range
 
 
@@ -132,10 +133,8 @@ def sample_patches(
     for row, (ct, label) in zip(source, regions, strict=True):
         place = tuple(slice(0, n) for n in ct.shape)
         row[0][place], row[1][place] = ct, label
-    grids = [_positions(reach, patch_shape, largest, device) for reach in reaches]
-    moved = functional.grid_sample(
-        source, torch.stack(grids), mode="bilinear", padding_mode="border", align_corners=True
-    )
+    grids = _positions(reaches, patch_shape, largest, device)
+    moved = functional.grid_sample(source, grids, mode="bilinear", padding_mode="border", align_corners=True)
     return moved[:, :1], (moved[:, 1:] >= 0.5).float()
 
 
@@ -154,18 +153,19 @@ def change_intensity(
         (B, 1, Z, Y, X) normalised float32.
     """
     samples = [
-        _change_sample(sample[None], change, spacing_mm)
+        _change_grey(_change_sample(sample[None], change, spacing_mm), change, normalisation)
         for sample, change, spacing_mm in zip(ct_hu, changes, spacings_mm, strict=True)
     ]
-    ct_hu = torch.cat(samples)
-    contrast = _column([change.contrast for change in changes], ct_hu)
-    brightness = _column([change.brightness_hu for change in changes], ct_hu)
-    gamma = _column([change.gamma for change in changes], ct_hu)
+    return normalisation.apply(torch.cat(samples))
+
+
+def _change_grey(ct_hu: Tensor, change: Augmentation, normalisation: Normalisation) -> Tensor:
+    """Numbers of the host go along with the operations: a tensor of them would be copied to the device."""
     # Contrast turns about the fold's mean, so that it is no hidden shift of brightness.
-    ct_hu = (ct_hu - normalisation.mean_hu) * contrast + normalisation.mean_hu + brightness
+    ct_hu = (ct_hu - normalisation.mean_hu) * change.contrast + normalisation.mean_hu + change.brightness_hu
     lower, upper = normalisation.lower_hu, normalisation.upper_hu
     inside = ((ct_hu - lower) / (upper - lower)).clamp(0, 1)
-    return normalisation.apply(inside.pow(gamma) * (upper - lower) + lower)
+    return inside.pow(change.gamma) * (upper - lower) + lower
 
 
 def _change_sample(ct_hu: Tensor, change: Augmentation, spacing_mm: Triple) -> Tensor:
@@ -202,20 +202,31 @@ def _blurred(x: Tensor, dim: int, sigma_vox: float) -> Tensor:
     return functional.conv3d(padded, kernel.view(shape))
 
 
-def _positions(reach: Reach, patch_shape: Shape, region_shape: list[int], device: torch.device) -> Tensor:
-    """Where output voxels lie in the region, in grid_sample's terms: (Z, Y, X, 3), x first, -1 to 1."""
+def _positions(
+    reaches: list[Reach], patch_shape: Shape, region_shape: list[int], device: torch.device
+) -> Tensor:
+    """Where output voxels lie in the regions, in grid_sample's terms: (B, Z, Y, X, 3), x first, -1 to 1."""
     size = torch.tensor([max(n - 1, 1) for n in region_shape], dtype=torch.float64)
-    matrix = torch.from_numpy(reach.matrix) * 2 / size[:, None]
-    offset = torch.from_numpy(reach.offset) * 2 / size - 1
     axes = [torch.arange(n, dtype=torch.float64) - (n - 1) / 2 for n in patch_shape]
-    # Summing three outer axes costs one addition a voxel where a matrix product would cost nine.
-    terms = [(axis[:, None] * matrix[:, index]).float().to(device) for index, axis in enumerate(axes)]
-    grid = terms[0][:, None, None] + (terms[1][:, None] + terms[2])[None] + offset.float().to(device)
-    if reach.elastic is not None:
-        control = torch.from_numpy(reach.elastic).to(device)[None]
-        field = functional.interpolate(control, size=patch_shape, mode="trilinear", align_corners=True)[0]
-        grid = grid + field.permute(1, 2, 3, 0) * (2 / size).float().to(device)
-    return grid.flip(-1)
+    on_host: list[Tensor] = []
+    for reach in reaches:
+        matrix = torch.from_numpy(reach.matrix) * 2 / size[:, None]
+        # Summing three outer axes costs one addition a voxel where a matrix product would cost nine.
+        on_host += [axis[:, None] * matrix[:, index] for index, axis in enumerate(axes)]
+        on_host.append(torch.from_numpy(reach.offset) * 2 / size - 1)
+        if reach.elastic is not None:
+            on_host += [torch.from_numpy(reach.elastic), 2 / size]
+    there = iter(shipped(on_host, device))
+    grids = []
+    for reach in reaches:
+        along_z, along_y, along_x, offset = (next(there) for _ in range(4))
+        grid = along_z[:, None, None] + (along_y[:, None] + along_x)[None] + offset
+        if reach.elastic is not None:
+            control, scale = next(there)[None], next(there)
+            field = functional.interpolate(control, size=patch_shape, mode="trilinear", align_corners=True)[0]
+            grid = grid + field.permute(1, 2, 3, 0) * scale
+        grids.append(grid.flip(-1))
+    return torch.stack(grids)
 
 
 def _rotation(angles_deg: Triple) -> np.ndarray:
@@ -234,7 +245,3 @@ def _between(limits: Range, share: float, logarithmic: bool = False) -> float:
     """A value between the limits; logarithmically for factors, so that 1/2 and 2 are equally likely."""
     low, high = limits
     return float(low * (high / low) ** share) if logarithmic else float(low + (high - low) * share)
-
-
-def _column(values: list[float], like: Tensor) -> Tensor:
-    return torch.tensor(values, dtype=like.dtype, device=like.device).view(-1, 1, 1, 1, 1)

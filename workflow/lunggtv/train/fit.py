@@ -15,7 +15,7 @@ from lunggtv.errors import TrainingFailed, TrainingStopped
 from lunggtv.model.architecture import Architecture, plan_architecture
 from lunggtv.model.network import build_network, parameter_count
 from lunggtv.model.normalisation import Normalisation, fit_normalisation
-from lunggtv.model.numerics import bfloat16_works, numerics, place_network
+from lunggtv.model.numerics import bfloat16_works, is_out_of_memory, numerics, place_network
 from lunggtv.train import progress
 from lunggtv.train.batches import Sampler, patients_of
 from lunggtv.train.cases import Case
@@ -90,7 +90,11 @@ def fit(
     with numerics(settings.deterministic, threads):
         architecture, sampler = prepare(fold, cases, settings)
         network = place_network(new_network(architecture, settings.seed, fold), home)
-        autocast = settings.bfloat16 and home.type == "cuda" and bfloat16_works(home)
+        autocast = (
+            settings.bfloat16
+            and home.type == "cuda"
+            and bfloat16_works(network.train(), architecture.patch_shape, home)
+        )
         started(architecture, parameter_count(network), autocast)
         run = start_run(network, settings)
         train(run, sampler, settings, Device(home, autocast), keeper, save_every_s)
@@ -128,9 +132,9 @@ def train(
 ) -> None:
     """Go on from the newest state, or from ``run``, to the last step; ``run`` is changed.
 
-    The state is kept every ``save_every_s`` seconds and on SIGTERM or SIGINT. A loss that is not finite
-    goes back to the last state once, at half the learning rate. Out of memory halves the patches computed at
-    once; their gradients are accumulated.
+    The state is kept about every ``save_every_s`` seconds (see ``Clock``) and on SIGTERM or SIGINT. A loss that is
+    not finite goes back to the last state once, at half the learning rate. Out of memory halves the patches computed
+    at once; their gradients are accumulated.
 
     Raises:
         TrainingStopped: a signal came; the next run goes on where this one stopped.
@@ -141,7 +145,7 @@ def train(
         progress.resumed(sampler.fold, run.step, settings)
     else:
         keeper.write(run)
-    forward = compiled(run.network, sampler, device) if settings.compile else run.network
+    forward = compiled(run.network, run.micro_batch, sampler, device) if settings.compile else run.network
     snapshots = snapshot_steps(settings)
     interval = max(1, settings.steps // HISTORY_ROWS)
     look_every = 1 if device.home.type == "cpu" else CHECK_EVERY_CUDA
@@ -154,7 +158,7 @@ def train(
             run.step += 1
             due = run.step % interval == 0 or run.step == settings.steps
             snapshot = run.step in snapshots
-            save = clock.seconds_since_save() > save_every_s or bool(stop)
+            save = clock.save_is_due(save_every_s) or bool(stop)
             if not (due or snapshot or save or run.step % look_every == 0):
                 continue
             if not bool(torch.isfinite(sums).all()):
@@ -173,8 +177,8 @@ def train(
                 keeper.keep_snapshot(run.step, averaged_weights(run, torch.float16))
             if save:
                 run.sums = sums.tolist()
-                keeper.write(run)
-                clock.saved()
+                with clock.saving():
+                    keeper.write(run)
             if stop and run.step < settings.steps:
                 raise TrainingStopped(progress.stopped(sampler.fold, stop[0], run.step, settings))
 
@@ -187,16 +191,22 @@ def snapshot_steps(settings: TrainSettings) -> list[int]:
     return sorted(step for step in steps if 0 < step < settings.steps)
 
 
-def compiled(network: nn.Module, sampler: Sampler, device: Device) -> Forward:
+def compiled(network: nn.Module, batch: int, sampler: Sampler, device: Device) -> Forward:
     """The network through torch.compile, or as it is where compiling fails (no C++ compiler, say)."""
-    trial = torch.zeros((1, 1, *sampler.patch_shape), device=device.home)
+    trial = torch.zeros((batch, 1, *sampler.patch_shape), device=device.home)
     try:
         fast = torch.compile(network, dynamic=False)
-        with torch.no_grad(), torch.autocast(device.home.type, torch.bfloat16, enabled=device.autocast):
-            fast(trial)
+        with torch.autocast(device.home.type, torch.bfloat16, enabled=device.autocast):
+            heads = fast(trial)
+        # The graph of the backward pass is another one, and compiled only now.
+        torch.stack([head.float().mean() for head in heads]).sum().backward()
     except RuntimeError as error:
+        if is_out_of_memory(error):
+            return fast  # the step halves the batch
         progress.not_compiled(error)
         return network
+    finally:
+        network.zero_grad(set_to_none=True)
     return fast
 
 

@@ -5,8 +5,8 @@ import torch
 from lunggtv.model.architecture import Architecture
 
 # Bytes kept for the backward pass per output number of a convolution, in float32. Counted with saved-tensor hooks
-# for the default network: 14.0 GB at batch 2, and 14.3 GB by this number.
-BYTES_A_FEATURE = 10
+# for the default network: 9.98 GB at batch 2, and 10.02 GB by this number (tests/unit/test_gpu_path.py counts again).
+BYTES_A_FEATURE = 7
 
 
 def free_text(device: torch.device) -> str:

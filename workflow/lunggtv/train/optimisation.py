@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lunggtv.errors import TrainingFailed
+from lunggtv.model.numerics import is_out_of_memory
 from lunggtv.train import progress
 from lunggtv.train.batches import Sampler, make_batch
 from lunggtv.train.loss import supervised_loss
@@ -85,7 +86,9 @@ def one_step(
         try:
             parts = _gradients(run, forward, sampler, settings, device, first)
             break
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
             run.optimiser.zero_grad(set_to_none=True)
             if run.micro_batch == 1:
                 raise TrainingFailed(progress.too_large(sampler.fold, settings)) from None

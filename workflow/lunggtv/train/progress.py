@@ -11,6 +11,7 @@ from typing import Any
 from lunggtv.train.train_settings import TrainSettings
 
 LINE_EVERY_S = 30.0
+SAVING_SHARE = 0.01  # of the time that training may wait for its states
 
 
 class Clock:
@@ -20,12 +21,21 @@ class Clock:
         self.first_step = step
         self.started = self.last_save = time.monotonic()
         self.last_line = -LINE_EVERY_S
+        self.saving_s = 0.0
 
-    def seconds_since_save(self) -> float:
-        return time.monotonic() - self.last_save
+    def save_is_due(self, save_every_s: float) -> bool:
+        """Whether a state is to be written: so long after the last one, and not so soon that training would wait for
+        its states for more than SAVING_SHARE of the time; 0 s is after every step."""
+        interval_s = max(save_every_s, self.saving_s / SAVING_SHARE) if save_every_s else 0.0
+        return time.monotonic() - self.last_save > interval_s
 
-    def saved(self) -> None:
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """While a state is written."""
+        started = time.monotonic()
+        yield
         self.last_save = time.monotonic()
+        self.saving_s = self.last_save - started
 
     def tell(
         self, fold: int, step: int, settings: TrainSettings, loss: float, dice: float, always: bool

@@ -45,8 +45,8 @@ def open_state_folder(parent: str | Path, fold: int, fingerprint: str) -> Path:
 def save_state(folder: Path, step: int, tensors: Mapping[str, Tensor], content: Mapping[str, Any]) -> None:
     """Write one generation and remove the oldest beyond ``GENERATIONS``."""
     tensor_path, json_path = _paths(folder, step)
-    save_tensors(tensor_path, tensors)
-    write_json(json_path, {**content, "step": step, "sha256": file_digest(tensor_path)})
+    digest = save_tensors(tensor_path, tensors)
+    write_json(json_path, {**content, "step": step, "sha256": digest})
     for old in _steps(folder)[:-GENERATIONS]:
         # The JSON goes first: without it the tensors are never read.
         for path in reversed(_paths(folder, old)):

@@ -98,7 +98,7 @@ def train_fold(
         logging.info("fold %d: finished before with the same content; restored", fold)
         refresh_card(files.card, card)
         return
-    with claimed_device(device) as home:
+    with claimed_device(device, insist=True) as home:
         choice = residency
         if residency == "auto":
             choice = choose_residency(count_voxels(caches), home, DEVICE_SHARE, HOST_SHARE)
@@ -107,7 +107,8 @@ def train_fold(
         def started(architecture: Architecture, weights: int, autocast: bool) -> None:
             needed = training_bytes(architecture, settings.batch, weights, autocast)
             announce(
-                f"fold {fold}: {len(cases)} patients ({WHERE[choice]}), training on {home}; patches of "
+                f"fold {fold}: {len(cases)} patients ({WHERE[choice]}), training on {home} in "
+                f"{'bfloat16' if autocast else 'float32'}; patches of "
                 f"{by(architecture.patch_shape)} voxels, {weights / 1e6:.1f} million weights, "
                 f"about {needed / 1e9:.1f} GB of memory{free_text(home)}"
             )
