@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
+from lunggtv.ingest.dicom.segment_frames import SegmentFrames
 from lunggtv.ingest.dicom.series import Series, describe
 from lunggtv.ingest.dicom.structure_set import StructureSet
 from lunggtv.ingest.raw_scan import NOTED, WARNED, Reason, Refused
@@ -15,11 +16,13 @@ MAX_NAMES = 60  # ROI names listed in a refusal
 
 @dataclass(frozen=True)
 class Choice:
-    """The series taken, the structure set (None for an unlabelled patient), and what to tell the user."""
+    """The series taken, the structure set or segmentation (None if another file or none is the label), and what to tell
+    the user."""
 
     series: Series
     structure_set: StructureSet | None
     notes: tuple[Reason, ...] = ()
+    segments: SegmentFrames | None = None
 
 
 def choose_labelled(

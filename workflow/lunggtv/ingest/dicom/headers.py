@@ -7,7 +7,7 @@ those are kept out of ``repr`` and are never printed.
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -23,6 +23,7 @@ from lunggtv.ingest.dicom.kinds import (
     NOT_DICOM,
     OTHER,
     RTSTRUCT,
+    SEGMENTATION,
     UNREADABLE,
     begins_a_data_set,
     has_class,
@@ -75,17 +76,22 @@ class CtSlice:
 
 @dataclass(frozen=True)
 class Inventory:
-    """What a folder holds. ``skipped`` counts the files by kind that no reader of ours needs; ``suspect`` are those
-    among them that may be DICOM but cannot be read."""
+    """What a folder holds. ``skipped`` counts the files by kind that are neither CT images nor structure sets;
+    ``suspect`` are those among them that may be DICOM but cannot be read, ``segmentations`` may hold a label."""
 
     slices: tuple[CtSlice, ...]
     structure_sets: tuple[Path, ...]
     skipped: dict[str, int]
     suspect: tuple[str, ...]
+    segmentations: tuple[Path, ...] = ()
+
+    def without_one(self, kind: str) -> "Inventory":
+        """The same, with one file less of a kind among the skipped."""
+        return replace(self, skipped=self.skipped | {kind: self.skipped[kind] - 1})
 
     def skipped_text(self) -> str:
         """The skipped files in words, as ``2 RTDOSE, 1 scout``; ``nothing`` if none."""
-        return ", ".join(f"{n} {kind}" for kind, n in sorted(self.skipped.items())) or "nothing"
+        return ", ".join(f"{n} {kind}" for kind, n in sorted(self.skipped.items()) if n) or "nothing"
 
 
 def take_inventory(files: Sequence[Path], folder: Path) -> Inventory:
@@ -98,6 +104,7 @@ def take_inventory(files: Sequence[Path], folder: Path) -> Inventory:
     structure_sets: list[Path] = []
     skipped: Counter[str] = Counter()
     suspect: list[str] = []
+    segmentations: list[Path] = []
     for path in files:
         name = relative_name(path, folder)
         header = _read_header(path, name)
@@ -113,7 +120,10 @@ def take_inventory(files: Sequence[Path], folder: Path) -> Inventory:
             structure_sets.append(path)
         else:
             skipped[kind] += 1
-    return Inventory(tuple(slices), tuple(structure_sets), dict(skipped), tuple(suspect))
+            segmentations += [path] if kind == SEGMENTATION else []
+    return Inventory(
+        tuple(slices), tuple(structure_sets), dict(skipped), tuple(suspect), tuple(segmentations)
+    )
 
 
 def relative_name(path: Path, folder: Path) -> str:
