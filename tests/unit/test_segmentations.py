@@ -18,7 +18,14 @@ from hypothesis import settings as tried
 from hypothesis import strategies as st
 from lunggtv.ingest.dicom.read_folder import read_dicom
 from lunggtv.ingest.raw_scan import NOTED, RawScan, Refused
+from pydicom.encaps import encapsulate
 from pydicom.sr.codedict import codes
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    RLELossless,
+)
 
 from tests.unit.dicom_files import (
     MARKS,
@@ -38,7 +45,6 @@ from tests.unit.segmentation_files import (
     SEG_CLASS,
     FramePlan,
     frames_of,
-    image_item,
     item,
     set_frames,
     write_segmentation,
@@ -498,18 +504,34 @@ def test_a_label_that_names_a_person_is_not_shown(folder):
 
 
 def test_nothing_of_the_header_is_logged(folder, caplog):
-    """Highdicom logs the ids of images that the file as a whole does not name."""
-
-    def named_by_frames_alone(dataset):
-        del dataset.ReferencedSeriesSequence
-        dataset.ReferencedSeriesSequence = [
-            item(SeriesInstanceUID=SERIES.uid, ReferencedInstanceSequence=[image_item(SERIES, 5)] * 2)
-        ]
-
-    write_segmentation(folder / "seg.dcm", SERIES, {"GTV": gtv()}, change=named_by_frames_alone)
     caplog.set_level(logging.DEBUG)
+    write_segmentation(folder / "seg.dcm", SERIES, {"GTV": gtv()})
     assert np.array_equal(read(folder).label, gtv())
     assert not [mark for mark in MARKS if mark in caplog.text]
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_packed_frames(folder, syntax):
+    def packed(dataset):
+        planes = dataset.pixel_array
+        if syntax == RLELossless:
+            set_frames(dataset, list(planes))
+            dataset.compress(RLELossless, planes, generate_instance_uid=False)
+        dataset.file_meta.TransferSyntaxUID = syntax
+        dataset.set_original_encoding(syntax == ImplicitVRLittleEndian, True)
+
+    write_segmentation(folder / "seg.dcm", SERIES, {"Lungs": lungs(), "GTV": gtv()}, change=packed)
+    assert np.array_equal(read(folder).label, gtv())
+
+
+def test_frames_packed_in_a_way_that_is_not_read(folder):
+    def as_jpeg(dataset):
+        dataset.file_meta.TransferSyntaxUID = JPEG2000Lossless
+        dataset.PixelData = encapsulate([b"\xff\x4f\xff\xd9"] * dataset.NumberOfFrames)
+        dataset["PixelData"].is_undefined_length = True
+
+    write_segmentation(folder / "seg.dcm", SERIES, {"GTV": gtv()}, change=as_jpeg)
+    refused(folder, "segmentation_compressed", "seg.dcm", "Export the segmentation uncompressed")
 
 
 def test_an_unlabelled_patient_s_is_not_read(folder):

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pydicom
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.encaps import get_frame
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 from lunggtv.files import file_digest
 from lunggtv.geometry import three_of
@@ -21,6 +22,9 @@ from lunggtv.ingest.raw_scan import Refused
 
 MAX_BYTES = 1 << 28  # a hundred segments on 300 slices of 512 x 512, without empty frames, have some 100 MB
 LABEL_MAP = "LABELMAP"
+# What run-length encoding makes of pixels of two bytes at most, and its header (PS3.5, G).
+MOST_PACKED = 3
+RLE_HEADER_BYTES = 66
 
 
 @dataclass(frozen=True)
@@ -65,25 +69,31 @@ class SegmentFrames:
         """Each frame and what it shows (rows, columns; bool), decoded one by one.
 
         Raises:
-            Refused: the frames are damaged, or hold other values than in the segment and not in it.
+            Refused: a frame is damaged, or holds other values than of what is in the segment and what is not.
         """
         # Here and not above: it takes a third of a second, and few folders hold a segmentation.
-        from highdicom import Image
+        from highdicom.frame import decode_frame
 
-        full = numbers_of(self.dataset, "MaximumFractionalValue", 1) or (1.0,)
-        try:
-            image = Image.from_dataset(self.dataset, copy=False)
-            for frame in self.frames:
-                stored = image.get_stored_frame(frame.index, as_index=True)
-                if text_of(self.dataset, "SegmentationType") == LABEL_MAP:
-                    yield frame, stored == frame.segment.number
-                    continue
-                mask = stored == full[0]
-                if np.any((stored != 0) & ~mask):
-                    raise _fractional(self.name)
-                yield frame, mask
-        except (*READ_ERRORS, RuntimeError):
-            raise damaged(self.name) from None
+        data = self.dataset
+        full = (numbers_of(data, "MaximumFractionalValue", 1) or (1.0,))[0]
+        is_map = text_of(data, "SegmentationType") == LABEL_MAP
+        for frame in self.frames:
+            try:
+                stored = decode_frame(
+                    _encoded(data, frame.index), data.file_meta.TransferSyntaxUID, self.rows, self.columns, 1,
+                    data.BitsAllocated, data.BitsStored, data.PhotometricInterpretation, data.PixelRepresentation,
+                    index=frame.index,
+                )  # fmt: skip
+            except (*READ_ERRORS, RuntimeError):
+                raise damaged(self.name) from None
+            shown = stored == (frame.segment.number if is_map else full)
+            if not is_map and np.any((stored != 0) & ~shown):
+                raise Refused(
+                    "segmentation_fractional",
+                    f"{self.name} holds fractions of voxels or probabilities (a fractional segmentation), and from "
+                    "which share on a voxel is GTV is not said. Export a binary segmentation.",
+                )
+            yield frame, shown
 
 
 def read_frames(segmentation: Segmentation) -> SegmentFrames:
@@ -99,12 +109,7 @@ def read_frames(segmentation: Segmentation) -> SegmentFrames:
             f"{name}: a segmentation of more than 256 MiB is not read. Export the GTV alone.",
         )
     try:
-        content = segmentation.path.read_bytes()
-        check_items(content)
-        dataset = pydicom.dcmread(io.BytesIO(content), force=True)
-        if "TransferSyntaxUID" not in dataset.file_meta:
-            syntax = ImplicitVRLittleEndian if dataset.original_encoding[0] else ExplicitVRLittleEndian
-            dataset.file_meta.TransferSyntaxUID = syntax
+        dataset = _data_set(segmentation)
         items = list(dataset.PerFrameFunctionalGroupsSequence)
         if len(items) != int(dataset.NumberOfFrames) or dataset.SamplesPerPixel != 1:
             raise ValueError("frames must be as many as announced, in grey")
@@ -126,6 +131,23 @@ def read_frames(segmentation: Segmentation) -> SegmentFrames:
         )
     except READ_ERRORS:
         raise damaged(name) from None
+
+
+def _data_set(segmentation: Segmentation) -> pydicom.FileDataset:
+    content = segmentation.path.read_bytes()
+    check_items(content)
+    dataset = pydicom.dcmread(io.BytesIO(content), force=True)
+    meta = dataset.file_meta
+    if "TransferSyntaxUID" not in meta:
+        implicit, _ = dataset.original_encoding
+        meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    if meta.TransferSyntaxUID.is_encapsulated and meta.TransferSyntaxUID != RLELossless:
+        raise Refused(
+            "segmentation_compressed",
+            f"{segmentation.name}: frames compressed as JPEG are not read. Export the segmentation uncompressed, or "
+            "decompress it (gdcmconv --raw).",
+        )
+    return dataset
 
 
 def _frames(
@@ -178,9 +200,13 @@ def _references(dataset: pydicom.Dataset) -> tuple[frozenset[str], frozenset[str
     return series - {""}, images - {""}
 
 
-def _fractional(name: str) -> Refused:
-    return Refused(
-        "segmentation_fractional",
-        f"{name} holds fractions of voxels or probabilities (a fractional segmentation), and from which share on a "
-        "voxel is GTV is not said. Export a binary segmentation.",
-    )
+def _encoded(dataset: pydicom.FileDataset, index: int) -> bytes:
+    """The bytes in which a frame stands. Raises ValueError if it is packed and they are more than any frame has."""
+    pixels = dataset.Rows * dataset.Columns
+    if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        content = get_frame(dataset.PixelData, index, number_of_frames=int(dataset.NumberOfFrames))
+        if len(content) > MOST_PACKED * pixels + RLE_HEADER_BYTES:
+            raise ValueError("a packed frame is longer than the pixels in it")
+        return content
+    bits = pixels * dataset.BitsAllocated
+    return dataset.PixelData[index * bits // 8 : ((index + 1) * bits + 7) // 8]
