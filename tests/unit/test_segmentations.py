@@ -261,12 +261,17 @@ def test_fractions_are_refused_and_whole_voxels_are_not(folder):
     planes = [frame.shown * np.uint8(200) for frame in frames_of([gtv()])]
     write_segmentation(folder / "seg.dcm", SERIES, {"GTV": gtv()}, change=fractional(planes))
     assert np.array_equal(read(folder).label, gtv())
+    # The maximum counts where the file says that it is fractional.
+    with_maximum = lambda dataset: setattr(dataset, "MaximumFractionalValue", 200)  # noqa: E731
+    write_segmentation(folder / "seg.dcm", SERIES, {"GTV": gtv()}, change=with_maximum)
+    assert np.array_equal(read(folder).label, gtv())
     planes[1] = planes[1].copy()
     planes[1][0, 0] = 199
     write_segmentation(folder / "seg.dcm", SERIES, {"GTV": gtv()}, change=fractional(planes))
     refused(folder, "segmentation_fractional", "seg.dcm", "Export a binary segmentation")
 
 
+@pytest.mark.filterwarnings("ignore:The string")  # of a name in one piece
 def test_what_highdicom_writes(folder):
     """With all that the standard asks for, without empty frames."""
     images = [pydicom.dcmread(path) for path in sorted((folder / "ct").iterdir())]
@@ -412,6 +417,27 @@ def test_a_frame_that_stands_twice_and_a_slice_that_is_skipped(folder):
     whole[2] = 0
     assert np.array_equal(scan.label, whole)
     assert codes_of(scan) == ["slices_skipped"] and ": 3 (counted from one)" in scan.notes[0].text
+
+
+def test_segments_that_are_not_taken_are_told(folder):
+    """A label that looks like a GTV, and frames of a segment without a label."""
+    frames = frames_of([gtv(), lungs(), lungs()])
+    write_segmentation(folder / "seg.dcm", SERIES, {"GTV": gtv(), "old gtv": lungs()}, frames=frames)
+    scan = read(folder)
+    assert np.array_equal(scan.label, gtv())
+    assert [(note.code, note.severity) for note in scan.notes] == [
+        ("segments_not_taken", NOTED),
+        ("nameless_segments", "warned"),
+    ]
+    assert "'old gtv'" in scan.notes[0].text and "does not name (1)" in scan.notes[1].text
+
+
+def test_two_segments_of_one_number(folder):
+    def same_number(dataset):
+        dataset.SegmentSequence[1].SegmentNumber = 1
+
+    write_segmentation(folder / "seg.dcm", SERIES, {"Lungs": lungs(), "GTV": gtv()}, change=same_number)
+    refused(folder, "segment_number_twice", "seg.dcm", "'GTV'", "shares its number")
 
 
 def test_without_a_gtv_the_labels_are_named(folder):

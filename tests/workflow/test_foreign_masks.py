@@ -19,6 +19,7 @@ from tests.conftest import DICOM, MARK, MARKED_DATE
 from tests.unit.scaled_files import write_scaled
 from tests.workflow.engine import new_analysis
 
+pytestmark = pytest.mark.filterwarnings("ignore:The string")  # of a name in one piece
 LAS = Orientation((0, 1, 2), (False, True, False))
 CORONAL = Orientation((1, 0, 2), (False, True, True))
 

@@ -64,7 +64,7 @@ def choose_segments(
 def segments_left_out(segmentations: Sequence[Segmentation], taken: str) -> Iterator[Reason]:
     """Segmentations that are not the label, each with its segments."""
     for one in segmentations:
-        text = f"{one.name}, a segmentation, was not used: the label is that of {taken}. It has {_names(one.names)}."
+        text = f"{one.name}, a segmentation, was not used: the label is that of {taken}. It has {_segments(one)}."
         yield Reason("other_segmentation", text, NOTED)
 
 
@@ -86,7 +86,7 @@ def without_gtv(refused: Refused, segmentations: Sequence[Segmentation]) -> Refu
     """A refusal for want of a GTV in structure sets that names what the segmentations of the folder hold."""
     if not segmentations or refused.reason.code not in ("no_rtstruct", "no_matching_roi", "empty_roi"):
         return refused
-    found = "; ".join(f"{one.name} has {_names(one.names)}" for one in segmentations)
+    found = "; ".join(f"{one.name} has {_segments(one)}" for one in segmentations)
     text = f"{refused.reason.text} No segment is named as ingest.roi_patterns asks either: {found}."
     return Refused(refused.reason.code, text)
 
@@ -111,6 +111,10 @@ def _sets_left_out(sets: Sequence[StructureSet]) -> Iterator[Reason]:
         )
         text += ". Check that the GTV is not in it." if similar else "."
         yield Reason("other_rtstruct", text, WARNED if similar else NOTED)
+
+
+def _segments(one: Segmentation) -> str:
+    return _names([segment.name for segment in one.segments])
 
 
 def _names(names: Sequence[str]) -> str:

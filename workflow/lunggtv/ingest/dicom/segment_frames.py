@@ -21,7 +21,7 @@ from lunggtv.ingest.dicom.values import READ_ERRORS, numbers_of, text_of, value_
 from lunggtv.ingest.raw_scan import Refused
 
 MAX_BYTES = 1 << 28  # a hundred segments on 300 slices of 512 x 512, without empty frames, have some 100 MB
-LABEL_MAP = "LABELMAP"
+LABEL_MAP, FRACTIONAL = "LABELMAP", "FRACTIONAL"
 # What run-length encoding makes of pixels of two bytes at most, and its header (PS3.5, G).
 MOST_PACKED = 3
 RLE_HEADER_BYTES = 66
@@ -43,6 +43,8 @@ class SegmentFrames:
 
     Attributes:
         segments: the chosen ones, also those without a frame.
+        others: those that were not chosen.
+        nameless: number of segments that have frames but no label.
         rows, columns: of every frame.
         frames: in the order of the file.
         series, images: the series and images that the file as a whole says it was drawn on.
@@ -52,6 +54,8 @@ class SegmentFrames:
     name: str
     digest: str
     segments: tuple[Segment, ...]
+    others: tuple[Segment, ...]
+    nameless: int
     rows: int
     columns: int
     frames: tuple[Frame, ...]
@@ -75,8 +79,10 @@ class SegmentFrames:
         from highdicom.frame import decode_frame
 
         data = self.dataset
-        full = (numbers_of(data, "MaximumFractionalValue", 1) or (1.0,))[0]
-        is_map = text_of(data, "SegmentationType") == LABEL_MAP
+        kind = text_of(data, "SegmentationType")
+        most = numbers_of(data, "MaximumFractionalValue", 1)
+        full = most[0] if most is not None and kind == FRACTIONAL else 1.0
+        is_map = kind == LABEL_MAP
         for frame in self.frames:
             try:
                 stored = decode_frame(
@@ -121,6 +127,8 @@ def read_frames(segmentation: Segmentation) -> SegmentFrames:
             name=name,
             digest=file_digest(segmentation.path),
             segments=segmentation.gtv,
+            others=tuple(one for one in segmentation.segments if one not in segmentation.gtv),
+            nameless=len(set(_numbers(dataset, items)) - {one.number for one in segmentation.segments}),
             rows=int(dataset.Rows),
             columns=int(dataset.Columns),
             frames=tuple(frames),
@@ -156,7 +164,7 @@ def _frames(
     """The frame once for each chosen segment that it shows: in a label map, all of them."""
     chosen: Sequence[Segment] = segmentation.gtv
     if text_of(dataset, "SegmentationType") != LABEL_MAP:
-        number = int(_group(dataset, item, "SegmentIdentificationSequence").ReferencedSegmentNumber)
+        (number,) = _numbers(dataset, [item])
         chosen = [one for one in chosen if one.number == number]
     if not chosen:
         return
@@ -169,6 +177,14 @@ def _frames(
     images = frozenset(text_of(source, "ReferencedSOPInstanceUID") for source in sources) - {""}
     for segment in chosen:
         yield Frame(index, segment, place, images)
+
+
+def _numbers(dataset: pydicom.Dataset, items: Sequence[pydicom.Dataset]) -> list[int]:
+    """The segment that each frame shows; none for a label map, whose pixels say it."""
+    if text_of(dataset, "SegmentationType") == LABEL_MAP:
+        return []
+    groups = (_group(dataset, item, "SegmentIdentificationSequence") for item in items)
+    return [int(group.ReferencedSegmentNumber) for group in groups]
 
 
 def _group(dataset: pydicom.Dataset, item: pydicom.Dataset, keyword: str) -> pydicom.Dataset:

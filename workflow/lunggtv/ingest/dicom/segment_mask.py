@@ -88,6 +88,15 @@ def segment_notes(found: SegmentFrames, drawn: SegmentMask, voxel_ml: float) -> 
         )
     if empty := [one for one in found.segments if not drawn.voxels[one.number]]:
         yield Reason("empty_segment", f"{quoted(empty)} is empty and gave nothing to the label.", NOTED)
+    if similar := [one for one in found.others if "gtv" in one.name.casefold()]:
+        text = f"segments that ingest.roi_patterns does not name, and which are not in the label: {quoted(similar)}."
+        yield Reason("segments_not_taken", text, NOTED)
+    if found.nameless:
+        yield Reason(
+            "nameless_segments",
+            f"{found.name} holds frames of segments that it does not name ({found.nameless}); they are not in "
+            "the label.",
+        )
     if not found.image_uids:
         yield Reason(
             "segmentation_names_no_images",

@@ -31,11 +31,11 @@ class Segment:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """One file: ``names`` are the labels of all segments, ``gtv`` the segments that the settings choose."""
+    """One file: all its segments, and in ``gtv`` those that the settings choose."""
 
     path: Path
     name: str
-    names: tuple[str, ...]
+    segments: tuple[Segment, ...]
     gtv: tuple[Segment, ...]
 
 
@@ -45,7 +45,11 @@ def quoted(segments: Sequence[Segment]) -> str:
 
 
 def read_segmentation(path: Path, folder: Path, settings: DicomSettings) -> Segmentation:
-    """Which segments a file has; neither its frames nor its pixels are read. Raises Refused if it is damaged."""
+    """Which segments a file has; neither its frames nor its pixels are read.
+
+    Raises:
+        Refused: the file is damaged, or a chosen segment shares its number with another.
+    """
     name = relative_name(path, folder)
     try:
         with open(path, "rb") as file:
@@ -57,12 +61,19 @@ def read_segmentation(path: Path, folder: Path, settings: DicomSettings) -> Segm
         if isinstance(value, bytes) and len(value) < element.length != UNDEFINED_LENGTH:  # type: ignore[attr-defined]
             raise EOFError
         identity = identity_of(header)
-        labels = {int(one.SegmentNumber): text_of(one, "SegmentLabel") for one in header.SegmentSequence}
+        labels = [(int(one.SegmentNumber), text_of(one, "SegmentLabel")) for one in header.SegmentSequence]
     except READ_ERRORS:
         raise damaged(name) from None
-    shown = {number: _shown(label, identity) for number, label in labels.items()}
-    gtv = tuple(Segment(number, shown[number]) for number, label in labels.items() if settings.is_gtv(label))
-    return Segmentation(path, name, tuple(shown.values()), gtv)
+    segments = tuple(Segment(number, _shown(label, identity)) for number, label in labels)
+    gtv = tuple(one for one, (_, label) in zip(segments, labels, strict=True) if settings.is_gtv(label))
+    numbers = [one.number for one in segments]
+    if shared := [one for one in gtv if numbers.count(one.number) > 1]:
+        raise Refused(
+            "segment_number_twice",
+            f"{name}: segment {quoted(shared[:1])} shares its number with another one, and whose frames are whose "
+            "cannot be told. Export it again.",
+        )
+    return Segmentation(path, name, segments, gtv)
 
 
 def _past_segments(tag: BaseTag, vr: str | None, length: int) -> bool:
