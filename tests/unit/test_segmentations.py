@@ -359,6 +359,24 @@ def test_one_that_names_no_images_is_placed_and_warned_about(folder):
     refused(folder, "segmentation_of_other_images", "seg.dcm")
 
 
+def test_another_frame_of_reference_is_warned_about(folder):
+    write_segmentation(folder / "seg.dcm", replace(SERIES, frame=5), {"GTV": gtv()})
+    scan = read(folder)
+    assert np.array_equal(scan.label, gtv())
+    assert codes_of(scan) == ["other_frame_of_reference"]
+    for change in (without_frame, with_frame_of_the_ct):
+        write_segmentation(folder / "seg.dcm", replace(SERIES, frame=5), {"GTV": gtv()}, change=change)
+        assert codes_of(read(folder)) == []
+
+
+def without_frame(dataset) -> None:
+    del dataset.FrameOfReferenceUID
+
+
+def with_frame_of_the_ct(dataset) -> None:
+    dataset.FrameOfReferenceUID = SERIES.frame_uid
+
+
 def moved(offset_mm: tuple[float, float, float]):
     def change(dataset):
         for groups in dataset.PerFrameFunctionalGroupsSequence:

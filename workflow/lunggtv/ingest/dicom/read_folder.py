@@ -73,7 +73,7 @@ def read_dicom(patient: PatientFiles, settings: DicomSettings) -> RawScan:
             # A slice may lie so far from its place, and a frame as far from its slice.
             drawn = draw_segments(choice.segments, slices, grid, 2 * settings.slice_tolerance_mm)
             label, digests = drawn.mask, {"segmentation": choice.segments.digest}
-            notes += segment_notes(choice.segments, drawn, grid.voxel_ml)
+            notes += segment_notes(choice.segments, drawn, slices, grid.voxel_ml)
     return RawScan(
         format="dicom",
         ct=pixels.hu,

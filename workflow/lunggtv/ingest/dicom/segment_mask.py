@@ -70,8 +70,10 @@ def draw_segments(
     return SegmentMask(mask, voxels)
 
 
-def segment_notes(found: SegmentFrames, drawn: SegmentMask, voxel_ml: float) -> Iterator[Reason]:
-    """Which segments make up the label, and what in them asks for a look."""
+def segment_notes(
+    found: SegmentFrames, drawn: SegmentMask, slices: Sequence[CtSlice], voxel_ml: float
+) -> Iterator[Reason]:
+    """Which segments make up the label of a CT with these slices, and what in them asks for a look."""
     names = quoted(found.segments)
     if len(found.segments) > 1:
         yield Reason(
@@ -102,6 +104,12 @@ def segment_notes(found: SegmentFrames, drawn: SegmentMask, voxel_ml: float) -> 
             "segmentation_names_no_images",
             f"{found.name} does not name the images that it was drawn on; it fits the CT's voxels. Check that the "
             "tumour lies where it is drawn.",
+        )
+    frame_uids = {one.frame_uid for one in slices} - {""}
+    if found.frame_uid and frame_uids and found.frame_uid not in frame_uids:
+        yield Reason(
+            "other_frame_of_reference",
+            f"{found.name} names another frame of reference than the CT. Check that the tumour lies where it is drawn.",
         )
     if skipped := sorted(gaps(drawn.mask.astype(bool))):
         slices = few([str(z + 1) for z in skipped])
