@@ -112,10 +112,10 @@ def segment_notes(
             f"{found.name} names another frame of reference than the CT. Check that the tumour lies where it is drawn.",
         )
     if skipped := sorted(gaps(drawn.mask.astype(bool))):
-        slices = few([str(z + 1) for z in skipped])
+        numbers = few([str(z + 1) for z in skipped])
         yield Reason(
             "slices_skipped",
-            f"{names} is empty on slices between others that show it: {slices} (counted from one). Check the drawing.",
+            f"{names} is empty on slices between others that show it: {numbers} (counted from one). Check the drawing.",
         )
 
 
