@@ -16,7 +16,12 @@ from highdicom.seg import SegmentationTypeValues, SegmentDescription
 from hypothesis import given
 from hypothesis import settings as tried
 from hypothesis import strategies as st
+from lunggtv.geometry import Grid
+from lunggtv.ingest.dicom.headers import take_inventory
 from lunggtv.ingest.dicom.read_folder import read_dicom
+from lunggtv.ingest.dicom.segment_frames import read_frames
+from lunggtv.ingest.dicom.segment_mask import draw_segments, segment_notes
+from lunggtv.ingest.dicom.segmentation import read_segmentation
 from lunggtv.ingest.raw_scan import NOTED, RawScan, Refused
 from pydicom.encaps import encapsulate
 from pydicom.sr.codedict import codes
@@ -456,6 +461,24 @@ def test_two_segments_of_one_number(folder):
 
     write_segmentation(folder / "seg.dcm", SERIES, {"Lungs": lungs(), "GTV": gtv()}, change=same_number)
     refused(folder, "segment_number_twice", "seg.dcm", "'GTV'", "shares its number")
+
+
+def test_on_a_grid_with_planes_between_the_slices(folder):
+    """Frames lie on slices alone, and empty planes between them are none that the drawing left out."""
+    write_segmentation(folder / "seg.dcm", SERIES, {"GTV": gtv()})
+    z_mm, *in_plane_mm = SERIES.spacing_mm
+    finer = Grid((11, 11, 13), (z_mm / 2, *in_plane_mm), SERIES.origin_mm, SERIES.grid.direction)
+    slices = take_inventory(sorted((folder / "ct").iterdir()), folder).slices
+    found = read_frames(read_segmentation(folder / "seg.dcm", folder, settings()))
+    drawn = draw_segments(found, slices, finer, 0.2)
+    assert np.array_equal(drawn.mask[::2], gtv()) and not drawn.mask[1::2].any()
+    assert list(segment_notes(found, drawn, slices, finer.voxel_ml)) == []
+    write_segmentation(
+        folder / "seg.dcm", SERIES, {"GTV": gtv()}, names_images=False, change=moved((0, 0, z_mm / 2))
+    )
+    found = read_frames(read_segmentation(folder / "seg.dcm", folder, settings()))
+    with pytest.raises(Refused, match="lies between the slices of the CT"):
+        draw_segments(found, slices, finer, 0.2)
 
 
 def test_without_a_gtv_the_labels_are_named(folder):

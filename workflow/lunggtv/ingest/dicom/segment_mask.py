@@ -21,10 +21,12 @@ class SegmentMask:
     Attributes:
         mask: uint8 (z, y, x), 0 and 1.
         voxels: of each segment, by its number.
+        planes: of the grid on which the CT has a slice, ascending.
     """
 
     mask: np.ndarray
     voxels: dict[int, int]
+    planes: tuple[int, ...]
 
 
 def draw_segments(
@@ -67,7 +69,7 @@ def draw_segments(
             "empty_segment",
             f"{found.name}: {quoted(found.segments)} is empty. Export the GTV with what was drawn.",
         )
-    return SegmentMask(mask, voxels)
+    return SegmentMask(mask, voxels, tuple(sorted(images)))
 
 
 def segment_notes(
@@ -111,7 +113,7 @@ def segment_notes(
             "other_frame_of_reference",
             f"{found.name} names another frame of reference than the CT. Check that the tumour lies where it is drawn.",
         )
-    if skipped := sorted(gaps(drawn.mask.astype(bool))):
+    if skipped := sorted(gaps(drawn.mask[list(drawn.planes)] != 0)):
         numbers = few([str(z + 1) for z in skipped])
         yield Reason(
             "slices_skipped",
