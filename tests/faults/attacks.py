@@ -3,14 +3,18 @@
 import gzip
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from pydicom.dataset import FileDataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, JPEGLosslessSV1, RLELossless
 
 from tests.unit.dicom_files import CtSeries, Reference, box, write_ct, write_rtstruct
 from tests.unit.ingest_bodies import write_pair
+from tests.unit.segmentation_files import write_segmentation
 
 CT = CtSeries()
 BOMB_BYTES = 4 << 30  # unpacked
@@ -217,6 +221,48 @@ def loops_through_one_point(folder: Path) -> None:
     write_rtstruct(folder / "rs.dcm", {"GTV": [ct.grid.point_mm(index)]}, Reference(ct))
 
 
+def segmented(folder: Path, change: Callable[[FileDataset], None]) -> Path:
+    """A patient whose GTV is a segmentation."""
+    write_ct(folder, CT)
+    mask = np.zeros(CT.grid.shape, np.uint8)
+    mask[1:4, 3:8, 3:9] = 1
+    write_segmentation(folder / "seg.dcm", CT, {"GTV": mask}, change=change)
+    return folder / "seg.dcm"
+
+
+def frames_of_huge_rows(folder: Path) -> None:
+    """A segmentation whose frames say they are 65535 x 65535."""
+
+    def change(dataset):
+        dataset.Rows = dataset.Columns = 65535
+
+    segmented(folder, change)
+
+
+def frames_of_long_streams(folder: Path) -> None:
+    """Frames of a segmentation that unpack to gigabytes, 128 bytes of each two."""
+
+    def change(dataset):
+        head = struct.pack("<16I", 1, 64, *[0] * 14)
+        dataset.file_meta.TransferSyntaxUID = RLELossless
+        dataset.BitsAllocated = dataset.BitsStored = 8
+        dataset.HighBit = 7
+        stream = head + b"\x81\0" * (40 << 20)
+        dataset.PixelData = encapsulate([stream, *[head + b"\x81\0"] * (dataset.NumberOfFrames - 1)])
+        dataset["PixelData"].is_undefined_length = True
+
+    segmented(folder, change)
+
+
+def millions_of_frames(folder: Path) -> None:
+    """A segmentation whose frames are millions of empty items."""
+    path = segmented(folder, lambda dataset: None)
+    whole = path.read_bytes()
+    at = whole.index(b"\x00\x52\x30\x92SQ")
+    items = ITEM * MANY_ITEMS
+    path.write_bytes(whole[:at] + b"\x00\x52\x30\x92SQ\0\0" + struct.pack("<I", len(items)) + items)
+
+
 # Each with the reason that must be told; None where the folder may as well be read.
 ATTACKS = {
     gzip_bomb: "damaged",
@@ -237,4 +283,7 @@ ATTACKS = {
     set_of_empty_elements: None,
     contours_in_one_place: None,
     loops_through_one_point: "contour_tangled",
+    frames_of_huge_rows: "segmentation_outside_ct",
+    frames_of_long_streams: "damaged_segmentation",
+    millions_of_frames: "damaged_segmentation",
 }

@@ -6,18 +6,22 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from lunggtv.image_files import write_image
 from lunggtv.patient_files import PatientFiles
 
 from tests.unit.dicom_files import CtSeries, Reference, box, write_ct, write_rtstruct
 from tests.unit.ingest_bodies import ingest, write_pair
+from tests.unit.segmentation_files import write_segmentation
 
 CT = CtSeries()
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
-DICOM = ("dicom", "dicom without prefix")
+DICOM = ("dicom", "dicom without prefix", "segmentation", "segmentation without prefix", "mask beside dicom")
 KINDS = (*SUFFIXES, *DICOM)
+MASK = "label.nrrd"
 PREFIX_END = 132
 LONG_S = 60.0
 
@@ -42,10 +46,19 @@ def good_files(kind: str) -> dict[str, bytes]:
             write_ct(folder, CT)
             # A hole, a contour across, one that stands twice.
             drawn = [box(CT, 2, (3, 8), (3, 8)), box(CT, 2, (4, 6), (4, 6)), box(CT, 2, (6, 10), (6, 12))]
-            write_rtstruct(folder / "rs.dcm", {"GTV": [*drawn, drawn[0][::-1]]}, Reference(CT))
+            if kind.startswith("segmentation"):
+                mask = np.zeros(CT.grid.shape, np.uint8)
+                mask[1:4, 3:8, 3:9] = 1
+                write_segmentation(folder / "seg.dcm", CT, {"Lungs": 1 - mask, "GTV": mask})
+            elif kind == "mask beside dicom":
+                write_image(
+                    folder / MASK, np.ones((2, 5, 6), np.uint8), CT.grid.cropped((1, 3, 3), (2, 5, 6))
+                )
+            else:
+                write_rtstruct(folder / "rs.dcm", {"GTV": [*drawn, drawn[0][::-1]]}, Reference(CT))
         else:
             write_pair(folder, suffix=kind)
-        start = PREFIX_END if kind == "dicom without prefix" else 0
+        start = PREFIX_END if kind.endswith("without prefix") else 0
         return {path.name: path.read_bytes()[start:] for path in sorted(folder.iterdir())}
 
 
@@ -89,7 +102,9 @@ def read_damaged(kind, which, inside, done):
             (patient / file).write_bytes(whole)
             paths.append(patient / file)
         pair = (
-            (None, None) if kind in DICOM else tuple(patient / f"{role}{kind}" for role in ("data", "label"))
+            (None, patient / MASK if kind == "mask beside dicom" else None)
+            if kind in DICOM
+            else tuple(patient / f"{role}{kind}" for role in ("data", "label"))
         )
         outcome = ingest(PatientFiles("7", True, patient, tuple(paths), *pair), Path(folder) / "out")
         assert outcome.verdict["verdict"] in ("accepted", "warned", "rejected")

@@ -100,7 +100,7 @@ def write_ct(
     folder.mkdir(parents=True, exist_ok=True)
     stored = series.stored() if stored is None else stored
     for z in range(series.slices):
-        dataset = _identified(CT_CLASS, series.sop_uid(z), series.syntax)
+        dataset = identified(CT_CLASS, series.sop_uid(z), series.syntax)
         dataset.Modality = "CT"
         dataset.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
         dataset.SeriesInstanceUID = series.uid
@@ -132,7 +132,7 @@ def write_rtstruct(
     path: Path, rois: Mapping[str, Sequence[np.ndarray]], reference: Reference, kind: str = "CLOSED_PLANAR"
 ) -> None:
     """Write a structure set; contours are arrays (n, 3) of mm."""
-    dataset = _identified(RTSTRUCT_CLASS, f"{UID_MARK}.4.{sum(path.name.encode())}", ExplicitVRLittleEndian)
+    dataset = identified(RTSTRUCT_CLASS, f"{UID_MARK}.4.{sum(path.name.encode())}", ExplicitVRLittleEndian)
     dataset.Modality = "RTSTRUCT"
     dataset.StructureSetLabel = NAME_MARK
     dataset.StructureSetName = NAME_MARK
@@ -160,7 +160,7 @@ def write_rtstruct(
 
 def write_other(path: Path, sop_class: str, modality: str, **elements: object) -> None:
     """Write an object of another kind, without pixels."""
-    dataset = _identified(sop_class, f"{UID_MARK}.5.1", ExplicitVRLittleEndian)
+    dataset = identified(sop_class, f"{UID_MARK}.5.1", ExplicitVRLittleEndian)
     dataset.Modality = modality
     dataset.SeriesInstanceUID = f"{UID_MARK}.5.2"
     for keyword, value in elements.items():
@@ -197,7 +197,8 @@ def settings(*patterns: str, series: str | None = None, tolerance_mm: float = 0.
     return DicomSettings(patterns or ("GTV.*",), tolerance_mm, series)
 
 
-def _identified(sop_class: str, sop_uid: str, syntax: str) -> FileDataset:
+def identified(sop_class: str, sop_uid: str, syntax: str) -> FileDataset:
+    """A data set with a mark in every identifying element."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = sop_class
     meta.MediaStorageSOPInstanceUID = sop_uid

@@ -259,6 +259,38 @@ class TestLungsOfTheUser:
         z = np.flatnonzero(phantom.lungs.any(axis=(1, 2)))
         assert (record["box_start"][0], record["box_shape"][0]) == (z[0], z[-1] + 1 - z[0])
 
+    @pytest.mark.parametrize(
+        "orientation",
+        [Orientation((0, 1, 2), (True, True, False)), Orientation((2, 0, 1), (False, True, True))],
+    )
+    def test_they_may_be_stored_in_any_axis_order(self, source, tmp_path, orientation):
+        phantom = demo(2)
+        ingested(source, phantom)
+        plain = self.write(tmp_path / "plain", phantom.lungs, phantom.grid)
+        _, expected, _ = run(source, lungs_path=plain)
+        path = self.write(
+            tmp_path / "own", orientation.apply(phantom.lungs), orientation.apply_to_grid(phantom.grid)
+        )
+        _, record, _ = run(source, lungs_path=path)
+        assert record == expected and record["fallback"] is False
+
+    def test_the_background_of_a_scaled_mask_is_no_lung(self, source, tmp_path):
+        phantom = demo(2)
+        ingested(source, phantom)
+        _, expected, _ = run(source, lungs_path=self.write(tmp_path / "plain", phantom.lungs, phantom.grid))
+        # So scaled, the background is off 0.
+        values = phantom.lungs * 2.0 - (1 - phantom.lungs) * 1.5e-5
+        path = self.write(tmp_path / "own", values.astype(np.float32), phantom.grid)
+        _, record, _ = run(source, lungs_path=path)
+        assert record == expected
+
+    def test_probabilities_are_refused(self, source, tmp_path):
+        phantom = demo(2)
+        ingested(source, phantom)
+        path = self.write(tmp_path / "own", phantom.lungs * np.float32(0.7), phantom.grid)
+        with pytest.raises(ConfigError, match=r"Patient 7: .*lungs\.nii\.gz: holds the values 0, 0\.7"):
+            run(source, lungs_path=path)
+
     def test_implausible_ones_fall_back_too(self, source, tmp_path):
         phantom = demo(2)
         ingested(source, phantom)

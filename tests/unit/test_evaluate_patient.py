@@ -25,10 +25,13 @@ from lunggtv.evaluate.summarise_metrics import summarise_metrics
 from lunggtv.evaluate.summary import summarise_records, summarise_review
 from lunggtv.files import read_json, write_json
 from lunggtv.geometry import Grid, lps_orientation
-from lunggtv.image_files import write_image
+from lunggtv.image_files import read_image, write_image
 from lunggtv.settings import settings_from
 from lunggtv.tables import read_tsv
 from lunggtv.volume import Volume, read_metadata, write_rejected, write_volume
+
+from tests.unit.scaled_files import write_scaled
+from tests.unit.test_mask_grids import ORIENTATIONS
 
 SETTINGS = settings_from(EvaluateSettings, {"tolerances_mm": [5, 1, 2, 3], "lesion_overlap": 0.1})
 COHORT = CohortSettings(resamples=200, seed=1, volume_edges_ml=(1.0,))
@@ -212,6 +215,55 @@ def test_unusable_masks_are_refused_with_a_remedy(tmp_path):
             json_path=out,
         )
     assert not out.exists()
+
+
+@pytest.mark.parametrize("direction", ["lps", "ras", "sagittal", "oblique"])
+@pytest.mark.parametrize("orientation", ORIENTATIONS[1::6], ids=str)
+def test_a_mask_in_another_axis_order_has_the_same_scores_and_picture(tmp_path, orientation, direction):
+    """Not only for the workflow: on the command line either file may be turned."""
+    volume = write_patient(tmp_path, tumour(), DIRECTIONS[direction])
+    plain = write_draft(tmp_path / "plain.nii.gz", volume, tumour(start=4))
+    original = Grid.from_dict(read_metadata(volume, "ingest")["original"])
+    turned, label = tmp_path / "turned.nii.gz", tmp_path / "label.nii.gz"
+    stored = lps_orientation(original).undo(tumour(start=4))
+    write_image(turned, orientation.apply(stored), orientation.apply_to_grid(original))
+    write_image(label, lps_orientation(original).undo(tumour()), original)
+    records, pictures = [], []
+    for mask in (plain, turned):
+        out = tmp_path / "o.json"
+        evaluate_patient(
+            volume_path=volume, prediction_path=mask, fold=None, settings=SETTINGS, json_path=out
+        )
+        picture_patient(volume=volume, mask=mask, record=out, picture=tmp_path / "o.png")
+        records.append(read_json(out))
+        pictures.append((tmp_path / "o.png").read_bytes())
+    assert records[0] == records[1] and records[0]["dice"] == 0.75
+    assert pictures[0] == pictures[1]
+    assert score_files(turned, label, SETTINGS) == score_files(plain, label, SETTINGS)
+    assert score_files(label, turned, SETTINGS) == score_files(label, plain, SETTINGS)
+    # The third slice is the third for both, whichever way the file's axes run.
+    assert score_files(turned, label, SETTINGS)["cranial_error_slices"] == 1
+
+
+def test_a_mask_with_a_scale_factor_is_the_mask(tmp_path, capsys):
+    volume = write_patient(tmp_path, tumour())
+    original = Grid.from_dict(read_metadata(volume, "ingest")["original"])
+    write_scaled(tmp_path / "p.nii.gz", tumour().astype(float), original)
+    values, _ = read_image(tmp_path / "p.nii.gz")
+    assert 0 < np.abs(values - np.rint(values)).max() < 1e-4, "the file is what the test is about"
+    evaluate_patient(
+        volume_path=volume, prediction_path=tmp_path / "p.nii.gz", fold=None, settings=SETTINGS,
+        json_path=tmp_path / "o.json",
+    )  # fmt: skip
+    assert read_json(tmp_path / "o.json")["dice"] == 1.0
+    picture_patient(
+        volume=volume, mask=tmp_path / "p.nii.gz", record=tmp_path / "o.json", picture=tmp_path / "o.png"
+    )
+    plain = write_draft(tmp_path / "plain.nii.gz", volume, tumour())
+    picture_patient(volume=volume, mask=plain, record=tmp_path / "o.json", picture=tmp_path / "plain.png")
+    assert (tmp_path / "o.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
+    assert main([str(tmp_path / "p.nii.gz"), str(tmp_path / "p.nii.gz"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["dice"] == 1.0
 
 
 def test_a_header_rounded_to_float32_is_the_same_grid(tmp_path):

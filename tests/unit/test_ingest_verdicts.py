@@ -207,9 +207,9 @@ def test_a_constant_volume(tmp_path):
 
 
 def test_label_of_another_shape(tmp_path):
-    label, grid = gtv_mask()[:15], replace(GRID, shape=(15, 36, 44))
+    label, grid = np.pad(gtv_mask(), ((0, 1), (0, 0), (0, 0))), replace(GRID, shape=(17, 36, 44))
     files = write_pair(tmp_path / "7", label=label, label_grid=grid)
-    rejected(files, tmp_path, "shape_differs", "44 x 36 x 15", "44 x 36 x 16")
+    rejected(files, tmp_path, "shape_differs", "44 x 36 x 17", "44 x 36 x 16", "reaches beyond the image")
 
 
 def test_label_of_another_spacing_origin_or_direction(tmp_path):

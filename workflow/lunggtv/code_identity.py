@@ -18,6 +18,7 @@ SHAPING_LIBRARIES = {
     "SimpleITK": "SimpleITK",
     "cc3d": "connected-components-3d",
     "h5py": "h5py",
+    "highdicom": "highdicom",
     "matplotlib": "matplotlib",
     "monai": "monai",
     "numpy": "numpy",

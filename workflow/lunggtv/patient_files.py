@@ -6,7 +6,8 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class PatientFiles:
-    """The raw files of one patient, found at parse time. ``image`` is None for a DICOM folder.
+    """The raw files of one patient, found at parse time. ``image`` is None for a DICOM folder, ``label`` where it
+    stands in there.
 
     ``files`` are all inputs of the patient's ingest, sorted; for DICOM everything below the folder.
     ``problem`` says why the files cannot be used at all (a link that leads out, an empty folder); ingest

@@ -11,14 +11,11 @@ from lunggtv.cache.gtv_losses import measure_losses
 from lunggtv.cache.lung_box import body_box, choose_crop
 from lunggtv.cache.lungs import find_lungs, given_lungs
 from lunggtv.cache.shrinking import shrink, shrink_factors, shrunken_grid
-from lunggtv.errors import ConfigError, UnreadableImage
+from lunggtv.errors import ConfigError, UnreadableImage, UnusableMask
 from lunggtv.files import write_json
 from lunggtv.geometry import Grid, Orientation
 from lunggtv.resampling import resample_ct, resample_mask, target_grid
 from lunggtv.volume import Volume, read_volume, write_volume
-
-# How far the corners of a lung mask of the user's own may lie from those of the CT.
-SAME_PLACE_MM = 0.1
 
 
 def cache_patient(
@@ -34,7 +31,8 @@ def cache_patient(
     Args:
         volume_path: ingest's ``volume.h5``.
         cache_path, crop_json_path: the outputs.
-        lungs_path: a lung mask of the user's own on the CT's stored grid; ``None`` to find the lungs.
+        lungs_path: a lung mask of the user's own on the CT's voxels, stored in any axis order; ``None`` to find the
+            lungs.
 
     Raises:
         RejectedPatient, DamagedFile: see ``read_volume``.
@@ -86,22 +84,13 @@ def cache_patient(
 def _read_lungs(path: str | Path, volume: Volume) -> np.ndarray:
     """The user's lung mask, turned as ingest turned the CT; uint8, 0 and 1."""
     # Here and not above: loading SimpleITK takes a tenth of the stage's time, and few patients need it.
-    from lunggtv.image_files import read_image
+    from lunggtv.mask_files import read_mask
 
+    original = Grid.from_dict(volume.metadata["original"])
     try:
-        mask, found = read_image(path)
-    except UnreadableImage as error:
+        mask = read_mask(path, original, "the CT")
+    except (UnreadableImage, UnusableMask) as error:
         raise ConfigError(f"Patient {volume.patient}: the lung mask (cache.lungs) {error}") from error
-    wanted = Grid.from_dict(volume.metadata["original"])
-    same_place = found.shape == wanted.shape and np.allclose(
-        found.point_mm(wanted.corners), wanted.point_mm(wanted.corners), rtol=0.0, atol=SAME_PLACE_MM
-    )
-    if not same_place:
-        raise ConfigError(
-            f"Patient {volume.patient}: the lung mask {path} ({found.shape} voxels of {found.spacing_mm} mm, "
-            f"z y x) is not on the grid of the CT ({wanted.shape} voxels of {wanted.spacing_mm} mm). Make it "
-            "on the CT as it is stored, or set cache.lungs to null."
-        )
     return Orientation.from_dict(volume.metadata["orientation"]).apply((mask != 0).astype(np.uint8))
 
 

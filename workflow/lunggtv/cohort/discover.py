@@ -137,17 +137,17 @@ class _Search:
             problem = several("data.label", (hit.path for hit in found.labels))
         if problem is None and not found.images and found.folder is None:
             problem = f"there is a label, {os.path.basename(hits[0].path)}, but no image {wanted}."
-        if problem is not None:
-            return PatientFiles(patient, labelled, Path(folder), (), problem=problem)
-        if not found.images:
+        files: list[str] = []
+        if problem is None and not found.images:
             files, problem = self.below(folder)
             problem = problem or misnamed(files, folder, wanted)
-            paths = () if problem else tuple(map(Path, files))
-            return PatientFiles(patient, labelled, Path(folder), paths, problem=problem)
-        image = Path(found.images[0].path)
-        label = Path(found.labels[0].path) if found.labels else None
+        if problem is not None:
+            return PatientFiles(patient, labelled, Path(folder), (), problem=problem)
+        image, label = (Path(hits[0].path) if hits else None for hits in (found.images, found.labels))
         inputs = {path for path in (image, label) if path is not None}
-        inputs |= {data for path in inputs if (data := detached_data(path)) is not None}
+        inputs |= {data for path in inputs if (data := detached_data(path)) is not None} | set(
+            map(Path, files)
+        )
         return PatientFiles(patient, labelled, Path(folder), tuple(sorted(inputs)), image, label)
 
     def below(self, folder: str) -> tuple[list[str], str | None]:

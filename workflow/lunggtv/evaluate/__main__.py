@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the metrics; 0 if they could be computed, 1 if not (with the reason on stderr)."""
     parser = argparse.ArgumentParser(
         prog="python -m lunggtv.evaluate",
-        description="Score a mask against a label on the same grid (definitions: docs/metrics.md).",
+        description="Score a mask against a label on the same voxels (definitions: docs/metrics.md).",
     )
     parser.add_argument("prediction", help="mask to score, 0 and 1 (NIfTI, NRRD, MHA)")
     parser.add_argument("label", help="mask it is scored against")

@@ -5,10 +5,9 @@ from typing import Any
 
 from lunggtv.errors import UnusableMask
 from lunggtv.evaluate.overlay import draw_overlay
+from lunggtv.evaluate.scored_mask import read_scored
 from lunggtv.figures import save_png
 from lunggtv.files import read_json
-from lunggtv.geometry import Orientation
-from lunggtv.image_files import read_image
 from lunggtv.volume import read_volume
 
 
@@ -22,14 +21,13 @@ def picture_patient(*, volume: str | Path, mask: str | Path, record: str | Path,
         picture: PNG to write.
 
     Raises:
-        UnusableMask: the volume has no label.
+        UnusableMask: the volume has no label, or the mask cannot be scored.
         DamagedFile, RejectedPatient: from reading the volume.
     """
     scan = read_volume(volume, "ingest")
     if scan.label is None:
         raise UnusableMask(f"{scan.patient}: {volume} has no label to draw.")
-    drawn, _ = read_image(mask)
-    draft = Orientation.from_dict(scan.metadata["orientation"]).apply((drawn == 1).astype("uint8"))
+    draft = read_scored(mask, scan)
     title = _title(read_json(record))
     save_png(draw_overlay(scan.ct, scan.label, draft, scan.grid.spacing_mm, title), picture)
 

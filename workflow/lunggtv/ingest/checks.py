@@ -6,9 +6,10 @@ from itertools import pairwise
 import numpy as np
 
 from lunggtv.boxes import box_of
-from lunggtv.geometry import Grid
+from lunggtv.geometry import Grid, Shape
 from lunggtv.ingest.hounsfield import NARROW
-from lunggtv.ingest.raw_scan import REJECTED, Reason, Refused
+from lunggtv.ingest.raw_scan import NOTED, REJECTED, WARNED, Reason, Refused
+from lunggtv.mask_grids import WHOLE_WITHIN, crop_start, off_whole
 from lunggtv.mask_parts import label_parts
 from lunggtv.wording import by, few
 
@@ -23,35 +24,83 @@ NEW_LABEL = "Export the label again on the CT's own grid."
 def check_grids(
     image: Grid, label: Grid, spacing_tolerance_mm: float, position_tolerance_mm: float
 ) -> Iterator[Reason]:
-    """Whether the label lies on the image's grid: shape, spacing, origin, direction."""
-    if image.shape != label.shape:
-        yield _rejected(
-            "shape_differs",
-            f"The label has {by(label.shape[::-1])} voxels, the image {by(image.shape[::-1])}. {NEW_LABEL}",
-        )
+    """Whether the label lies on the image's grid, or on a box of it: shape, spacing, origin, direction.
+
+    Args:
+        label: with its axes along those of the image.
+    """
     off_mm = np.abs(np.subtract(image.spacing_mm, label.spacing_mm)).max()
-    if off_mm > spacing_tolerance_mm:
+    is_scaled = off_mm > spacing_tolerance_mm
+    if is_scaled:
         yield _rejected(
             "spacing_differs",
             f"The label's voxel spacing (x, y, z) is {by(label.spacing_mm[::-1], '.6g')} mm, the image's "
             f"{by(image.spacing_mm[::-1], '.6g')} mm: more apart than ingest.spacing_tolerance_mm allows. {NEW_LABEL}",
         )
-    off_mm = float(np.linalg.norm(np.subtract(image.origin_mm, label.origin_mm)))
-    if off_mm > position_tolerance_mm:
-        yield _rejected(
-            "origin_differs",
-            f"The label's origin lies {off_mm:.3g} mm from the image's, more than "
-            f"ingest.position_tolerance_mm allows. {NEW_LABEL}",
-        )
     # What the turn alone does at the corner farthest from the origin.
     corners = (image.corners * image.spacing_mm)[:, ::-1]
-    off_mm = float(np.linalg.norm(corners @ (image.matrix - label.matrix).T, axis=1).max())
-    if off_mm > position_tolerance_mm:
+    turned_mm = float(np.linalg.norm(corners @ (image.matrix - label.matrix).T, axis=1).max())
+    is_turned = turned_mm > position_tolerance_mm
+    if label.shape == image.shape:
+        yield from _check_origin(image, label, "the image's", position_tolerance_mm)
+    elif not is_scaled and not is_turned:
+        yield from _check_box(image, label, position_tolerance_mm)
+    if is_turned:
         yield _rejected(
             "direction_differs",
-            f"The label's axes point elsewhere than the image's: {off_mm:.3g} mm apart at a corner, more "
+            f"The label's axes point elsewhere than the image's: {turned_mm:.3g} mm apart at a corner, more "
             f"than ingest.position_tolerance_mm allows. {NEW_LABEL}",
         )
+
+
+def _check_box(image: Grid, label: Grid, tolerance_mm: float) -> Iterator[Reason]:
+    start = crop_start(label, image)
+    if start is None:
+        yield _rejected(
+            "shape_differs",
+            f"The label has {by(label.shape[::-1])} voxels, the image {by(image.shape[::-1])}, and the label reaches "
+            f"beyond the image. {NEW_LABEL}",
+        )
+        return
+    yield from _check_origin(
+        image.cropped(start, label.shape), label, "the nearest voxel of the image", tolerance_mm
+    )
+
+
+def _check_origin(image: Grid, label: Grid, owner: str, tolerance_mm: float) -> Iterator[Reason]:
+    off_mm = float(np.linalg.norm(np.subtract(image.origin_mm, label.origin_mm)))
+    if off_mm > tolerance_mm:
+        yield _rejected(
+            "origin_differs",
+            f"The label's origin lies {off_mm:.3g} mm from {owner}, more than "
+            f"ingest.position_tolerance_mm allows. {NEW_LABEL}",
+        )
+
+
+def check_crop(mask: np.ndarray, start: Shape, shape: Shape, name: str) -> Iterator[Reason]:
+    """What a label that covers only a box of the image says of itself.
+
+    Viewers crop a label to what is drawn, or to a box around it. Where the GTV ends at some of the box's sides, though
+    not at all of them, the box may have cut it.
+
+    Args:
+        mask: the label within its box, 0 and 1.
+        start: the box's first voxel in the image of ``shape``.
+    """
+    sides = [
+        bool(np.any(mask.take(end, axis)))
+        for axis, (first, count, full) in enumerate(zip(start, mask.shape, shape, strict=True))
+        for end, inner in ((0, first > 0), (count - 1, first + count < full))
+        if inner
+    ]
+    cut = any(sides) and not all(sides)
+    text = (
+        f"{name} covers {by(mask.shape[::-1])} of the image's {by(shape[::-1])} voxels; it was placed by its geometry, "
+        f"from voxel {by(start[::-1])} on, and the rest is no GTV"
+    )
+    if cut:
+        text += ". The GTV ends at a side of it: look whether it was cut there"
+    yield Reason("label_cropped", f"{text}.", WARNED if cut else NOTED)
 
 
 def check_finite(array: np.ndarray, name: str) -> Iterator[Reason]:
@@ -72,7 +121,8 @@ def label_mask(label: np.ndarray, gtv_values: Sequence[int], name: str) -> np.nd
         Refused: fractions, or values other than 0 and ``gtv_values``; the values found are listed.
     """
     wide = label.dtype != np.int16
-    if wide and label.dtype.kind == "f" and any(np.any(slab != np.rint(slab)) for slab in label):
+    off = off_whole(label)
+    if not off <= WHOLE_WITHIN:
         raise Refused(
             "label_fractional",
             f"{name} holds fractions: it is a probability or was interpolated. Export the drawn mask itself, "
@@ -81,7 +131,7 @@ def label_mask(label: np.ndarray, gtv_values: Sequence[int], name: str) -> np.nd
     if wide and (label.min() < NARROW.min or label.max() > NARROW.max):
         ends = np.unique(np.clip([label.min(), label.max()], -1e15, 1e15))
         raise _other_values(name, [int(end) for end in ends], gtv_values)
-    whole = label if not wide else np.stack([slab.astype(np.int16) for slab in label])
+    whole = label if not wide else np.stack([np.rint(slab).astype(np.int16) for slab in label])
     drawn = whole[whole != 0]
     values = sorted({*([0] if drawn.size < whole.size else []), *map(int, np.unique(drawn))})
     if not set(values) <= {0, *gtv_values}:
@@ -91,6 +141,17 @@ def label_mask(label: np.ndarray, gtv_values: Sequence[int], name: str) -> np.nd
         if value in values:
             mask |= whole == value
     return mask
+
+
+def check_whole(label: np.ndarray, name: str) -> Iterator[Reason]:
+    """Whether the values of a mask had to be rounded, as after storage with a scale factor."""
+    off = off_whole(label)
+    if 0 < off <= WHOLE_WITHIN:
+        yield Reason(
+            "label_rounded",
+            f"{name} holds values up to {off:.2g} beside whole numbers, as a scale factor leaves them; rounded.",
+            NOTED,
+        )
 
 
 def check_label(sizes: np.ndarray, name: str) -> Iterator[Reason]:

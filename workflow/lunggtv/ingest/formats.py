@@ -1,7 +1,7 @@
-"""NIfTI, NRRD and MetaImage pairs: image and label as stored, on the grids their headers give."""
+"""NIfTI, NRRD and MetaImage: a pair of image and label, or a label for a CT of another container."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from lunggtv.image_headers import FORMATS, BadHeader, Storage, is_plain_name, re
 from lunggtv.image_streams import BrokenStream, read_voxels
 from lunggtv.ingest.ingest_settings import IngestSettings
 from lunggtv.ingest.raw_scan import RawScan, Reason, Refused
+from lunggtv.mask_grids import aligned
 from lunggtv.patient_files import PatientFiles
 from lunggtv.wording import by
 
@@ -47,30 +48,50 @@ def read_pair(files: PatientFiles, settings: IngestSettings) -> RawScan:
     if files.image is None:
         raise ValueError(f"patient {files.patient} has no image file")
     image = read_stored(files.image, settings)
-    label = read_stored(files.label, settings) if files.label is not None else None
-    digests = {f"image{part}": digest for part, digest in image.digests.items()}
-    if label is not None:
-        digests |= {f"label{part}": digest for part, digest in label.digests.items()}
-    return RawScan(
+    raw = RawScan(
         format=FORMATS[suffix_of(files.image.name) or ""],
         ct=image.array,
         grid=image.grid,
-        label=label.array if label is not None else None,
-        label_grid=label.grid if label is not None else None,
-        digests=digests,
+        label=None,
+        label_grid=None,
+        digests={f"image{part}": digest for part, digest in image.digests.items()},
         notes=image.notes,
     )
+    return raw if files.label is None else with_label(raw, files.label, settings)
 
 
-def read_stored(path: Path, settings: IngestSettings) -> StoredImage:
-    """One image file; the header is judged before any voxel is allocated. Raises Refused."""
+def with_label(raw: RawScan, path: Path, settings: IngestSettings) -> RawScan:
+    """A scan of any format with the label of a mask file, its axes turned to run along those of the CT.
+
+    Raises:
+        Refused: as ``read_stored``; or the file does not say how it lies, and has other axes than the CT by default.
+    """
+    # A viewer may have cropped it to a single slice.
+    stored = read_stored(path, settings, thinnest=1)
+    label, grid = aligned(stored.array, stored.grid, raw.grid)
+    if stored.notes and grid != stored.grid:
+        raise Refused(
+            "label_unplaced",
+            f"{path.name} does not say how it lies in the patient, and the axes that its format takes then are not "
+            "those of the CT. Write the label with its orientation.",
+        )
+    digests = {f"label{part}": digest for part, digest in stored.digests.items()}
+    return replace(raw, label=label, label_grid=grid, digests=raw.digests | digests)
+
+
+def read_stored(path: Path, settings: IngestSettings, thinnest: int = 2) -> StoredImage:
+    """One image file; the header is judged before any voxel is allocated. Raises Refused.
+
+    Args:
+        thinnest: fewest voxels along an axis.
+    """
     if not path.is_file():
         raise Refused("missing_file", f"{path.name} is not there. Put it back, or mend the pattern in data.")
     try:
         storage = read_storage(path)
     except BadHeader as error:
         raise Refused("unreadable", f"{path.name} {error}. {WHOLE_COPY}") from error
-    grid = _read_grid(path, storage, settings)
+    grid = _read_grid(path, storage, settings, thinnest)
     data = _data_file(path, storage)
     try:
         stored = read_voxels(data, storage, grid.shape)
@@ -80,13 +101,13 @@ def read_stored(path: Path, settings: IngestSettings) -> StoredImage:
     return StoredImage(_values(stored, storage), grid, digests, tuple(_notes(path, storage)))
 
 
-def _read_grid(path: Path, storage: Storage, settings: IngestSettings) -> Grid:
+def _read_grid(path: Path, storage: Storage, settings: IngestSettings, thinnest: int) -> Grid:
     try:
         header = read_header(path)
     except RuntimeError as error:
         raise _explained(path, str(error)) from error
     size, spacing = header.GetSize(), header.GetSpacing()
-    if len(size) < 3 or any(n != 1 for n in size[3:]) or min(size[:3]) < 2:
+    if len(size) < 3 or any(n != 1 for n in size[3:]) or min(size[:3]) < thinnest:
         raise Refused(
             "not_3d",
             f"{path.name} is not one three-dimensional image: it has {by(size)} voxels. Export a single phase "

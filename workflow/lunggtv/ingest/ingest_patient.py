@@ -12,11 +12,13 @@ from lunggtv.files import write_json
 from lunggtv.geometry import Grid, Orientation, lps_orientation
 from lunggtv.ingest.anatomy import body_mask, thinned_mm, thinning
 from lunggtv.ingest.checks import (
+    check_crop,
     check_finite,
     check_grids,
     check_label,
     check_label_in_body,
     check_repeated_slices,
+    check_whole,
     component_sizes,
     label_mask,
 )
@@ -25,6 +27,7 @@ from lunggtv.ingest.ingest_settings import IngestSettings
 from lunggtv.ingest.posture import check_posture
 from lunggtv.ingest.raw_scan import REJECTED, WARNED, RawScan, Reason, Refused
 from lunggtv.ingest.verdict import judge, rejection_message, sentence, verdict_content
+from lunggtv.mask_grids import crop_start, pasted
 from lunggtv.patient_files import PatientFiles
 from lunggtv.volume import Volume, write_rejected, write_volume
 
@@ -88,12 +91,16 @@ def _ingest(
     label = None
     if raw.label is not None:
         drawn = label_mask(raw.label, settings.gtv_values, label_name)
+        start = None if drawn.shape == raw.grid.shape else crop_start(raw.label_grid or raw.grid, raw.grid)
+        if start is not None:
+            reasons += check_crop(drawn, start, raw.grid.shape, label_name)
+            drawn = pasted(drawn, start, raw.grid.shape)
         drawn, notes = _between_slices(drawn, raw, label_name, settings.interpolate_gtv)
         reasons += notes
         label = orientation.apply(drawn)
         sizes = component_sizes(label)
         facts |= {"gtv_ml": float(sizes.sum() * grid.voxel_ml), "gtv_parts": int(sizes.size)}
-        reasons += check_label(sizes, label_name)
+        reasons += [*check_whole(raw.label, label_name), *check_label(sizes, label_name)]
     scan = to_hounsfield(orientation.apply(raw.ct), image_name)
     reasons += scan.reasons
     slice_digests = _slice_digests(scan.ct, _planes_between(raw, orientation))
@@ -126,7 +133,12 @@ def _read(files: PatientFiles, settings: IngestSettings) -> RawScan:
     if files.image is None:
         from lunggtv.ingest.dicom.read_folder import read_dicom
 
-        return read_dicom(files, settings.dicom)
+        raw = read_dicom(files, settings.dicom)
+        if files.label is None:
+            return raw
+        from lunggtv.ingest.formats import with_label
+
+        return with_label(raw, files.label, settings)
     from lunggtv.ingest.formats import read_pair
 
     return read_pair(files, settings)

@@ -13,6 +13,7 @@ from lunggtv.ingest.dicom.choice_words import (
     undecided,
 )
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
+from lunggtv.ingest.dicom.segment_frames import SegmentFrames
 from lunggtv.ingest.dicom.series import Series, phase_named
 from lunggtv.ingest.dicom.series_facts import describe, preferred
 from lunggtv.ingest.dicom.structure_set import StructureSet
@@ -27,15 +28,17 @@ class Choice:
 
     Attributes:
         series: the series taken.
-        structure_set: None for an unlabelled patient.
+        structure_set: the label; None if a segmentation or another file is it, or there is none.
         unproved: why nothing but geometry can say that the two belong together; None where their ids say so.
         notes: what else to tell the user.
+        segments: the label, where a segmentation is it.
     """
 
     series: Series
     structure_set: StructureSet | None
     unproved: Reason | None = None
     notes: tuple[Reason, ...] = ()
+    segments: SegmentFrames | None = None
 
 
 def choose_labelled(

@@ -7,7 +7,7 @@ those are kept out of ``repr`` and are never printed.
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -24,6 +24,7 @@ from lunggtv.ingest.dicom.kinds import (
     NOT_DICOM,
     OTHER,
     RTSTRUCT,
+    SEGMENTATION,
     UNREADABLE,
     begins_a_data_set,
     has_class,
@@ -88,10 +89,11 @@ class Inventory:
     Attributes:
         slices: CT images.
         structure_sets: files that say that they are one, also damaged ones.
-        skipped: number of files by kind that no reader of ours needs.
+        skipped: number of files by kind that are neither CT images nor structure sets.
         suspect: those among them that may be DICOM of any kind but cannot be read.
         forbidden: those that may not be read.
         damaged: CT images whose header is cut or unreadable.
+        segmentations: those among the skipped that may hold a label, also damaged ones.
     """
 
     slices: tuple[CtSlice, ...]
@@ -100,10 +102,15 @@ class Inventory:
     suspect: tuple[str, ...]
     forbidden: tuple[str, ...]
     damaged: tuple[DamagedSlice, ...]
+    segmentations: tuple[Path, ...]
+
+    def without_one(self, kind: str) -> "Inventory":
+        """The same, with one file less of a kind among the skipped."""
+        return replace(self, skipped=self.skipped | {kind: self.skipped[kind] - 1})
 
     def skipped_text(self) -> str:
         """The skipped files in words, as ``2 RTDOSE, 1 scout``; ``nothing`` if none."""
-        return ", ".join(f"{n} {kind}" for kind, n in sorted(self.skipped.items())) or "nothing"
+        return ", ".join(f"{n} {kind}" for kind, n in sorted(self.skipped.items()) if n) or "nothing"
 
 
 def take_inventory(files: Sequence[Path], folder: Path) -> Inventory:
@@ -114,6 +121,7 @@ def take_inventory(files: Sequence[Path], folder: Path) -> Inventory:
     suspect: list[str] = []
     forbidden: list[str] = []
     damaged: list[DamagedSlice] = []
+    segmentations: list[Path] = []
     for path in files:
         name = relative_name(path, folder)
         try:
@@ -134,11 +142,13 @@ def take_inventory(files: Sequence[Path], folder: Path) -> Inventory:
             structure_sets.append(path)
         else:
             skipped[kind] += 1
+            segmentations += [path] if kind == SEGMENTATION else []
         if kind == UNREADABLE or (kind == EMPTY and may_be_dicom(path.name, b"")):
             suspect.append(name)
     return Inventory(
-        tuple(slices), tuple(structure_sets), dict(skipped), tuple(suspect), tuple(forbidden), tuple(damaged)
-    )
+        tuple(slices), tuple(structure_sets), dict(skipped), tuple(suspect), tuple(forbidden), tuple(damaged),
+        tuple(segmentations),
+    )  # fmt: skip
 
 
 def _kind_of(header: pydicom.FileDataset, path: Path) -> str:

@@ -9,6 +9,7 @@ from lunggtv.ingest.dicom.values import text_of, value_of
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
 ENHANCED = "enhanced (multi-frame) CT"
+SEGMENTATION = "segmentation"
 DICOMDIR = "DICOMDIR"
 KINDS = {
     CT_IMAGE: CT_IMAGE,
@@ -23,8 +24,9 @@ KINDS = {
     "1.2.840.10008.5.1.4.1.1.4": "MR",
     "1.2.840.10008.5.1.4.1.1.7": "secondary capture",
     "1.2.840.10008.5.1.4.1.1.66.1": "registration",
-    "1.2.840.10008.5.1.4.1.1.66.4": "segmentation",
-    "1.2.840.10008.5.1.4.1.1.66.5": "segmentation",
+    "1.2.840.10008.5.1.4.1.1.66.4": SEGMENTATION,
+    "1.2.840.10008.5.1.4.1.1.66.5": "surface segmentation",
+    "1.2.840.10008.5.1.4.1.1.66.7": SEGMENTATION,  # a label map
 }
 NOT_DICOM = "not DICOM"
 UNREADABLE = "unreadable, perhaps DICOM"

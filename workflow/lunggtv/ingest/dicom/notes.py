@@ -14,7 +14,7 @@ from lunggtv.wording import few
 
 def folder_notes(inventory: Inventory, unused: int, copies: Sequence[str]) -> Iterator[Reason]:
     """Files of the folder that were not read; ``unused`` counts the CT images that are in no series."""
-    if inventory.skipped or unused or inventory.damaged:
+    if any(inventory.skipped.values()) or unused or inventory.damaged:
         text = f"files not used: {inventory.skipped_text()}"
         text += f", CT images that form no series ({unused})" if unused else ""
         text += f", damaged CT images of other series ({len(inventory.damaged)})" if inventory.damaged else ""

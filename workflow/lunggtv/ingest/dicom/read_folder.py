@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from lunggtv.image_headers import detached_data
 from lunggtv.ingest.dicom.belonging import check_belonging
 from lunggtv.ingest.dicom.choice import Choice, choose_labelled, choose_unlabelled
 from lunggtv.ingest.dicom.contour_planes import ContourOffGrid
@@ -14,7 +15,7 @@ from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.drawing_notes import drawing_notes
 from lunggtv.ingest.dicom.grid import planes_of, stack
 from lunggtv.ingest.dicom.headers import DamagedSlice, Inventory, take_inventory
-from lunggtv.ingest.dicom.kinds import ENHANCED
+from lunggtv.ingest.dicom.kinds import ENHANCED, SEGMENTATION
 from lunggtv.ingest.dicom.notes import (
     folder_notes,
     frame_notes,
@@ -23,6 +24,14 @@ from lunggtv.ingest.dicom.notes import (
     roi_notes,
 )
 from lunggtv.ingest.dicom.pixels import read_stack
+from lunggtv.ingest.dicom.segment_choice import (
+    choose_segments,
+    left_beside_mask,
+    segments_left_out,
+    without_gtv,
+)
+from lunggtv.ingest.dicom.segment_mask import draw_segments, segment_notes
+from lunggtv.ingest.dicom.segmentation import read_segmentation
 from lunggtv.ingest.dicom.series import Series, group_series, without_copies
 from lunggtv.ingest.dicom.slice_stack import SliceStack
 from lunggtv.ingest.dicom.structure_set import read_structure_set
@@ -34,7 +43,9 @@ from lunggtv.wording import few
 
 
 def read_dicom(patient: PatientFiles, settings: DicomSettings) -> RawScan:
-    """Read the CT series of a patient's folder, and for a labelled patient the GTV of its RTSTRUCT.
+    """Read the CT series of a patient's folder, and for a labelled patient the GTV of its RTSTRUCT or segmentation.
+
+    Where a mask file is the patient's label, no other is read.
 
     The CT is sorted along its normal and keeps its own axes; the label is drawn on the CT's grid. Of the
     headers only geometry enters the result; messages name files, ROIs and numbers, never a header's names,
@@ -44,8 +55,9 @@ def read_dicom(patient: PatientFiles, settings: DicomSettings) -> RawScan:
         Refused: no CT, no unique choice, slices that form no regular grid, damaged files, no GTV.
     """
     with quiet_pydicom():
-        inventory = take_inventory(patient.files, patient.folder)
-        if patient.labelled:
+        own = {patient.label, detached_data(patient.label)} if patient.label is not None else set()
+        inventory = take_inventory([file for file in patient.files if file not in own], patient.folder)
+        if _is_drawn_here(patient):
             _refuse_unread(inventory)
         series, unused = group_series(inventory.slices)
         if not series:
@@ -58,6 +70,8 @@ def read_dicom(patient: PatientFiles, settings: DicomSettings) -> RawScan:
         on_grid = SliceStack(grid, planes_of(slices, grid))
         _check_size(on_grid, settings)
         pixels = read_stack(slices, on_grid.planes)
+        if choice.segments is not None:
+            inventory = inventory.without_one(SEGMENTATION)
         notes = [*folder_notes(inventory, unused, copies), *choice.notes, *frame_notes(chosen)]
         notes += [*pixel_notes(pixels), *plane_notes(slices, on_grid, settings.slice_tolerance_mm)]
         label, digests = None, {}
@@ -67,6 +81,11 @@ def read_dicom(patient: PatientFiles, settings: DicomSettings) -> RawScan:
             label, notes_on_label = _draw(replace(choice, series=ordered), here, on_grid, pixels.hu, settings)
             notes += notes_on_label
             digests = {"rtstruct": choice.structure_set.digest}
+        if choice.segments is not None:
+            # A slice may lie so far from its place, and a frame as far from its slice.
+            drawn = draw_segments(choice.segments, slices, grid, 2 * settings.slice_tolerance_mm)
+            label, digests = drawn.mask, {"segmentation": choice.segments.digest}
+            notes += segment_notes(choice.segments, drawn, slices, grid.voxel_ml)
     return RawScan(
         format="dicom",
         ct=pixels.hu,
@@ -88,10 +107,34 @@ def _choose(
             sets.append(read_structure_set(path, patient.folder, settings))
         except Refused:
             # A draft needs no structure set: it could only have helped to choose the series.
-            if patient.labelled:
+            if _is_drawn_here(patient):
                 raise
-    choose = choose_labelled if patient.labelled else choose_unlabelled
-    return choose(patient.patient, series, sets, settings)
+    if not patient.labelled:
+        return choose_unlabelled(patient.patient, series, sets, settings)
+    segmentations = []
+    for path in inventory.segmentations:
+        try:
+            segmentations.append(read_segmentation(path, patient.folder, settings))
+        except Refused:
+            if _is_drawn_here(patient) and not any(one.drawn for one in sets):
+                raise
+    if patient.label is not None:
+        choice = choose_unlabelled(patient.patient, series, sets, settings)
+        notes = left_beside_mask(patient.label.name, sets, segmentations)
+    elif any(one.gtv for one in segmentations) and not any(one.drawn for one in sets):
+        return choose_segments(patient.patient, series, segmentations, sets, settings)
+    else:
+        try:
+            choice = choose_labelled(patient.patient, series, sets, settings)
+        except Refused as refused:
+            raise without_gtv(refused, segmentations) from None
+        notes = segments_left_out(segmentations, choice.structure_set.name if choice.structure_set else "")
+    return replace(choice, notes=(*choice.notes, *notes))
+
+
+def _is_drawn_here(patient: PatientFiles) -> bool:
+    """Whether the patient's label stands in one of the DICOM files."""
+    return patient.labelled and patient.label is None
 
 
 def _check_size(on_grid: SliceStack, settings: DicomSettings) -> None:

@@ -1,0 +1,123 @@
+"""Which segmentation is the label where no structure set has a GTV, and what is said of those that are not used."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from lunggtv.ingest.dicom.choice import Choice, choose_unlabelled
+from lunggtv.ingest.dicom.dicom_settings import DicomSettings
+from lunggtv.ingest.dicom.segment_frames import SegmentFrames, read_frames
+from lunggtv.ingest.dicom.segmentation import Segmentation, quoted
+from lunggtv.ingest.dicom.series import Series, phase_named
+from lunggtv.ingest.dicom.structure_set import StructureSet
+from lunggtv.ingest.raw_scan import NOTED, WARNED, Reason, Refused
+from lunggtv.wording import few
+
+MAX_NAMES = 60  # labels of segments listed in a refusal
+
+
+def choose_segments(
+    patient: str,
+    series: Sequence[Series],
+    segmentations: Sequence[Segmentation],
+    sets: Sequence[StructureSet],
+    settings: DicomSettings,
+) -> Choice:
+    """The segmentation with a GTV, and the series it was drawn on.
+
+    Args:
+        sets: structure sets of the folder, none with a GTV.
+
+    Raises:
+        Refused: several segmentations have a GTV on the CT, the images they were drawn on are not there or not those of
+            the pinned series, or several series remain.
+    """
+    drawn = [read_frames(one) for one in segmentations if one.gtv]
+    known = {one.digest: one for one in reversed(drawn)}
+    usable = [(one, on) for one in reversed(known.values()) if (on := _drawn_on(one, series))]
+    if not usable:
+        raise Refused(
+            "segmentation_of_other_images",
+            f"{drawn[0].name} refers to images that are not those of a CT series in the folder. Add the planning CT "
+            "that it was drawn on.",
+        )
+    if len(usable) > 1:
+        found = "; ".join(f"{one.name} has {quoted(one.segments)}" for one, _ in usable)
+        raise Refused(
+            "several_segmentations",
+            f"{len(usable)} segmentations have a GTV: {found}. Keep the right one in the folder, or make "
+            "ingest.roi_patterns narrower.",
+        )
+    taken, on = usable[0]
+    pinned = settings.series is not None
+    choice = choose_unlabelled(patient, series if pinned else on, (), settings)
+    if phase := phase_named(choice.series, taken.image_uids):
+        choice = replace(choice, series=phase)
+    if choice.series.key not in {one.key for one in on}:
+        raise Refused(
+            "segmentation_of_other_images",
+            f"data.series pins {choice.series.key}, but {taken.name} was drawn on other images. Pin the series that it "
+            "was drawn on.",
+        )
+    others = [one for one in segmentations if one.name != taken.name]
+    notes = [*segments_left_out(others, taken.name), *_sets_left_out(sets)]
+    return replace(choice, segments=taken, notes=(*choice.notes, *notes))
+
+
+def segments_left_out(segmentations: Sequence[Segmentation], taken: str) -> Iterator[Reason]:
+    """Segmentations that are not the label, each with its segments."""
+    for one in segmentations:
+        text = f"{one.name}, a segmentation, was not used: the label is that of {taken}. It has {_segments(one)}."
+        yield Reason("other_segmentation", text, NOTED)
+
+
+def left_beside_mask(
+    label: str, sets: Sequence[StructureSet], segmentations: Sequence[Segmentation]
+) -> Iterator[Reason]:
+    """What is said of GTVs in DICOM files where a mask file is the label."""
+    found = [(one.name, [roi.name for roi in one.drawn]) for one in sets if one.drawn]
+    found += [(one.name, [segment.name for segment in one.gtv]) for one in segmentations if one.gtv]
+    for name, gtv in found:
+        text = (
+            f"{name} has a GTV too, {_names(gtv)}, but {label} was taken, which lies where data.label says. Check "
+            "that this is the right one."
+        )
+        yield Reason("other_gtv_left_out", text)
+
+
+def without_gtv(refused: Refused, segmentations: Sequence[Segmentation]) -> Refused:
+    """A refusal for want of a GTV in structure sets that names what the segmentations of the folder hold."""
+    if not segmentations or refused.reason.code not in ("no_rtstruct", "no_matching_roi", "empty_roi"):
+        return refused
+    found = "; ".join(f"{one.name} has {_segments(one)}" for one in segmentations)
+    text = f"{refused.reason.text} No segment is named as ingest.roi_patterns asks either: {found}."
+    return Refused(refused.reason.code, text)
+
+
+def _drawn_on(found: SegmentFrames, series: Sequence[Series]) -> list[Series]:
+    """The series whose images a segmentation names, else the one it names, else those of its frame of reference."""
+    if found.image_uids:
+        return [one for one in series if one.sop_uids & found.image_uids]
+    if found.series:
+        return [one for one in series if one.uid in found.series]
+    if found.frame_uid:
+        return [one for one in series if not one.frame_uids or found.frame_uid in one.frame_uids]
+    return list(series)
+
+
+def _sets_left_out(sets: Sequence[StructureSet]) -> Iterator[Reason]:
+    for one in sets:
+        similar = any("gtv" in name.casefold() for name in one.roi_names)
+        text = (
+            f"{one.name} was not used: none of its ROIs with a closed contour is named as ingest.roi_patterns asks; it "
+            f"has {_names(one.roi_names)}"
+        )
+        text += ". Check that the GTV is not in it." if similar else "."
+        yield Reason("other_rtstruct", text, WARNED if similar else NOTED)
+
+
+def _segments(one: Segmentation) -> str:
+    return _names([segment.name for segment in one.segments])
+
+
+def _names(names: Sequence[str]) -> str:
+    return few([f"'{name}'" for name in names], MAX_NAMES) or "none"
