@@ -6,6 +6,7 @@ import re
 import lunggtv
 from lunggtv.cohort.cohort import Cohort, find_cohort
 from lunggtv.cohort.config import check_config, check_files, plain
+from lunggtv.cohort.typed_texts import typed_texts
 from lunggtv.errors import CohortError, LungGtvError
 from lunggtv.evaluate.other_masks import check_places, mask_file
 from lunggtv.package.package_file import read_manifest
@@ -28,6 +29,7 @@ update_config(config, given)
 NOBODY = None
 try:
     check_files([SHIPPED, *workflow.configfiles])
+    config = typed_texts(config, SCHEMA)
     check_config(config, SCHEMA)
     PACKAGE = read_manifest(config["model"]) if config["model"] else None
     if PACKAGE is not None:
