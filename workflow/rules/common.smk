@@ -4,7 +4,7 @@ import itertools
 import re
 
 import lunggtv
-from lunggtv.cohort.cohort import Cohort, find_cohort
+from lunggtv.cohort.cohort import Cohort, find_cohort, why_untrained
 from lunggtv.cohort.config import check_config, check_files, plain
 from lunggtv.cohort.typed_texts import typed_texts
 from lunggtv.errors import CohortError, LungGtvError
@@ -45,6 +45,14 @@ except CohortError as error:
 except LungGtvError as error:
     raise WorkflowError(str(error)) from None
 
+# Why nobody can be drafted or scored, and why there are no models of our own.
+MODELLESS = None if NOBODY or PACKAGE else why_untrained(COHORT)
+UNTRAINED = MODELLESS
+if PACKAGE:
+    UNTRAINED = (
+        f"Nothing is trained or packaged here, because the models of {config['model']} are used. Set model to null in "
+        "config.yaml to train, or ask for infer or evaluate."
+    )
 PATIENTS = list(COHORT.patients)
 # Models of a package, or of the folds trained here; and the patients that these draft, and are scored on.
 MODELS = list(range(PACKAGE["folds"])) if PACKAGE else COHORT.trained_folds
@@ -92,16 +100,22 @@ def section(stage, *keys):
     return plain({key: config[stage][key] for key in keys or config[stage]})
 
 
+def refuse(why):
+    """Raise an error of words alone."""
+    raise WorkflowError(why)
+
+
 def nobody(wildcards):
     """Raise the error of the cohort."""
-    raise WorkflowError(NOBODY)
+    refuse(NOBODY)
 
 
-def of_patients(*results):
-    """Files that a target asks for; where nobody takes part, an error as soon as they are gone through. Of what
-    an input function raises by itself, Snakemake would print a traceback.
+def of_patients(*results, lacking=None):
+    """Files that a target asks for; where nobody takes part, or what they need is ``lacking``, an error as soon as
+    they are gone through. Of what an input function raises by itself, Snakemake would print a traceback.
     """
-    return map(nobody, [None]) if NOBODY else itertools.chain(*results)
+    why = NOBODY or lacking
+    return map(refuse, [why]) if why else itertools.chain(*results)
 
 
 PACKAGES = Path(lunggtv.__file__).parents[1]

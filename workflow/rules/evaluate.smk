@@ -22,7 +22,9 @@ EVALUATE_RESULTS = [
 
 rule evaluate:
     input:
-        lambda wildcards: of_patients(COHORT_TABLES, TRAIN_RESULTS, INFER_RESULTS, EVALUATE_RESULTS),
+        lambda wildcards: of_patients(
+            COHORT_TABLES, TRAIN_RESULTS, INFER_RESULTS, EVALUATE_RESULTS, lacking=MODELLESS
+        ),
     localrule: True
 
 

@@ -20,7 +20,9 @@ INFER_RESULTS = [
 
 rule infer:
     input:
-        lambda wildcards: of_patients(COHORT_TABLES, TRAIN_RESULTS, INFER_RESULTS),
+        lambda wildcards: of_patients(
+            COHORT_TABLES, TRAIN_RESULTS, INFER_RESULTS, lacking=MODELLESS
+        ),
     localrule: True
 
 
@@ -169,13 +171,16 @@ rule collect_reviews:
 
 rule package:
     input:
-        lambda wildcards: of_patients(["results/package.zip"]),
+        lambda wildcards: of_patients(["results/package.zip"], lacking=UNTRAINED),
     localrule: True
 
 
 rule package_models:
     input:
-        weights=expand("results/train/fold{fold}/weights.safetensors", fold=COHORT.trained_folds),
+        weights=lambda wildcards: of_patients(
+            expand("results/train/fold{fold}/weights.safetensors", fold=COHORT.trained_folds),
+            lacking=UNTRAINED,
+        ),
         cards=expand("results/train/fold{fold}/card.json", fold=COHORT.trained_folds),
         calibration="results/infer/calibration.json",
     output:

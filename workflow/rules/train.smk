@@ -11,7 +11,7 @@ TRAIN_RESULTS = [
 
 rule train:
     input:
-        lambda wildcards: of_patients(COHORT_TABLES, TRAIN_RESULTS),
+        lambda wildcards: of_patients(COHORT_TABLES, TRAIN_RESULTS, lacking=UNTRAINED),
     localrule: True
 
 

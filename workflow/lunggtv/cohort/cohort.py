@@ -1,6 +1,5 @@
 """Who takes part: patients found or planned, exclusions, folds. Known at parse time, from names alone."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +9,11 @@ from lungphantom.plan import PhantomPlan, PhantomSettings, folder_of, plan_cohor
 
 from lunggtv.cohort.discover import find_patients
 from lunggtv.cohort.folds import deal_folds
+from lunggtv.cohort.pinned_folds import read_pinned
 from lunggtv.errors import CohortError
 from lunggtv.natural_order import natural_key
 from lunggtv.patient_files import PatientFiles
 from lunggtv.settings import settings_from
-from lunggtv.tables import read_tsv
 
 PHANTOM_ROOT = "phantom"
 
@@ -100,6 +99,29 @@ def find_cohort(config: Mapping[str, Any]) -> Cohort:
     )
 
 
+def why_untrained(cohort: Cohort) -> str | None:
+    """What is missing for models to be trained on a cohort, in words; None where nothing is."""
+    if cohort.trained_folds:
+        return None
+    labelled = cohort.labelled
+    if len(labelled) > 1:
+        missing = (
+            f"all {len(labelled)} labelled patients are in fold {cohort.folds[labelled[0]]}, so that its model would "
+            "have nobody to learn from. Pin them to two folds at least (folds.pinned)"
+        )
+    else:
+        there = f"there is only one, {labelled[0]}" if labelled else "there is none"
+        there += f" (and {len(cohort.excluded)} excluded by data.exclude)" if cohort.excluded else ""
+        missing = (
+            "training needs at least two labelled patients, one to learn from and one to be held out; "
+            f"{there}. Put more of them where data.labelled says"
+        )
+    return (
+        f"No model can be trained, and nobody drafted: {missing}, or name a model package as model in config.yaml. "
+        "The targets ingest and cache need no model."
+    )
+
+
 def check_run_folds(run_folds: Sequence[int], folds: Collection[int]) -> None:
     """Raise CohortError where a fold that is to be trained holds nobody out."""
     unknown = sorted(set(run_folds) - set(folds))
@@ -129,33 +151,6 @@ def _found_patients(data: Mapping[str, Any], may_lack_labelled: bool) -> list[Pa
             root, labelled, data["image"], data["label"], follow_links=data["follow_links"]
         )
     ]
-
-
-def read_pinned(path: str) -> dict[str, int]:
-    """Folds fixed by the user: a table with the columns patient and fold.
-
-    Raises:
-        CohortError: the table is missing or unreadable, a fold is not a whole number, or a patient stands twice.
-    """
-    try:
-        rows = [(row["patient"], _fold(row["fold"])) for row in read_tsv(path)]
-    except (OSError, KeyError, ValueError) as error:
-        raise CohortError(
-            f"folds.pinned: {path} must be a tab-separated table with the columns patient and fold ({error})."
-        ) from error
-    if twice := sorted(
-        {patient for patient, count in Counter(p for p, _ in rows).items() if count > 1}, key=natural_key
-    ):
-        raise CohortError(
-            f"folds.pinned: {path} names patients more than once: {', '.join(twice)}. Keep one row each."
-        )
-    return dict(rows)
-
-
-def _fold(text: str) -> int:
-    if not text.isdecimal():
-        raise ValueError(f"{text!r} is no fold")
-    return int(text)
 
 
 def _planned_patient(plan: PhantomPlan) -> PatientFiles:
