@@ -2,10 +2,12 @@
 
 import itertools
 import re
+import sys
 
 import lunggtv
 from lunggtv.cohort.cohort import Cohort, find_cohort, why_untrained
 from lunggtv.cohort.config import check_config, check_files, plain
+from lunggtv.cohort.discover_words import passed_over
 from lunggtv.cohort.typed_texts import typed_texts
 from lunggtv.errors import CohortError, LungGtvError
 from lunggtv.evaluate.other_masks import check_places, mask_file
@@ -53,6 +55,8 @@ if PACKAGE:
         f"Nothing is trained or packaged here, because the models of {config['model']} are used. Set model to null in "
         "config.yaml to train, or ask for infer or evaluate."
     )
+# Folders beside the patients', in one line.
+IGNORED = passed_over(COHORT.ignored)
 PATIENTS = list(COHORT.patients)
 # Models of a package, or of the folds trained here; and the patients that these draft, and are scored on.
 MODELS = list(range(PACKAGE["folds"])) if PACKAGE else COHORT.trained_folds
@@ -78,6 +82,8 @@ onstart:
         lock_run()
     except LungGtvError as error:
         raise WorkflowError(str(error)) from None
+    if IGNORED:
+        print(IGNORED, file=sys.stderr, flush=True)
     keep_labelled(
         COHORT.labelled,
         stale={

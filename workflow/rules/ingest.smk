@@ -54,7 +54,7 @@ rule collect_verdicts:
     conda:
         "../../envs/lunggtv.yaml"
     params:
-        config={"exclude": plain(COHORT.excluded)},
+        config={"exclude": plain(COHORT.excluded), "ignored": plain(COHORT.ignored)},
         code=code_of("collect_verdicts"),
     script:
         "../scripts/collect_verdicts.py"
