@@ -9,7 +9,7 @@ from lunggtv.cohort.cohort import Cohort, find_cohort, why_untrained
 from lunggtv.cohort.config import check_config, check_files, plain
 from lunggtv.cohort.discover_words import passed_over
 from lunggtv.cohort.typed_texts import typed_texts
-from lunggtv.errors import CohortError, LungGtvError
+from lunggtv.errors import CohortError, LungGtvError, words_of
 from lunggtv.evaluate.other_masks import check_places, mask_file
 from lunggtv.package.package_file import read_manifest
 from lunggtv.report.result_names import crop_labels, draft_labels
@@ -45,7 +45,7 @@ except CohortError as error:
     NOBODY = str(error)
     COHORT = Cohort({}, {}, {}, ())
 except LungGtvError as error:
-    raise WorkflowError(str(error)) from None
+    raise WorkflowError(words_of(error)) from None
 
 # Why nobody can be drafted or scored, and why there are no models of our own.
 MODELLESS = None if NOBODY or PACKAGE else why_untrained(COHORT)
