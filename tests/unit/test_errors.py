@@ -1,4 +1,4 @@
-"""What the machine refuses keeps its own words: it is no damage of a file, and nothing is deleted or done anew for it."""
+"""What the machine refuses keeps its own words: it is no damage, and nothing is deleted or done anew for it."""
 
 import errno
 import fcntl

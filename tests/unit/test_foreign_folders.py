@@ -261,3 +261,14 @@ def test_a_closed_folder_of_the_system_is_nobody(tmp_path, closed, name):
     touch(tmp_path, "north/1/ct.nrrd", "north/1/gtv.nrrd", f"{name}/x")
     closed.add(str(tmp_path / name))
     assert seen(tmp_path, "*/{patient}/ct.nrrd", "*/{patient}/gtv.nrrd") == ({"1": None}, [name])
+
+
+@pytest.mark.parametrize(("patient", "name"), [("1", "data.nii.gz"), ("1", "label.nii.gz"), ("2", "ct2.dcm")])
+def test_a_file_that_may_not_be_read_is_one_patient_with_a_problem(tmp_path, monkeypatch, patient, name):
+    touch(tmp_path, "1/data.nii.gz", "1/label.nii.gz", "2/ct1.dcm", "2/ct2.dcm")
+    monkeypatch.setattr(os, "access", lambda path, mode: mode == os.R_OK and Path(path).name != name)
+    patients, _ = seen(tmp_path)
+    assert patients[patient] == f"{name} may not be read (permissions). Make it readable."
+    assert [problem for problem in patients.values() if problem is None] == [None]
+    (closed,) = (one for one in discover(tmp_path, True, IMAGE, LABEL).patients if one.problem)
+    assert closed.files == (), "Snakemake looks into none of its files"

@@ -87,7 +87,7 @@ rule infer_patient:
     conda:
         "../../envs/lunggtv.yaml"
     resources:
-        mem_mb=grows(2000),
+        mem_mb=memory_for(2000, volume_bytes(5)),
         runtime=20,
     params:
         config=section("infer", "review_dice"),
@@ -110,7 +110,7 @@ rule write_rtstruct:
     conda:
         "../../envs/lunggtv.yaml"
     resources:
-        mem_mb=grows(2000),
+        mem_mb=memory_for(2000, volume_bytes(8)),
         runtime=20,
     params:
         config=section("infer", "roi_name"),
@@ -139,7 +139,7 @@ rule picture_draft:
     conda:
         "../../envs/lunggtv.yaml"
     resources:
-        mem_mb=grows(2000),
+        mem_mb=memory_for(2000, volume_bytes(8)),
         runtime=20,
     params:
         code=code_of("picture_draft"),

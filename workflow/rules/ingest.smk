@@ -28,7 +28,7 @@ rule ingest_patient:
     conda:
         "../../envs/lunggtv.yaml"
     resources:
-        mem_mb=grows(1500),
+        mem_mb=memory_for(1500, ingest_bytes),
         runtime=20,
     params:
         config=ingest_config,

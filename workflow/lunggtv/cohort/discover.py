@@ -13,31 +13,21 @@ behind, do not count.
 # ruff: noqa: PTH112, PTH118, PTH119, PTH120
 
 import os
-import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lunggtv.cohort.discover_words import known_tree, loose, misnamed, nobody, several, twice
 from lunggtv.cohort.foreign_folders import is_foreign, may_be_dicom
+from lunggtv.cohort.found_patients import Found, check_ids, files_among
 from lunggtv.cohort.known_trees import recognise
 from lunggtv.cohort.path_search import Hit, PathSearch, closed_words
-from lunggtv.cohort.patterns import PLACE, components, literal_start, wrong_id
+from lunggtv.cohort.patterns import PLACE, components, literal_length, literal_start
 from lunggtv.errors import CohortError
 from lunggtv.image_headers import detached_data, suffix_of
 from lunggtv.natural_order import natural_key
 from lunggtv.patient_files import PatientFiles
 
 DICOM = (".dcm", ".dicom", ".ima")
-
-
-@dataclass
-class _Found:
-    """What was found of one patient."""
-
-    folder: str | None = None
-    images: list[Hit] = field(default_factory=list)
-    labels: list[Hit] = field(default_factory=list)
-    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,8 +65,8 @@ def discover(
     if not os.path.isdir(root):
         raise CohortError(nobody(root, labelled, image_pattern, "is not there"))
     found = search.patients(components(image_pattern), components(label_pattern), labelled)
-    _check_ids(found)
-    patients = [search.files_of(name, found[name], labelled, image_pattern) for name in found]
+    check_ids(found)
+    patients = [_open(search.files_of(name, found[name], labelled, image_pattern)) for name in found]
     if not any(map(_is_usable, patients)) and (tree := recognise(root)) is not None:
         wanted = (tree.image, tree.label) if labelled else (tree.unlabelled_image or tree.image, None)
         if wanted[0] is not None and (wanted[0], wanted[1] or label_pattern) != (
@@ -92,6 +82,15 @@ def discover(
     )
 
 
+def _open(files: PatientFiles) -> PatientFiles:
+    """The files of a patient, if all may be read: at one that may not, Snakemake itself would stop for everybody."""
+    closed = next((path.name for path in files.files if not os.access(path, os.R_OK)), None)
+    if closed is None:
+        return files
+    problem = f"{closed} may not be read (permissions). Make it readable."
+    return replace(files, files=(), image=None, label=None, problem=problem)
+
+
 def _is_usable(files: PatientFiles) -> bool:
     """Whether there is something to read of a patient, and a label for its image where one is needed."""
     if files.problem is not None or files.image is None:
@@ -104,7 +103,7 @@ class _Search:
     paths: PathSearch
     ignored: set[str] = field(default_factory=set)
 
-    def patients(self, image: tuple[str, ...], label: tuple[str, ...], labelled: bool) -> dict[str, _Found]:
+    def patients(self, image: tuple[str, ...], label: tuple[str, ...], labelled: bool) -> dict[str, Found]:
         """Everybody below the root, by id."""
         root, paths = self.paths.root, self.paths
         images = {hit.path: hit for hit in paths.matches(root, image)}
@@ -117,7 +116,7 @@ class _Search:
             self.ignored.update(os.path.join(root, name) for name in foreign)
             folders = [name for name in folders if name not in foreign]
 
-        found: dict[str, _Found] = {}
+        found: dict[str, Found] = {}
         covered: set[str] = set()
         depth = next(i for i, part in enumerate(image) if PLACE in part)
         if depth + 1 < len(image) and "**" not in image[:depth]:
@@ -125,16 +124,18 @@ class _Search:
                 if (hit.problem or hit.is_folder) and not self._is_ignored(hit.path):
                     self._add_folder(found, hit)
                     covered.add(paths.first_level(hit.path))
-        images, labels = _files(images, found), _files(labels, found)
+        images, labels = files_among(images, found), files_among(labels, found)
         # Flat folders: 7_seg.nii.gz fits {patient}.nii.gz too. The pattern that says more owns the file.
-        weaker, stronger = (images, labels) if _literal(label) > _literal(image) else (labels, images)
+        weaker, stronger = (
+            (images, labels) if literal_length(label) > literal_length(image) else (labels, images)
+        )
         for path in stronger:
             weaker.pop(path, None)
         for hits, kind in ((images, "images"), (labels, "labels")):
             covered |= {paths.first_level(path) for path in hits}
             for hit in hits.values():
                 if labelled or kind == "images":
-                    getattr(found.setdefault(hit.patient, _Found()), kind).append(hit)
+                    getattr(found.setdefault(hit.patient, Found()), kind).append(hit)
         for name in folders:
             if name not in covered:
                 path = os.path.join(root, name)
@@ -160,7 +161,7 @@ class _Search:
                 if why := self.paths.closed.get(folder):
                     raise CohortError(f"{folder} cannot be listed: {why}. Make it readable.")
 
-    def _add_closed(self, found: dict[str, _Found]) -> None:
+    def _add_closed(self, found: dict[str, Found]) -> None:
         """Folders that cannot be listed, and in which patients may lie; those of a patient are in its own words."""
         hits = [hit.path + os.sep for entry in found.values() for hit in (*entry.images, *entry.labels)]
         known = tuple(entry.folder + os.sep for entry in found.values() if entry.folder is not None)
@@ -169,18 +170,18 @@ class _Search:
             if not told and not self._is_ignored(path):
                 self._add_folder(found, Hit(os.path.basename(path), path, closed_words(path, why)))
 
-    def _addloose(self, found: dict[str, _Found], covered: set[str]) -> None:
+    def _addloose(self, found: dict[str, Found], covered: set[str]) -> None:
         """Scans directly below the root, where patients have folders: each image file, the DICOM files together."""
         root = self.paths.root
         names = sorted(set(self.paths.names(root)) - covered - set(found))
         files = [name for name in names if not os.path.isdir(os.path.join(root, name))]
         dicom = [name for name in files if name.lower().endswith(DICOM)]
         for group in ([name] for name in files if suffix_of(name)):
-            found[group[0]] = _Found(root, problem=loose(group))
+            found[group[0]] = Found(root, problem=loose(group))
         if dicom:
-            found[dicom[0]] = _Found(root, problem=loose(dicom))
+            found[dicom[0]] = Found(root, problem=loose(dicom))
 
-    def files_of(self, patient: str, found: _Found, labelled: bool, image_pattern: str) -> PatientFiles:
+    def files_of(self, patient: str, found: Found, labelled: bool, image_pattern: str) -> PatientFiles:
         """The files of one patient, or what is the matter with them."""
         wanted = image_pattern.replace(PLACE, patient)
         hits = [*found.images, *found.labels]
@@ -205,40 +206,9 @@ class _Search:
         inputs |= {data for path in inputs if (data := detached_data(path)) is not None}
         return PatientFiles(patient, labelled, Path(folder), tuple(sorted(inputs)), image, label)
 
-    def _add_folder(self, found: dict[str, _Found], hit: Hit) -> None:
-        known = found.setdefault(hit.patient, _Found())
+    def _add_folder(self, found: dict[str, Found], hit: Hit) -> None:
+        known = found.setdefault(hit.patient, Found())
         if known.folder is not None or known.images or known.labels:
             other = known.folder or [*known.images, *known.labels][0].path
             raise CohortError(twice(hit.patient, [other, hit.path]))
         known.folder, known.problem = hit.path, hit.problem
-
-
-def _files(hits: dict[str, Hit], found: dict[str, _Found]) -> dict[str, Hit]:
-    """Files among the hits, by path; without those behind a patient's folder that is a bad link."""
-    return {
-        path: hit
-        for path, hit in hits.items()
-        if not (hit.is_folder or (hit.problem and found.get(hit.patient, _Found()).folder == path))
-    }
-
-
-def _literal(parts: tuple[str, ...]) -> int:
-    return len("".join(parts).replace(PLACE, "").replace("*", ""))
-
-
-def _check_ids(found: dict[str, _Found]) -> None:
-    seen: dict[str, str] = {}
-    for patient, entry in found.items():
-        where = entry.folder or [*entry.images, *entry.labels][0].path
-        shown = where.encode("utf-8", "replace").decode("utf-8", "replace")
-        if wrong := wrong_id(patient):
-            raise CohortError(f"{shown!r} cannot be a patient's id: it {wrong}. Rename it.")
-        places = {os.path.dirname(hit.path) for hit in entry.images}
-        if len(places) > 1:
-            raise CohortError(twice(patient, sorted(hit.path for hit in entry.images)))
-        # The same letters composed and decomposed are two folders, but one name to everybody.
-        twin = seen.setdefault(unicodedata.normalize("NFC", patient), where)
-        if twin != where:
-            raise CohortError(
-                f"{twin} and {where} have the same name, written in two ways. Rename one of them."
-            )

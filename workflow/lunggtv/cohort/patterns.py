@@ -94,6 +94,11 @@ def is_part_of_dataset(name: str) -> bool:
     return DATASET_PARTS.fullmatch(name) is not None
 
 
+def literal_length(parts: tuple[str, ...]) -> int:
+    """How much of a pattern is said without wildcards."""
+    return len("".join(parts).replace(PLACE, "").replace("*", ""))
+
+
 def literal_start(parts: tuple[str, ...]) -> list[str]:
     """The components of a pattern that come before the first wildcard."""
     return list(itertools.takewhile(lambda part: PLACE not in part and "*" not in part, parts[:-1]))
