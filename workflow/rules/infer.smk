@@ -110,7 +110,7 @@ rule write_rtstruct:
     conda:
         "../../envs/lunggtv.yaml"
     resources:
-        mem_mb=memory_for(2000, volume_bytes(8)),
+        mem_mb=memory_for(2000, volume_bytes(5)),
         runtime=20,
     params:
         config=section("infer", "roi_name"),
