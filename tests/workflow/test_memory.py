@@ -13,7 +13,8 @@ SHAPE = (1067, 512, 512)
 INGEST_PEAK_MB = {"int16": 2161, "scaled": 2700, "float64": 3510}
 # The cache's box is the whole scan, at its own spacing; drafts come with their probability.
 PEAKS_MB = {
-    "cache_patient": 1993, "picture_crop": 1498, "infer_patient": 921, "evaluate_patient": 1895, "picture_patient": 1894,
+    "cache_patient": 1993, "picture_crop": 1498, "infer_patient": 921, "evaluate_patient": 1895,
+    "picture_patient": 1894,
 }  # fmt: skip
 
 
