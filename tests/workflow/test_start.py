@@ -75,6 +75,20 @@ def test_settings_of_the_command_line_count_as_in_the_file(one_patient):
     assert "train.steps: is 'many'; allowed: integer at least 1" in words
 
 
+def test_a_known_layout_is_recognised_with_the_lines_to_set(fresh):
+    """And the lines, copied, do it."""
+    root = fresh.work / "raw/labelled"
+    for name in ("imagesTr/lung_1_0000.nii.gz", "labelsTr/lung_1.nii.gz"):
+        (root / name).parent.mkdir(parents=True)
+        (root / name).write_bytes(b"x")
+    words = refused(fresh, "ingest")
+    assert "raw/labelled looks like a data set of nnU-Net" in words
+    lines = re.findall(r'^ *((?:image|label): ".*")$', words, re.MULTILINE)
+    assert lines == ['image: "imagesTr/{patient}_0000.nii.gz"', 'label: "labelsTr/{patient}.nii.gz"']
+    (fresh.work / "config.yaml").write_text("data:\n" + "".join(f"    {line}\n" for line in lines))
+    assert fresh.reruns("ingest")["ingest_patient"] == 1
+
+
 def test_no_job_runs_for_nobody(fresh):
     """Where the data are out of reach for a while, tables of all patients are not made again without them."""
     tables = ("results/ingest/verdicts.tsv", "results/folds.tsv", "results/infer/calibration.json")
