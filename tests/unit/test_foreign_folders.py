@@ -272,3 +272,20 @@ def test_a_file_that_may_not_be_read_is_one_patient_with_a_problem(tmp_path, mon
     assert [problem for problem in patients.values() if problem is None] == [None]
     (closed,) = (one for one in discover(tmp_path, True, IMAGE, LABEL).patients if one.problem)
     assert closed.files == (), "Snakemake looks into none of its files"
+
+
+def test_names_that_lead_to_nothing_one_may_look_at_are_patients_with_a_problem(tmp_path, monkeypatch):
+    """A folder of mode r--: its names can be listed, and nothing more."""
+    touch(tmp_path, "imagesTr/1.nii.gz", "imagesTr/2.nii.gz", "labelsTr/1.nii.gz")
+    lstat = os.lstat
+
+    def guarded(path):
+        if Path(path).name == "2.nii.gz":
+            raise PermissionError(13, "Permission denied", path)
+        return lstat(path)
+
+    monkeypatch.setattr(path_search.os, "lstat", guarded)
+    assert seen(tmp_path, *DECATHLON)[0] == {
+        "1": None,
+        "2": "imagesTr cannot be looked into (Permission denied). Make it readable.",
+    }
