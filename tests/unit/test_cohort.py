@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from lunggtv.cohort.cohort import find_cohort, read_pinned
+from lunggtv.cohort.cohort import find_cohort, why_untrained
 from lunggtv.errors import CohortError, UnusableMask
 from lunggtv.evaluate.other_masks import check_places
 
@@ -56,7 +56,7 @@ def pin(config, text):
 
 
 def test_pinned_ids_are_texts(config):
-    folds = find_cohort(pin(config, "patient\tfold\n010\t3\n8\t1\n")).folds
+    folds = find_cohort(pin(config, "\ufeffpatient\tfold\r\n010\t3\r\n8\t1\r\n")).folds
     assert (folds["010"], folds["8"]) == (3, 1)
 
 
@@ -65,25 +65,40 @@ def test_pinned_ids_are_texts(config):
     [
         ("9\t0", "folds.pinned names labelled patients that were not found: 9"),
         ("8\t7", "folds.pinned names folds outside 0..4"),
-        ("8\t1\n010\t1\n8\t2", "names patients more than once: 8"),
-        ("8\t1.5", "folds.pinned: pinned.tsv must be"),
-        ("8\t0_1", "'0_1' is no fold"),
-        ("8\t-1", "'-1' is no fold"),
     ],
 )
-def test_a_table_of_folds_that_cannot_be_meant_is_refused(config, row, words):
+def test_a_table_of_folds_names_those_who_are_there(config, row, words):
     with pytest.raises(CohortError, match=words):
         find_cohort(pin(config, f"patient\tfold\n{row}\n"))
 
 
-def test_a_table_of_folds_with_a_column_twice_is_refused(config):
-    with pytest.raises(CohortError, match="column patient stands twice"):
-        find_cohort(pin(config, "patient\tfold\tpatient\n8\t1\t010\n"))
+def test_two_labelled_patients_in_two_folds_can_be_trained(config):
+    config["data"]["exclude"] = {"10": "lost"}
+    assert why_untrained(find_cohort(config)) is None
 
 
-def test_a_missing_table_of_folds_is_named():
-    with pytest.raises(CohortError, match=r"folds\.pinned: nowhere\.tsv"):
-        read_pinned("nowhere.tsv")
+def test_one_labelled_patient_cannot_be_trained(config):
+    config["data"]["exclude"] = {"10": "lost", "8": "lost"}
+    assert why_untrained(find_cohort(config)) == (
+        "No model can be trained, and nobody drafted: training needs at least two labelled patients, one to learn "
+        "from and one to be held out; there is only one, 010 (and 2 excluded by data.exclude). Put more of them where "
+        "data.labelled says, or name a model package as model in config.yaml. The targets ingest and cache need no "
+        "model."
+    )
+
+
+def test_unlabelled_patients_alone_cannot_be_trained(config):
+    config["data"] |= {"labelled": None, "unlabelled": "raw/labelled"}
+    assert "at least two labelled patients, one to learn from and one to be held out; there is none." in (
+        why_untrained(find_cohort(config)) or ""
+    )
+
+
+def test_patients_of_one_fold_have_nobody_to_learn_from(config):
+    pin(config, "patient\tfold\n8\t2\n010\t2\n10\t2\n")
+    assert "all 3 labelled patients are in fold 2, so that its model would have nobody to learn from" in (
+        why_untrained(find_cohort(config)) or ""
+    )
 
 
 def test_places_to_compare_with_must_be_there(tmp_path):

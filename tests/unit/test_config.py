@@ -64,6 +64,22 @@ def test_a_wrong_value_names_the_key_the_value_and_what_is_allowed(path, value, 
     assert all(word in text for word in words), text
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), True])
+def test_a_number_is_finite(value):
+    assert "infer.threshold: is" in message(changed("infer.threshold", value))
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"train.steps": 20}, "write train: {steps: ...}, on the command line --config 'train={steps: ...}'"),
+        ({"train": SHIPPED["train"] | {"network.width": 2}}, "write train: {network: {width: ...}}"),
+    ],
+)
+def test_a_dot_between_section_and_key_is_told_how_to_be_written(config, words):
+    assert words in message(SHIPPED | config)
+
+
 def test_a_missing_key_is_named():
     config = deepcopy(SHIPPED)
     del config["folds"]["seed"]

@@ -309,8 +309,9 @@ def test_the_root_is_listed_as_often_for_many_patients_as_for_few_and_no_file_is
     tmp_path, monkeypatch
 ):
     """What discovery costs is a look at each path; `bench/scale.py` has the seconds."""
-    touch(tmp_path, *(f"few/{number}/data.nii.gz" for number in range(2)))
-    touch(tmp_path, *(f"many/{number}/data.nii.gz" for number in range(40)))
+    for name, count in (("few", 2), ("many", 40)):
+        for file in ("data.nii.gz", "label.nii.gz"):
+            touch(tmp_path, *(f"{name}/{number}/{file}" for number in range(count)))
     listed, scandir = [], os.scandir
     monkeypatch.setattr(os, "scandir", lambda path: listed.append(Path(path)) or scandir(path))
     monkeypatch.setattr("builtins.open", lambda *_, **__: pytest.fail("a file was opened"))

@@ -1,10 +1,13 @@
 """From caches to batches: the same samples from memory and disk, each its own, of the training patients alone."""
 
-import io
+import errno
+import fcntl
 from dataclasses import replace
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
+import psutil
 import pytest
 import torch
 from lunggtv.errors import CohortError, DamagedFile
@@ -53,11 +56,30 @@ def test_residency_follows_the_memory_free(monkeypatch):
     assert choose_residency(200, cuda, 0.2, 0.5) == "host"
 
 
-def test_free_memory_of_the_host_is_what_the_kernel_calls_available(monkeypatch):
-    told = "MemTotal:  900 kB\nMemFree:   10 kB\nMemAvailable:   100 kB\n"
-    monkeypatch.setattr(cases, "open", lambda *_, **__: io.StringIO(told), raising=False)
+def test_free_memory_of_the_host_is_what_can_be_had_without_swapping(monkeypatch):
+    told = SimpleNamespace(total=921_600, free=10_240, available=102_400)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: told)
     # 102,400 bytes, of which half is 17,066 voxels.
     assert [choose_residency(n, CPU, 0.25, 0.5) for n in (17_066, 17_067)] == ["host", "stream"]
+
+
+def test_where_the_free_memory_is_not_known_caches_are_read_as_they_are_needed(monkeypatch, caplog):
+    def hidden():
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", "/proc/meminfo")
+
+    monkeypatch.setattr(psutil, "virtual_memory", hidden)
+    assert choose_residency(1, CPU, 0.25, 0.5) == "stream"
+    assert "free memory of this machine is not known" in caplog.text
+
+
+@pytest.mark.parametrize("residency", ["host", "stream"])
+def test_caches_are_read_on_file_systems_without_locks(tmp_path, residency):
+    path = write_patient(tmp_path, "4")
+    with open(path, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # whoever asks for a lock of HDF5's kind is refused
+        assert count_voxels({"4": path}) == 12 * 28 * 30
+        (case,) = load_cases({"4": path}, residency, CPU)
+        assert case.read((0, 0, 0), (1, 1, 1))[0].shape == (1, 1, 1)
 
 
 def test_voxels_are_counted_over_all_patients(tmp_path):

@@ -212,6 +212,20 @@ def test_cores_profiles_and_gpus(finished, options):
     assert finished.reruns(*options) == RERUNS["cores, memory, profile, GPU"]
 
 
+def test_the_same_settings_on_the_command_line(finished):
+    """They arrive as texts, and are the same params."""
+    given = [
+        "data={unlabelled: raw/unlabelled, exclude: {}, follow_links: false}",
+        "folds={count: 3, pinned: null}",
+        "cache={spacing_mm: [6.25, 6.4, 6.4], margin_mm: {cranial: 30, posterior: 20}}",
+        "train={steps: 2, learning_rate: 0.01, patch_shape: [8, 16, 16], network: {blocks: [1], width: 2}}",
+        "infer={threshold: null, mirror: true, review_dice: 0.7}",
+        "evaluate={tolerances_mm: [1, 2, 3, 5], compare: {}}",
+    ]
+    assert finished.reruns("--config", *given) == {}
+    assert finished.reruns("--config", "evaluate={tolerances_mm: [1, 2]}") != {}
+
+
 def test_comments_and_docstrings(analysis):
     for path in sorted((analysis.project / "workflow").rglob("*.py")):
         text = path.read_text(encoding="utf-8")

@@ -14,6 +14,16 @@ def fresh(tmp_path):
     return new_analysis(tmp_path)
 
 
+@pytest.fixture
+def one_patient(fresh):
+    """A labelled patient by name; its files are never read."""
+    folder = fresh.work / "raw/labelled/7"
+    folder.mkdir(parents=True)
+    for name in ("data.nii.gz", "label.nii.gz"):
+        (folder / name).write_bytes(b"x")
+    return fresh
+
+
 def refused(analysis, *arguments):
     done = analysis.run(*arguments, check=False)
     output = done.stdout + done.stderr
@@ -32,6 +42,51 @@ def test_a_fresh_clone_without_data_says_what_to_put_where(fresh):
 @pytest.mark.parametrize("target", ["ingest", "cache", "train", "infer", "evaluate", "package", "all"])
 def test_every_target_says_it(fresh, target):
     assert "The data folder raw/labelled is not there. Put each patient there" in refused(fresh, target)
+
+
+@pytest.mark.parametrize("target", ["train", "infer", "evaluate", "package", "all", "results/package.zip"])
+def test_one_labelled_patient_ends_with_what_is_missing(one_patient, target):
+    words = refused(one_patient, target)
+    assert "training needs at least two labelled patients, one to learn from and one to be held out" in words
+    assert not (one_patient.work / "results").exists()
+
+
+@pytest.mark.parametrize("target", ["train", "infer", "package", "all"])
+def test_patients_without_labels_and_models_end_with_what_is_missing(one_patient, target):
+    (one_patient.work / "config.yaml").write_text("data: {labelled: null, unlabelled: raw/labelled}\n")
+    assert "labelled patients, one to learn from and one to be held out; there is none" in refused(
+        one_patient, target
+    )
+
+
+def test_one_patient_can_be_ingested_and_cached(one_patient):
+    assert one_patient.reruns("cache")["cache_patient"] == 1
+
+
+def test_settings_of_the_command_line_count_as_in_the_file(one_patient):
+    """And are the same params: what a run did with the one is done for the other."""
+    (one_patient.work / "config.yaml").write_text("folds: {count: 2}\n")
+    two = one_patient.work / "raw/labelled/8"
+    two.mkdir()
+    (two / "data.nii.gz").write_bytes(b"x")
+    planned = one_patient.reruns("--config", "train={run_folds: [0], steps: 20}", "data={unlabelled: null}")
+    assert planned["train_fold"] == 1 and planned["ingest_patient"] == 2
+    words = refused(one_patient, "--dry-run", "--config", "train={steps: many}")
+    assert "train.steps: is 'many'; allowed: integer at least 1" in words
+
+
+def test_a_known_layout_is_recognised_with_the_lines_to_set(fresh):
+    """And the lines, copied, do it."""
+    root = fresh.work / "raw/labelled"
+    for name in ("imagesTr/lung_1_0000.nii.gz", "labelsTr/lung_1.nii.gz"):
+        (root / name).parent.mkdir(parents=True)
+        (root / name).write_bytes(b"x")
+    words = refused(fresh, "ingest")
+    assert "raw/labelled looks like a data set of nnU-Net" in words
+    lines = re.findall(r'^ *((?:image|label): ".*")$', words, re.MULTILINE)
+    assert lines == ['image: "imagesTr/{patient}_0000.nii.gz"', 'label: "labelsTr/{patient}.nii.gz"']
+    (fresh.work / "config.yaml").write_text("data:\n" + "".join(f"    {line}\n" for line in lines))
+    assert fresh.reruns("ingest")["ingest_patient"] == 1
 
 
 def test_no_job_runs_for_nobody(fresh):

@@ -5,12 +5,15 @@ texts of variable length in a heap without one; a flipped bit there reads as ano
 """
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 import numpy as np
+
+from lunggtv.errors import REFUSALS
 
 # A chunk is as many rows of one slice as make 128 KiB of int16. Slices suit the data: no chunk reaches over an edge,
 # and rows go into it as they lie in memory (measured against blocks: bench/results/hdf5_codecs.md).
@@ -31,6 +34,21 @@ def new_file(path: Path) -> Iterator[h5py.File]:
         file.flush()
         image = file.id.get_file_image()
     path.write_bytes(image)
+
+
+@contextmanager
+def read_file(path: str | Path) -> Iterator[h5py.File]:
+    """A file to read, without a lock: ours are whole or absent, and not every file system has locks.
+
+    Raises OSError; where the machine refuses, with the path, which HDF5 leaves out.
+    """
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            yield file
+    except OSError as error:
+        if error.errno in REFUSALS and error.filename is None:
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        raise
 
 
 def write_text(place: h5py.File | h5py.Dataset, name: str, text: str) -> None:

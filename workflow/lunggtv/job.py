@@ -1,9 +1,7 @@
 """What every job does first and last: send its words to the log, show a user's error as one message, read only
 what is as it was written, and put its own outputs under a checksum."""
 
-import errno
 import logging
-import os
 import shlex
 import sys
 import traceback
@@ -11,17 +9,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lunggtv.errors import DamagedFile, LungGtvError
+from lunggtv.errors import DamagedFile, words_of
 from lunggtv.files import forget_digest, is_as_written, record_digest
 from lunggtv.locks import lock_job
-
-# What a machine can refuse, and what to do about it: no fault of the code, so no traceback.
-REFUSALS = {
-    errno.ENOSPC: "Make space",
-    errno.EDQUOT: "Make space or ask for a larger quota",
-    errno.EROFS: "Make the folder writable",
-    errno.EACCES: "Mend the permissions",
-}
 
 
 @contextmanager
@@ -51,7 +41,7 @@ def logged_job(
         for path in writes:
             record_digest(path)
     except Exception as error:
-        text = _told(error) or traceback.format_exc()
+        text = words_of(error) or traceback.format_exc()
         logging.error("%s", text)
         print(f"error: {text}", file=sys.stderr, flush=True)
         sys.exit(1)
@@ -69,14 +59,3 @@ def refuse_damaged(paths: Iterable[str | Path]) -> None:
             f"Not as the workflow wrote it: {', '.join(damaged)}. The disk, a copy or an editor has changed it. "
             f"To make it again from its source: snakemake --cores 4 --forcerun {names}"
         )
-
-
-def _told(error: Exception) -> str | None:
-    """An error as one message; None if it needs its traceback."""
-    if isinstance(error, LungGtvError):
-        return str(error)
-    if isinstance(error, OSError) and error.errno in REFUSALS:
-        place = error.filename or "A file of this job could not be written or read"
-        remedy = f"{REFUSALS[error.errno]} and run snakemake again; it goes on from here."
-        return f"{place}: {os.strerror(error.errno)}. {remedy}"
-    return None

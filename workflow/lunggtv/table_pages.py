@@ -1,6 +1,7 @@
 """Tables as pages, for the report: it shows HTML inside itself, a TSV only as a download."""
 
 from collections.abc import Hashable
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,12 @@ def write_table_page(*, table_path: str | Path, page_path: str | Path, title: st
     frame = pd.DataFrame(rows, columns=header, dtype=str)
     numeric: list[Hashable] = [name for name in header if frame[name].str.fullmatch(NUMBER).any()]
     long: list[Hashable] = [name for name in header if (frame[name].str.len() > LONG_TEXT).any()]
-    page = frame.style.format(escape="html").hide(axis="index").set_caption(title).set_table_styles(STYLE)
+    page = (
+        frame.style.format(escape="html")
+        .hide(axis="index")
+        .set_caption(escape(title))
+        .set_table_styles(STYLE)
+    )
     page = page.format_index(lambda name: str(name).replace("_", " "), escape="html", axis="columns")
     page = page.set_properties(
         subset=numeric, **{"text-align": "right", "font-variant-numeric": "tabular-nums"}

@@ -19,7 +19,7 @@ import numpy as np
 from lunggtv.errors import DamagedFile, RejectedPatient
 from lunggtv.files import whole_file
 from lunggtv.geometry import Grid
-from lunggtv.hdf5 import new_file, read_array, read_text, write_array, write_text
+from lunggtv.hdf5 import new_file, read_array, read_file, read_text, write_array, write_text
 
 SCHEMA = 2
 MASKS = ("label", "lungs")
@@ -96,7 +96,7 @@ def _opened(path: str | Path, kind: str) -> Iterator[tuple[h5py.File, dict[str, 
     """A volume's file and metadata; errors as ``read_volume``, also where the file is read meanwhile."""
     path = Path(path)
     try:
-        with h5py.File(path, "r") as file:
+        with read_file(path) as file:
             if "schema" not in file.attrs or int(file.attrs["schema"]) != SCHEMA:
                 raise DamagedFile(_damaged(path, f"is not of schema {SCHEMA}"))
             metadata = json.loads(read_text(file, "metadata"))

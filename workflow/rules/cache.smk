@@ -26,7 +26,7 @@ rule cache_patient:
     conda:
         "../../envs/lunggtv.yaml"
     resources:
-        mem_mb=grows(1500),
+        mem_mb=memory_for(1500, volume_bytes(8)),
         runtime=20,
     params:
         config=section("cache"),
@@ -54,7 +54,7 @@ rule picture_crop:
     conda:
         "../../envs/lunggtv.yaml"
     resources:
-        mem_mb=grows(1500),
+        mem_mb=memory_for(1500, volume_bytes(6)),
         runtime=20,
     params:
         code=code_of("picture_crop"),

@@ -2,11 +2,14 @@
 
 import itertools
 import re
+import sys
 
 import lunggtv
-from lunggtv.cohort.cohort import Cohort, find_cohort
+from lunggtv.cohort.cohort import Cohort, find_cohort, why_untrained
 from lunggtv.cohort.config import check_config, check_files, plain
-from lunggtv.errors import CohortError, LungGtvError
+from lunggtv.cohort.discover_words import passed_over
+from lunggtv.cohort.typed_texts import typed_texts
+from lunggtv.errors import CohortError, LungGtvError, words_of
 from lunggtv.evaluate.other_masks import check_places, mask_file
 from lunggtv.package.package_file import read_manifest
 from lunggtv.report.result_names import crop_labels, draft_labels
@@ -28,6 +31,7 @@ update_config(config, given)
 NOBODY = None
 try:
     check_files([SHIPPED, *workflow.configfiles])
+    config = typed_texts(config, SCHEMA)
     check_config(config, SCHEMA)
     PACKAGE = read_manifest(config["model"]) if config["model"] else None
     if PACKAGE is not None:
@@ -41,8 +45,18 @@ except CohortError as error:
     NOBODY = str(error)
     COHORT = Cohort({}, {}, {}, ())
 except LungGtvError as error:
-    raise WorkflowError(str(error)) from None
+    raise WorkflowError(words_of(error)) from None
 
+# Why nobody can be drafted or scored, and why there are no models of our own.
+MODELLESS = None if NOBODY or PACKAGE else why_untrained(COHORT)
+UNTRAINED = MODELLESS
+if PACKAGE:
+    UNTRAINED = (
+        f"Nothing is trained or packaged here, because the models of {config['model']} are used. Set model to null in "
+        "config.yaml to train, or ask for infer or evaluate."
+    )
+# Folders beside the patients', in one line.
+IGNORED = passed_over(COHORT.ignored)
 PATIENTS = list(COHORT.patients)
 # Models of a package, or of the folds trained here; and the patients that these draft, and are scored on.
 MODELS = list(range(PACKAGE["folds"])) if PACKAGE else COHORT.trained_folds
@@ -68,6 +82,8 @@ onstart:
         lock_run()
     except LungGtvError as error:
         raise WorkflowError(str(error)) from None
+    if IGNORED:
+        print(IGNORED, file=sys.stderr, flush=True)
     keep_labelled(
         COHORT.labelled,
         stale={
@@ -90,16 +106,22 @@ def section(stage, *keys):
     return plain({key: config[stage][key] for key in keys or config[stage]})
 
 
+def refuse(why):
+    """Raise an error of words alone."""
+    raise WorkflowError(why)
+
+
 def nobody(wildcards):
     """Raise the error of the cohort."""
-    raise WorkflowError(NOBODY)
+    refuse(NOBODY)
 
 
-def of_patients(*results):
-    """Files that a target asks for; where nobody takes part, an error as soon as they are gone through. Of what
-    an input function raises by itself, Snakemake would print a traceback.
+def of_patients(*results, lacking=None):
+    """Files that a target asks for; where nobody takes part, or what they need is ``lacking``, an error as soon as
+    they are gone through. Of what an input function raises by itself, Snakemake would print a traceback.
     """
-    return map(nobody, [None]) if NOBODY else itertools.chain(*results)
+    why = NOBODY or lacking
+    return map(refuse, [why]) if why else itertools.chain(*results)
 
 
 PACKAGES = Path(lunggtv.__file__).parents[1]

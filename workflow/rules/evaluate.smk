@@ -22,7 +22,9 @@ EVALUATE_RESULTS = [
 
 rule evaluate:
     input:
-        lambda wildcards: of_patients(COHORT_TABLES, TRAIN_RESULTS, INFER_RESULTS, EVALUATE_RESULTS),
+        lambda wildcards: of_patients(
+            COHORT_TABLES, TRAIN_RESULTS, INFER_RESULTS, EVALUATE_RESULTS, lacking=MODELLESS
+        ),
     localrule: True
 
 
@@ -39,7 +41,7 @@ rule evaluate_patient:
     conda:
         "../../envs/lunggtv.yaml"
     resources:
-        mem_mb=grows(2000),
+        mem_mb=memory_for(2000, volume_bytes(8)),
         runtime=20,
     params:
         config=section("evaluate", "tolerances_mm", "lesion_overlap"),
@@ -68,7 +70,7 @@ rule picture_patient:
     conda:
         "../../envs/lunggtv.yaml"
     resources:
-        mem_mb=grows(2000),
+        mem_mb=memory_for(2000, volume_bytes(8)),
         runtime=20,
     params:
         code=code_of("picture_patient"),
@@ -175,7 +177,7 @@ rule evaluate_other:
     conda:
         "../../envs/lunggtv.yaml"
     resources:
-        mem_mb=grows(2000),
+        mem_mb=memory_for(2000, volume_bytes(8)),
         runtime=20,
     params:
         config=section("evaluate", "tolerances_mm", "lesion_overlap"),
@@ -197,7 +199,7 @@ rule picture_other:
     conda:
         "../../envs/lunggtv.yaml"
     resources:
-        mem_mb=grows(2000),
+        mem_mb=memory_for(2000, volume_bytes(8)),
         runtime=20,
     params:
         code=code_of("picture_patient"),

@@ -20,7 +20,9 @@ INFER_RESULTS = [
 
 rule infer:
     input:
-        lambda wildcards: of_patients(COHORT_TABLES, TRAIN_RESULTS, INFER_RESULTS),
+        lambda wildcards: of_patients(
+            COHORT_TABLES, TRAIN_RESULTS, INFER_RESULTS, lacking=MODELLESS
+        ),
     localrule: True
 
 
@@ -85,7 +87,7 @@ rule infer_patient:
     conda:
         "../../envs/lunggtv.yaml"
     resources:
-        mem_mb=grows(2000),
+        mem_mb=memory_for(2000, volume_bytes(5)),
         runtime=20,
     params:
         config=section("infer", "review_dice"),
@@ -108,7 +110,7 @@ rule write_rtstruct:
     conda:
         "../../envs/lunggtv.yaml"
     resources:
-        mem_mb=grows(2000),
+        mem_mb=memory_for(2000, volume_bytes(5)),
         runtime=20,
     params:
         config=section("infer", "roi_name"),
@@ -137,7 +139,7 @@ rule picture_draft:
     conda:
         "../../envs/lunggtv.yaml"
     resources:
-        mem_mb=grows(2000),
+        mem_mb=memory_for(2000, volume_bytes(8)),
         runtime=20,
     params:
         code=code_of("picture_draft"),
@@ -169,13 +171,16 @@ rule collect_reviews:
 
 rule package:
     input:
-        lambda wildcards: of_patients(["results/package.zip"]),
+        lambda wildcards: of_patients(["results/package.zip"], lacking=UNTRAINED),
     localrule: True
 
 
 rule package_models:
     input:
-        weights=expand("results/train/fold{fold}/weights.safetensors", fold=COHORT.trained_folds),
+        weights=lambda wildcards: of_patients(
+            expand("results/train/fold{fold}/weights.safetensors", fold=COHORT.trained_folds),
+            lacking=UNTRAINED,
+        ),
         cards=expand("results/train/fold{fold}/card.json", fold=COHORT.trained_folds),
         calibration="results/infer/calibration.json",
     output:

@@ -28,7 +28,7 @@ rule ingest_patient:
     conda:
         "../../envs/lunggtv.yaml"
     resources:
-        mem_mb=grows(1500),
+        mem_mb=memory_for(1500, ingest_bytes),
         runtime=20,
     params:
         config=ingest_config,
@@ -54,7 +54,7 @@ rule collect_verdicts:
     conda:
         "../../envs/lunggtv.yaml"
     params:
-        config={"exclude": plain(COHORT.excluded)},
+        config={"exclude": plain(COHORT.excluded), "ignored": plain(COHORT.ignored)},
         code=code_of("collect_verdicts"),
     script:
         "../scripts/collect_verdicts.py"

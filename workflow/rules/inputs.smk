@@ -1,4 +1,9 @@
-# Input functions: which files a job reads, from the cohort.
+# Input functions: which files a job reads, from the cohort, and how much memory it needs for them.
+
+import functools
+import math
+
+from lunggtv.scan_size import scan_size
 
 
 def files_of(wildcards):
@@ -28,7 +33,9 @@ def raw_sizes(files):
 def ingest_config(wildcards):
     """The ingest settings, with what concerns this patient alone."""
     files = files_of(wildcards)
-    several = {"prefer_series": plain(config["data"]["prefer_series"])} if files.image is None else {}
+    several = (
+        {"prefer_series": plain(config["data"]["prefer_series"])} if files.image is None else {}
+    )
     return (section("ingest") | several) | {
         "source": {
             "folder": str(files.folder),
@@ -93,3 +100,44 @@ def other_mask(wildcards):
         return str(mask_file(config["evaluate"]["compare"][wildcards.other], wildcards.patient))
     except LungGtvError as error:
         raise WorkflowError(str(error)) from None
+
+
+@functools.cache
+def size_of(patient):
+    """Size of a patient's scan by its header, which is looked into once."""
+    return scan_size(COHORT.patients[patient]) if patient in COHORT.patients else None
+
+
+def memory_for(mem_mb, voxel_bytes, patients=None):
+    """Memory for the largest scan of a job, known from its header, and at least ``mem_mb``; doubled as by ``grows``.
+
+    ``voxel_bytes`` are what the job takes at its peak for each voxel of the CT; of the job's own patient, or of
+    the ``patients`` that a function of the wildcards names.
+    """
+
+    def memory(wildcards, attempt):
+        names = patients(wildcards) if patients else [wildcards.patient]
+        sizes = filter(None, map(size_of, names))
+        scan_mb = max((voxel_bytes(size) * size.voxels for size in sizes), default=0) / 1e6
+        return max(mem_mb, math.ceil(scan_mb / 100) * 100 + BASE_MB) * 2 ** (attempt - 1)
+
+    return memory
+
+
+# Of the interpreter and its libraries.
+BASE_MB = 200
+
+
+def ingest_bytes(size):
+    """Bytes that ingest takes a voxel: more where the values are no int16 as they are stored."""
+    return max(10, size.stored_bytes + 5) if size.scaled or size.stored_bytes > 2 else 8
+
+
+def volume_bytes(number):
+    """The same bytes a voxel of every volume."""
+    return lambda size: number
+
+
+def held_out_patients(wildcards):
+    """Those whom the model of a fold is validated on."""
+    return COHORT.held_out_patients(int(wildcards.fold))

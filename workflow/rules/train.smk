@@ -11,7 +11,7 @@ TRAIN_RESULTS = [
 
 rule train:
     input:
-        lambda wildcards: of_patients(COHORT_TABLES, TRAIN_RESULTS),
+        lambda wildcards: of_patients(COHORT_TABLES, TRAIN_RESULTS, lacking=UNTRAINED),
     localrule: True
 
 
@@ -80,7 +80,7 @@ rule validate_fold:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=grows(8000),
+        mem_mb=memory_for(8000, volume_bytes(8), held_out_patients),
         runtime=120,
     params:
         code=code_of("validate_fold"),

@@ -1,6 +1,6 @@
 """Who takes part: patients found or planned, exclusions, folds. Known at parse time, from names alone."""
 
-from collections import Counter
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +8,14 @@ from typing import Any
 
 from lungphantom.plan import PhantomPlan, PhantomSettings, folder_of, plan_cohort, planned_files
 
-from lunggtv.cohort.discover import find_patients
+from lunggtv.cohort.discover import Discovery, discover
 from lunggtv.cohort.folds import deal_folds
+from lunggtv.cohort.patterns import component_expression
+from lunggtv.cohort.pinned_folds import read_pinned
 from lunggtv.errors import CohortError
 from lunggtv.natural_order import natural_key
 from lunggtv.patient_files import PatientFiles
 from lunggtv.settings import settings_from
-from lunggtv.tables import read_tsv
 
 PHANTOM_ROOT = "phantom"
 
@@ -22,13 +23,14 @@ PHANTOM_ROOT = "phantom"
 @dataclass(frozen=True)
 class Cohort:
     """The patients of one analysis. ``patients`` leaves out the excluded; ``folds`` too. ``run_folds`` are the
-    folds to train, None for all."""
+    folds to train, None for all; ``ignored`` folders beside the patients' that are no patients."""
 
     patients: dict[str, PatientFiles]
     excluded: dict[str, str]
     folds: dict[str, int]
     phantom_files: tuple[str, ...]
     run_folds: tuple[int, ...] | None = None
+    ignored: tuple[str, ...] = ()
 
     @property
     def labelled(self) -> list[str]:
@@ -70,10 +72,13 @@ def find_cohort(config: Mapping[str, Any]) -> Cohort:
     data, folds = config["data"], config["folds"]
     phantom = settings_from(PhantomSettings, config["phantom"])
     plans = plan_cohort(phantom)
+    ignored: tuple[str, ...] = ()
     if plans:
         found = [_planned_patient(plan) for plan in plans]
     else:
-        found = _found_patients(data, may_lack_labelled=config["model"] is not None)
+        there = _discovered(data, may_lack_labelled=config["model"] is not None)
+        found = list(there.patients)
+        ignored = _unused(there.ignored, found, config["cache"]["lungs"])
     patients = _by_id(found)
     excluded = dict(data["exclude"])
     for key in ("exclude", "series"):
@@ -97,6 +102,30 @@ def find_cohort(config: Mapping[str, Any]) -> Cohort:
         taking_part,
         tuple(file for plan in plans for file in planned_files(plan, PHANTOM_ROOT)),
         None if run_folds is None else tuple(run_folds),
+        ignored,
+    )
+
+
+def why_untrained(cohort: Cohort) -> str | None:
+    """What is missing for models to be trained on a cohort, in words; None where nothing is."""
+    if cohort.trained_folds:
+        return None
+    labelled = cohort.labelled
+    if len(labelled) > 1:
+        missing = (
+            f"all {len(labelled)} labelled patients are in fold {cohort.folds[labelled[0]]}, so that its model would "
+            "have nobody to learn from. Pin them to two folds at least (folds.pinned)"
+        )
+    else:
+        there = f"there is only one, {labelled[0]}" if labelled else "there is none"
+        there += f" (and {len(cohort.excluded)} excluded by data.exclude)" if cohort.excluded else ""
+        missing = (
+            "training needs at least two labelled patients, one to learn from and one to be held out; "
+            f"{there}. Put more of them where data.labelled says"
+        )
+    return (
+        f"No model can be trained, and nobody drafted: {missing}, or name a model package as model in config.yaml. "
+        "The targets ingest and cache need no model."
     )
 
 
@@ -111,51 +140,43 @@ def check_run_folds(run_folds: Sequence[int], folds: Collection[int]) -> None:
         )
 
 
-def _found_patients(data: Mapping[str, Any], may_lack_labelled: bool) -> list[PatientFiles]:
-    """Patients of both folders. With a model at hand nobody needs a label, so that folder may be missing."""
-    roots = [(data["labelled"], True), (data["unlabelled"], False)]
+def _discovered(data: Mapping[str, Any], may_lack_labelled: bool) -> Discovery:
+    """What lies in both folders. With a model at hand nobody needs a label, so that folder may be missing."""
+    own = data["unlabelled_image"] or data["image"]
+    roots = [(data["labelled"], True, data["image"]), (data["unlabelled"], False, own)]
     if may_lack_labelled and data["labelled"] is not None and not Path(data["labelled"]).is_dir():
         roots = roots[1:]
-    if all(root is None for root, _ in roots):
+    roots = [wanted for wanted in roots if wanted[0] is not None]
+    if not roots:
         raise CohortError(
             "There is nobody to work on: name a folder of patients as data.unlabelled (drafts only) or "
             "data.labelled in config.yaml."
         )
-    return [
-        files
-        for root, labelled in roots
-        if root is not None
-        for files in find_patients(
-            root, labelled, data["image"], data["label"], follow_links=data["follow_links"]
-        )
+    found = [
+        discover(root, labelled, image, data["label"], follow_links=data["follow_links"])
+        for root, labelled, image in roots
     ]
+    # One of the two folders may lie in the other, and is no patient there.
+    places = {Path(root).resolve() for root, _, _ in roots}
+    patients = [
+        files
+        for one in found
+        for files in one.patients
+        if files.image is not None
+        or not any(place.is_relative_to(files.folder.resolve()) for place in places)
+    ]
+    return Discovery(tuple(patients), tuple(sorted({path for one in found for path in one.ignored})))
 
 
-def read_pinned(path: str) -> dict[str, int]:
-    """Folds fixed by the user: a table with the columns patient and fold.
-
-    Raises:
-        CohortError: the table is missing or unreadable, a fold is not a whole number, or a patient stands twice.
-    """
-    try:
-        rows = [(row["patient"], _fold(row["fold"])) for row in read_tsv(path)]
-    except (OSError, KeyError, ValueError) as error:
-        raise CohortError(
-            f"folds.pinned: {path} must be a tab-separated table with the columns patient and fold ({error})."
-        ) from error
-    if twice := sorted(
-        {patient for patient, count in Counter(p for p, _ in rows).items() if count > 1}, key=natural_key
-    ):
-        raise CohortError(
-            f"folds.pinned: {path} names patients more than once: {', '.join(twice)}. Keep one row each."
-        )
-    return dict(rows)
-
-
-def _fold(text: str) -> int:
-    if not text.isdecimal():
-        raise ValueError(f"{text!r} is no fold")
-    return int(text)
+def _unused(ignored: Sequence[str], patients: Sequence[PatientFiles], lungs: str | None) -> tuple[str, ...]:
+    """Folders that were passed over and in which no file of a patient lies, nor a user's lungs."""
+    used = {str(path) + os.sep for files in patients for path in (files.folder, *files.files)}
+    lungs_folder = component_expression(lungs.split("/")[0]).fullmatch if lungs else lambda name: None
+    return tuple(
+        path
+        for path in ignored
+        if not any(file.startswith(path + os.sep) for file in used) and not lungs_folder(Path(path).name)
+    )
 
 
 def _planned_patient(plan: PhantomPlan) -> PatientFiles:

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,10 +11,18 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
 
 from lunggtv.errors import ConfigError
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# YAML's .nan lies in every range, since it is neither below nor above anything.
+FiniteNumbers = extend(
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
+        "number", lambda checker, value: checker.is_type(value, "integer") or _is_finite(value)
+    ),
+)
 
 
 def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
@@ -21,13 +30,16 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
     # YAML reads 010 as the number 8 and 1_0 as 10: an id that lost its quotes would stand for somebody else.
     lines = [_unquoted(place, key) for place, key in _keys_not_text(config)]
     if not lines:
-        schema = yaml.load(Path(schema_path).read_text(encoding="utf-8"), LOADER)
-        errors = sorted(
-            Draft202012Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path))
-        )
+        schema = FiniteNumbers(read_schema(schema_path))
+        errors = sorted(schema.iter_errors(config), key=lambda e: list(map(str, e.path)))
         lines = [line for error in errors for line in _explain(error)]
     if lines:
         raise ConfigError("The configuration has errors:\n" + "\n".join(f"  {line}" for line in lines))
+
+
+def read_schema(path: str | Path) -> dict[str, Any]:
+    """The schema of the settings."""
+    return yaml.load(Path(path).read_text(encoding="utf-8"), LOADER)
 
 
 def check_files(paths: Iterable[str | Path]) -> None:
@@ -46,6 +58,10 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return value
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def _keys_not_text(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
@@ -115,9 +131,20 @@ def _explain(error: ValidationError) -> list[str]:
 
 
 def _unknown_key(place: str, key: str, known: Sequence[str]) -> str:
+    if "." in str(key) and str(key).split(".")[0] in known:
+        return _dotted(_join(place, str(key)))
     near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
     hint = f"did you mean {_join(place, near[0])}?" if near else f"allowed here: {', '.join(known)}"
     return f"{_join(place, key)}: no such key; {hint}"
+
+
+def _dotted(path: str) -> str:
+    section, *inner = path.split(".")
+    nested = "".join(f"{{{part}: " for part in inner) + "..." + "}" * len(inner)
+    return (
+        f"{path}: a dot leads into no section; write {section}: {nested}, on the command line "
+        f"--config '{section}={nested}'"
+    )
 
 
 def _allowed(error: ValidationError) -> str:

@@ -4,21 +4,24 @@ Two ways to be a patient. By pattern: ``{patient}/data.nii.gz`` says where image
 component or a part of one, ``*`` is anything within a component, ``**`` any number of folders. By folder: a
 folder where the pattern expects a patient, or any other folder directly below the root, that yields no
 image is a patient too, DICOM if it holds files, rejected with words if it does not; and so is a scan that lies
-beside the folders. Nobody is left out in silence. Hidden files, and what file managers leave behind, do not count.
+beside the folders, and a folder that may not be read. Nobody is left out in silence: folders that are no patients
+(``foreign_folders``, and what disks bring along) are named as ignored. Hidden files, and what file managers leave
+behind, do not count.
 """
 
 # Ten thousand patients are looked at on every start, so paths stay texts here.
-# ruff: noqa: PTH110, PTH112, PTH114, PTH118, PTH119, PTH120, PTH206
+# ruff: noqa: PTH112, PTH118, PTH119, PTH120
 
 import os
-import stat
-import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lunggtv.cohort.discover_words import loose, misnamed, nobody, several, twice
-from lunggtv.cohort.patterns import PLACE, components, fitting, is_clutter, visible, wrong_id
+from lunggtv.cohort.discover_words import known_tree, loose, misnamed, nobody, several, twice
+from lunggtv.cohort.foreign_folders import is_foreign, may_be_dicom
+from lunggtv.cohort.found_patients import Found, check_ids, files_among
+from lunggtv.cohort.known_trees import recognise
+from lunggtv.cohort.path_search import Hit, PathSearch, closed_words
+from lunggtv.cohort.patterns import PLACE, components, literal_length, literal_start
 from lunggtv.errors import CohortError
 from lunggtv.image_headers import detached_data, suffix_of
 from lunggtv.natural_order import natural_key
@@ -28,29 +31,24 @@ DICOM = (".dcm", ".dicom", ".ima")
 
 
 @dataclass(frozen=True)
-class _Hit:
-    """A path that fits a pattern; ``problem`` says why it cannot be used (a bad link)."""
+class Discovery:
+    """Patients in natural order, and folders that were passed over because they are no patients."""
 
-    patient: str
-    path: str
-    problem: str | None = None
-    is_folder: bool = False
-
-
-@dataclass
-class _Found:
-    """What was found of one patient."""
-
-    folder: str | None = None
-    images: list[_Hit] = field(default_factory=list)
-    labels: list[_Hit] = field(default_factory=list)
-    problem: str | None = None
+    patients: tuple[PatientFiles, ...]
+    ignored: tuple[str, ...]
 
 
 def find_patients(
     root: str | Path, labelled: bool, image_pattern: str, label_pattern: str, follow_links: bool = False
 ) -> tuple[PatientFiles, ...]:
-    """The patients below ``root`` in natural order.
+    """The patients of ``discover``."""
+    return discover(root, labelled, image_pattern, label_pattern, follow_links).patients
+
+
+def discover(
+    root: str | Path, labelled: bool, image_pattern: str, label_pattern: str, follow_links: bool = False
+) -> Discovery:
+    """Who and what lies below ``root``.
 
     Args:
         root: the data folder.
@@ -60,72 +58,130 @@ def find_patients(
             with a ``problem``.
 
     Raises:
-        CohortError: no such folder, nobody in it, an id that cannot name a folder, an id used twice.
+        CohortError: no such folder, nobody in it or only what other patterns would read, an id that cannot name a
+            folder, an id used twice.
     """
-    search = _Search(str(root), os.path.realpath(root), follow_links)
+    search = _Search(PathSearch(str(root), os.path.realpath(root), follow_links))
     if not os.path.isdir(root):
         raise CohortError(nobody(root, labelled, image_pattern, "is not there"))
     found = search.patients(components(image_pattern), components(label_pattern), labelled)
+    check_ids(found)
+    patients = [_open(search.files_of(name, found[name], labelled, image_pattern)) for name in found]
+    if not any(map(_is_usable, patients)) and (tree := recognise(root)) is not None:
+        wanted = (tree.image, tree.label) if labelled else (tree.unlabelled_image or tree.image, None)
+        if wanted[0] is not None and (wanted[0], wanted[1] or label_pattern) != (
+            image_pattern,
+            label_pattern,
+        ):
+            raise CohortError(known_tree(root, labelled, tree))
     if not found:
         raise CohortError(nobody(root, labelled, image_pattern, "holds no patients"))
-    _check_ids(found)
-    patients = [search.files_of(name, found[name], labelled, image_pattern) for name in found]
-    return tuple(sorted(patients, key=lambda files: natural_key(files.patient)))
+    return Discovery(
+        tuple(sorted(patients, key=lambda files: natural_key(files.patient))),
+        tuple(sorted(search.ignored | search.paths.system)),
+    )
+
+
+def _open(files: PatientFiles) -> PatientFiles:
+    """The files of a patient, if all may be read: at one that may not, Snakemake itself would stop for everybody."""
+    closed = next((path.name for path in files.files if not os.access(path, os.R_OK)), None)
+    if closed is None:
+        return files
+    problem = f"{closed} may not be read (permissions). Make it readable."
+    return replace(files, files=(), image=None, label=None, problem=problem)
+
+
+def _is_usable(files: PatientFiles) -> bool:
+    """Whether there is something to read of a patient, and a label for its image where one is needed."""
+    if files.problem is not None or files.image is None:
+        return files.problem is None and any(may_be_dicom(str(path)) for path in files.files)
+    return files.label is not None or not files.labelled
 
 
 @dataclass(frozen=True)
 class _Search:
-    root: str
-    real_root: str
-    follow_links: bool
+    paths: PathSearch
+    ignored: set[str] = field(default_factory=set)
 
-    def patients(self, image: tuple[str, ...], label: tuple[str, ...], labelled: bool) -> dict[str, _Found]:
+    def patients(self, image: tuple[str, ...], label: tuple[str, ...], labelled: bool) -> dict[str, Found]:
         """Everybody below the root, by id."""
-        found: dict[str, _Found] = {}
+        root, paths = self.paths.root, self.paths
+        images = {hit.path: hit for hit in paths.matches(root, image)}
+        labels = {hit.path: hit for hit in paths.matches(root, label)}
+        self._check_listed(image, label)
+        with_files = {paths.first_level(path) for path in (*images, *labels)}
+        folders = [name for name in sorted(paths.names(root)) if self._is_folder(name)]
+        if any(not hit.is_folder for hit in images.values()):
+            foreign = [n for n in folders if n not in with_files and is_foreign(paths, n, image)]
+            self.ignored.update(os.path.join(root, name) for name in foreign)
+            folders = [name for name in folders if name not in foreign]
+
+        found: dict[str, Found] = {}
         covered: set[str] = set()
         depth = next(i for i, part in enumerate(image) if PLACE in part)
         if depth + 1 < len(image) and "**" not in image[:depth]:
-            for hit in self.matches(self.root, image[: depth + 1]):
-                if hit.problem or hit.is_folder:
+            for hit in paths.matches(root, image[: depth + 1]):
+                if (hit.problem or hit.is_folder) and not self._is_ignored(hit.path):
                     self._add_folder(found, hit)
-                    covered.add(self._first_level(hit.path))
-        images, labels = self._files(image, found), self._files(label, found)
+                    covered.add(paths.first_level(hit.path))
+        images, labels = files_among(images, found), files_among(labels, found)
         # Flat folders: 7_seg.nii.gz fits {patient}.nii.gz too. The pattern that says more owns the file.
-        weaker, stronger = (images, labels) if _literal(label) > _literal(image) else (labels, images)
+        weaker, stronger = (
+            (images, labels) if literal_length(label) > literal_length(image) else (labels, images)
+        )
         for path in stronger:
             weaker.pop(path, None)
         for hits, kind in ((images, "images"), (labels, "labels")):
-            covered |= {self._first_level(path) for path in hits}
+            covered |= {paths.first_level(path) for path in hits}
             for hit in hits.values():
                 if labelled or kind == "images":
-                    getattr(found.setdefault(hit.patient, _Found()), kind).append(hit)
-        for name in sorted(visible(self.root)):
-            path = os.path.join(self.root, name)
-            if name not in covered and ((problem := self.link_problem(path)) or os.path.isdir(path)):
-                self._add_folder(found, _Hit(name, path, problem))
+                    getattr(found.setdefault(hit.patient, Found()), kind).append(hit)
+        for name in folders:
+            if name not in covered:
+                path = os.path.join(root, name)
+                self._add_folder(found, Hit(name, path, paths.link_problem(path)))
+        self._add_closed(found)
         if found and len(image) > 1:
             self._addloose(found, covered)
         return found
 
-    def _addloose(self, found: dict[str, _Found], covered: set[str]) -> None:
+    def _is_folder(self, name: str) -> bool:
+        path = os.path.join(self.paths.root, name)
+        return self.paths.link_problem(path) is not None or os.path.isdir(path)
+
+    def _is_ignored(self, path: str) -> bool:
+        return os.path.join(self.paths.root, self.paths.first_level(path)) in self.ignored
+
+    def _check_listed(self, *patterns: tuple[str, ...]) -> None:
+        """Raise CohortError if a folder on the way to all patients is closed."""
+        for parts in patterns:
+            start = literal_start(parts)
+            for above in range(len(start) + 1):
+                folder = os.path.join(self.paths.root, *start[:above])
+                if why := self.paths.closed.get(folder):
+                    raise CohortError(f"{folder} cannot be listed: {why}. Make it readable.")
+
+    def _add_closed(self, found: dict[str, Found]) -> None:
+        """Folders that cannot be listed, and in which patients may lie; those of a patient are in its own words."""
+        hits = [hit.path + os.sep for entry in found.values() for hit in (*entry.images, *entry.labels)]
+        known = tuple(entry.folder + os.sep for entry in found.values() if entry.folder is not None)
+        for path, why in sorted(self.paths.closed.items()):
+            told = (path + os.sep).startswith(known) or any(hit.startswith(path + os.sep) for hit in hits)
+            if not told and not self._is_ignored(path):
+                self._add_folder(found, Hit(os.path.basename(path), path, closed_words(path, why)))
+
+    def _addloose(self, found: dict[str, Found], covered: set[str]) -> None:
         """Scans directly below the root, where patients have folders: each image file, the DICOM files together."""
-        names = sorted(set(visible(self.root)) - covered - set(found))
-        files = [name for name in names if not os.path.isdir(os.path.join(self.root, name))]
+        root = self.paths.root
+        names = sorted(set(self.paths.names(root)) - covered - set(found))
+        files = [name for name in names if not os.path.isdir(os.path.join(root, name))]
         dicom = [name for name in files if name.lower().endswith(DICOM)]
         for group in ([name] for name in files if suffix_of(name)):
-            found[group[0]] = _Found(self.root, problem=loose(group))
+            found[group[0]] = Found(root, problem=loose(group))
         if dicom:
-            found[dicom[0]] = _Found(self.root, problem=loose(dicom))
+            found[dicom[0]] = Found(root, problem=loose(dicom))
 
-    def _files(self, parts: tuple[str, ...], found: dict[str, _Found]) -> dict[str, _Hit]:
-        """Files that fit a pattern, by path; without those behind a patient's folder that is a bad link."""
-        return {
-            hit.path: hit
-            for hit in self.matches(self.root, parts)
-            if not (hit.is_folder or (hit.problem and found.get(hit.patient, _Found()).folder == hit.path))
-        }
-
-    def files_of(self, patient: str, found: _Found, labelled: bool, image_pattern: str) -> PatientFiles:
+    def files_of(self, patient: str, found: Found, labelled: bool, image_pattern: str) -> PatientFiles:
         """The files of one patient, or what is the matter with them."""
         wanted = image_pattern.replace(PLACE, patient)
         hits = [*found.images, *found.labels]
@@ -139,7 +195,7 @@ class _Search:
             problem = f"there is a label, {os.path.basename(hits[0].path)}, but no image {wanted}."
         files: list[str] = []
         if problem is None and not found.images:
-            files, problem = self.below(folder)
+            files, problem = self.paths.below(folder)
             problem = problem or misnamed(files, folder, wanted)
         if problem is not None:
             return PatientFiles(patient, labelled, Path(folder), (), problem=problem)
@@ -150,100 +206,9 @@ class _Search:
         )
         return PatientFiles(patient, labelled, Path(folder), tuple(sorted(inputs)), image, label)
 
-    def below(self, folder: str) -> tuple[list[str], str | None]:
-        """All regular files below a folder, sorted, or the first thing that forbids to use them."""
-        files: list[str] = []
-        waiting, seen = [folder], set()
-        while waiting:
-            here = waiting.pop()
-            # Links inside the root may form a ring.
-            if (real := os.path.realpath(here)) in seen:
-                continue
-            seen.add(real)
-            try:
-                entries = list(os.scandir(here))
-            except OSError as error:
-                return [], f"the folder {os.path.basename(here)} cannot be listed ({error.strerror})."
-            for entry in entries:
-                if is_clutter(entry.name):
-                    continue
-                if entry.is_symlink() and (problem := self.link_problem(entry.path)):
-                    return [], problem
-                if entry.is_dir():
-                    waiting.append(entry.path)
-                elif entry.is_file():
-                    files.append(entry.path)
-        return sorted(files), None
-
-    def matches(self, folder: str, parts: tuple[str, ...], patient: str | None = None) -> Iterator[_Hit]:
-        """Paths below ``folder`` that fit the components, in no particular order."""
-        part, rest = parts[0], parts[1:]
-        if part == "**":
-            yield from self.matches(folder, rest, patient)
-            for name in visible(folder):
-                path = os.path.join(folder, name)
-                if os.path.isdir(path) and not os.path.islink(path):
-                    yield from self.matches(path, parts, patient)
-            return
-        for name, known in fitting(folder, part, patient):
-            path = os.path.join(folder, name)
-            try:
-                mode = os.lstat(path).st_mode
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            problem = self.link_problem(path) if stat.S_ISLNK(mode) else None
-            is_folder = stat.S_ISDIR(mode) or (stat.S_ISLNK(mode) and os.path.isdir(path))
-            if problem or not rest:
-                if known is None:
-                    raise CohortError(f"{path}: {problem}")
-                yield _Hit(known, path, problem, is_folder)
-            elif is_folder:
-                yield from self.matches(path, rest, known)
-
-    def link_problem(self, path: str) -> str | None:
-        """What is wrong with ``path`` as a symbolic link; None if it is none or may be followed."""
-        if not os.path.islink(path):
-            return None
-        name = os.path.basename(path)
-        target = os.path.realpath(path)
-        if not os.path.exists(target):
-            return f"{name} is a symbolic link to something that is not there. Mend or remove it."
-        inside = target == self.real_root or target.startswith(self.real_root + os.sep)
-        if inside or self.follow_links:
-            return None
-        return (
-            f"{name} is a symbolic link that leads out of the data folder. Copy what it points to, or set "
-            "data.follow_links to true."
-        )
-
-    def _first_level(self, path: str) -> str:
-        return os.path.relpath(path, self.root).split(os.sep)[0]
-
-    def _add_folder(self, found: dict[str, _Found], hit: _Hit) -> None:
-        known = found.setdefault(hit.patient, _Found())
+    def _add_folder(self, found: dict[str, Found], hit: Hit) -> None:
+        known = found.setdefault(hit.patient, Found())
         if known.folder is not None or known.images or known.labels:
             other = known.folder or [*known.images, *known.labels][0].path
             raise CohortError(twice(hit.patient, [other, hit.path]))
         known.folder, known.problem = hit.path, hit.problem
-
-
-def _literal(parts: tuple[str, ...]) -> int:
-    return len("".join(parts).replace(PLACE, "").replace("*", ""))
-
-
-def _check_ids(found: dict[str, _Found]) -> None:
-    seen: dict[str, str] = {}
-    for patient, entry in found.items():
-        where = entry.folder or [*entry.images, *entry.labels][0].path
-        shown = where.encode("utf-8", "replace").decode("utf-8", "replace")
-        if wrong := wrong_id(patient):
-            raise CohortError(f"{shown!r} cannot be a patient's id: it {wrong}. Rename it.")
-        places = {os.path.dirname(hit.path) for hit in entry.images}
-        if len(places) > 1:
-            raise CohortError(twice(patient, sorted(hit.path for hit in entry.images)))
-        # The same letters composed and decomposed are two folders, but one name to everybody.
-        twin = seen.setdefault(unicodedata.normalize("NFC", patient), where)
-        if twin != where:
-            raise CohortError(
-                f"{twin} and {where} have the same name, written in two ways. Rename one of them."
-            )

@@ -3,9 +3,10 @@
 # ruff: noqa: PTH119
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from lunggtv.cohort.known_trees import KnownTree
 from lunggtv.cohort.patterns import PLACE
 from lunggtv.image_headers import suffix_of
 from lunggtv.wording import few
@@ -41,12 +42,40 @@ def misnamed(files: list[str], folder: str, wanted: str) -> str | None:
     return None
 
 
+def passed_over(folders: Sequence[str]) -> str | None:
+    """Folders that are no patients, in one line; None where there are none."""
+    if not folders:
+        return None
+    shown = (path.encode("utf-8", "replace").decode("utf-8", "replace") for path in folders)
+    return f"Ignored, as no patient's: {', '.join(shown)}."
+
+
 def loose(names: list[str]) -> str:
     """Scans that lie in no folder of a patient."""
     return (
         f"{few(names)} lies beside the patients' folders and is in none of them. Put it into its patient's "
         "folder, take it away, or name it under data.exclude."
     )
+
+
+def known_tree(root: str | Path, labelled: bool, tree: KnownTree) -> str:
+    """A data folder in a layout that other patterns would read; the lines to set, as they stand in config.yaml."""
+    lines = {"unlabelled_image": tree.unlabelled_image or tree.image}
+    if labelled:
+        lines = {
+            "image": tree.image,
+            "label": tree.label or f"... (a pattern with {PLACE} for the GTV masks)",
+        }
+    text = (
+        f"{root} looks like a data set of {tree.kind}, and the patterns in data find nobody in it. Set in config.yaml "
+        "below data:\n" + "\n".join(f'    {key}: "{value}"' for key, value in lines.items())
+    )
+    if labelled and tree.unlabelled_image not in (None, tree.image):
+        text += (
+            f'\nand, to have the others drafted:\n    unlabelled: "{root}"\n'
+            f'    unlabelled_image: "{tree.unlabelled_image}"'
+        )
+    return text
 
 
 def nobody(root: str | Path, labelled: bool, image_pattern: str, what: str) -> str:

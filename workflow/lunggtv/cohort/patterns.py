@@ -3,15 +3,25 @@
 Standard library only: runs at parse time.
 """
 
+import itertools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from lunggtv.errors import CohortError
 
 PLACE = "{patient}"
 # What file managers, archivers and network disks leave behind.
 CLUTTER = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}
+# These too, and whole folders of them: told, because deleted scans may lie in there.
+SYSTEM = re.compile(
+    r"\$recycle\.bin|recycle[dr]|system volume information|found\.\d{3}|lost\+found|[#@]recycle|"
+    r"#snapshot|@recently-snapshot|~snapshot",
+    re.IGNORECASE,
+)
+DATASET_PARTS = re.compile(
+    r"(images|labels|pred(iction)?s)(Tr|Ts|Val)|code|derivatives|sourcedata|stimuli|phenotype|logs"
+)
 ID_BYTES = 200  # file systems allow 255; names of our own are built around the id
 PERIODIC = re.compile(r"(.+)\1{19}\Z")  # what Snakemake takes for a rule that feeds itself without end
 RESERVED = ("comparison", "summary")  # results/evaluate/summary.json is no patient
@@ -28,7 +38,9 @@ def components(pattern: str) -> tuple[str, ...]:
     return parts
 
 
-def fitting(folder: str, part: str, patient: str | None) -> Iterator[tuple[str, str | None]]:
+def fitting(
+    names: Callable[[], list[str]], part: str, patient: str | None
+) -> Iterator[tuple[str, str | None]]:
     """Names that fit one component, each with the patient's id as far as it is known.
 
     A component without a wildcard is given as it is, there or not: that saves a look at the disk.
@@ -38,6 +50,14 @@ def fitting(folder: str, part: str, patient: str | None) -> Iterator[tuple[str, 
     if PLACE not in part and "*" not in part:
         yield part, patient
         return
+    fits, named = component_expression(part).fullmatch, PLACE in part
+    for name in names():
+        if match := fits(name):
+            yield name, match["patient"] if named else patient
+
+
+def component_expression(part: str, flags: int = 0) -> re.Pattern[str]:
+    """What one component says, as an expression for a whole name with the group ``patient``."""
     expression, named = "", False
     for piece in re.split(r"(\{patient\}|\*)", part):
         if piece == PLACE:
@@ -45,30 +65,43 @@ def fitting(folder: str, part: str, patient: str | None) -> Iterator[tuple[str, 
             named = True
         else:
             expression += "[^/]*" if piece == "*" else re.escape(piece)
-    fits = re.compile(expression, re.DOTALL).fullmatch
-    for name in visible(folder):
-        if match := fits(name):
-            yield name, match["patient"] if named else patient
+    return re.compile(expression, re.DOTALL | flags)
 
 
 def visible(folder: str) -> list[str]:
-    """Names in a folder without hidden files and clutter; none if it is no folder.
-
-    Raises:
-        CohortError: the folder cannot be listed.
-    """
+    """Names in a folder without hidden files and clutter; none if it is no folder. Raises OSError as it is closed."""
     try:
         with os.scandir(folder) as entries:
             return [entry.name for entry in entries if not is_clutter(entry.name)]
     except NotADirectoryError:
         return []
-    except OSError as error:
-        raise CohortError(f"{folder} cannot be listed: {error.strerror}. Make it readable.") from error
 
 
 def is_clutter(name: str) -> bool:
     """Whether a file or folder of this name is no patient's data."""
     return name.startswith(".") or name.casefold() in CLUTTER
+
+
+def is_system(name: str) -> bool:
+    """Whether disks of Windows, Linux or a NAS bring a folder of this name along: files in it are lost or deleted."""
+    return SYSTEM.fullmatch(name) is not None
+
+
+def is_part_of_dataset(name: str) -> bool:
+    """Whether a folder of this name holds no patients in the layout of a known kind of data set: BIDS 1.10, the
+    Medical Segmentation Decathlon and nnU-Net.
+    """
+    return DATASET_PARTS.fullmatch(name) is not None
+
+
+def literal_length(parts: tuple[str, ...]) -> int:
+    """How much of a pattern is said without wildcards."""
+    return len("".join(parts).replace(PLACE, "").replace("*", ""))
+
+
+def literal_start(parts: tuple[str, ...]) -> list[str]:
+    """The components of a pattern that come before the first wildcard."""
+    return list(itertools.takewhile(lambda part: PLACE not in part and "*" not in part, parts[:-1]))
 
 
 def wrong_id(patient: str) -> str | None:

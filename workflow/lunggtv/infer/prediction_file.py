@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from lunggtv.errors import DamagedFile
 from lunggtv.files import whole_file
 from lunggtv.geometry import Grid
-from lunggtv.hdf5 import new_file, read_array, read_text, write_array, write_text
+from lunggtv.hdf5 import new_file, read_array, read_file, read_text, write_array, write_text
 
 SCHEMA = 2
 SCALE = 65535
@@ -77,7 +76,7 @@ def write_prediction(path: str | Path, prediction: Prediction) -> None:
 def read_prediction(path: str | Path) -> Prediction:
     """Read a prediction. Raises DamagedFile."""
     try:
-        with h5py.File(path, "r") as file:
+        with read_file(path) as file:
             if int(file.attrs["schema"]) != SCHEMA:
                 raise ValueError(f"schema {file.attrs['schema']}, not {SCHEMA}")
             metadata = json.loads(read_text(file, "metadata"))

@@ -20,12 +20,18 @@ COLUMNS = (
 
 
 def collect_verdicts(
-    verdict_paths: Sequence[str | Path], excluded: Mapping[str, str], table_path: str | Path
+    verdict_paths: Sequence[str | Path],
+    excluded: Mapping[str, str],
+    table_path: str | Path,
+    ignored: str | None = None,
 ) -> None:
     """Write the cohort's table: one row a patient in natural order, the excluded with the user's reason.
 
-    Patients that share a CT are rejected here, each naming the other.
+    Patients that share a CT are rejected here, each naming the other. ``ignored`` says which folders are no
+    patients; they have no row.
     """
+    if ignored:
+        logging.warning("%s", ignored)
     verdicts = {content["patient"]: content for content in map(read_json, verdict_paths)}
     rows = {patient: _row(content) for patient, content in verdicts.items()}
     for patient, texts in shared_scans(verdicts).items():

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lunggtv.errors import refusal_behind
 from lunggtv.files import write_json
 from lunggtv.geometry import Grid, Orientation, lps_orientation
 from lunggtv.ingest.anatomy import body_mask, thinned_mm, thinning
@@ -40,13 +41,16 @@ def ingest_patient(
     """Read, check and store one patient; both outputs are always written.
 
     A rejected patient's volume is a place-holder: whoever reads it gets ``RejectedPatient`` with the message.
-    Errors that are not about the patient's data go through as they are.
+    Errors that are not about the patient's data go through as they are, also where a reader took what the machine
+    refused (permissions, a disk) for damage: no verdict stands after they are mended.
     """
     reasons: list[Reason] = []
     facts: dict[str, Any] = {}
     try:
         volume = _ingest(files, settings, reasons, facts)
     except Refused as refused:
+        if (machine := refusal_behind(refused)) is not None:
+            raise machine from None
         reasons.append(refused.reason)
         volume = None
     content = verdict_content(files.patient, files.labelled, reasons, facts)

@@ -1,15 +1,18 @@
 """The training patients of a fold in memory: read once, kept as int16 on the device, the host or on disk."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import h5py
 import numpy as np
+import psutil
 import torch
 from torch import Tensor
 
 from lunggtv.errors import CohortError, DamagedFile
 from lunggtv.geometry import Shape, Triple, three_of
+from lunggtv.hdf5 import read_file
 from lunggtv.model.normalisation import AIR_HU
 from lunggtv.volume import read_volume
 
@@ -62,7 +65,7 @@ def count_voxels(caches: Mapping[str, str]) -> int:
     total = 0
     for path in caches.values():
         try:
-            with h5py.File(path, "r") as file:
+            with read_file(path) as file:
                 total += file["ct"].size
         except (OSError, KeyError) as error:
             raise DamagedFile(
@@ -102,7 +105,7 @@ def _load_case(patient: str, path: str, residency: str, device: torch.device) ->
     shape = volume.grid.shape
     foreground = np.flatnonzero(volume.label).astype(np.int64)
     if residency == "stream":
-        file = h5py.File(path, "r", rdcc_nbytes=CHUNK_CACHE_BYTES)
+        file = h5py.File(path, "r", locking=False, rdcc_nbytes=CHUNK_CACHE_BYTES)
         # The cache of chunks lives only as long as its dataset is open.
         datasets = [file[name] for name in ("ct", "label")]
 
@@ -124,8 +127,9 @@ def _load_case(patient: str, path: str, residency: str, device: torch.device) ->
 
 
 def _host_bytes_free() -> int:
-    with open("/proc/meminfo", encoding="ascii") as file:
-        for line in file:
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return 0
+    """Memory of the machine that is free; none where it does not say, so that caches are read as they are needed."""
+    try:
+        return int(psutil.virtual_memory().available)
+    except (OSError, RuntimeError) as error:
+        logging.warning("The free memory of this machine is not known (%s).", error)
+        return 0

@@ -15,7 +15,7 @@ from typing import Any
 
 from torch import Tensor
 
-from lunggtv.errors import DamagedFile
+from lunggtv.errors import DamagedFile, refusal_behind
 from lunggtv.files import file_digest, read_json, whole_file, write_json
 from lunggtv.model.weights import load_tensors, save_tensors
 
@@ -63,6 +63,7 @@ def load_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
                 raise DamagedFile(f"{tensor_path} is not what was written")
             return load_tensors(tensor_path), content
         except (OSError, ValueError, KeyError, DamagedFile) as error:
+            _raise_refusal(error)
             logging.warning("State of step %d is damaged and left aside: %s", step, error)
     return None
 
@@ -98,12 +99,19 @@ def restore_finished(folder: Path, files: Mapping[str, Path]) -> bool:
     try:
         digests = read_json(folder / "finished.json")
         whole = all(file_digest(folder / "finished" / name) == digests[name] for name in files)
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError) as error:
+        _raise_refusal(error)
         return False
     if whole:
         for name, path in files.items():
             _copy(folder / "finished" / name, path)
     return whole
+
+
+def _raise_refusal(error: Exception) -> None:
+    """Raise what the machine refused: a state that cannot be read now is not damaged, and holds hours of training."""
+    if (refusal := refusal_behind(error)) is not None:
+        raise refusal
 
 
 def _copy(source: Path, target: Path) -> None:
