@@ -323,6 +323,7 @@ def without(keyword: str, z_changed: int) -> Change:
         (shift(0, 2, 4.0), "shifted_slices", "4 mm sideways of ct000.dcm"),
         (on_slice(2, ImageOrientationPatient=[0, 1, 0, 0, 0, -1]), "mixed_orientations", "mixed"),
         (on_slice(2, PixelSpacing=["0.9", "1.2"]), "mixed_pixel_grid", "x 1.1 mm, ct002.dcm 0.9 x 1.2"),
+        (on_slice(2, PixelSpacing=["0.8", "1.1"]), "mixed_pixel_grid", "x 1.1 mm, ct002.dcm 0.8 x 1.1"),
         (on_slice(2, Rows=6, Columns=32), "mixed_pixel_grid", "12 x 16 pixels, ct002.dcm 6 x 32"),
         (on_slice(2, FrameOfReferenceUID=f"{UID_MARK}.77"), "mixed_frames", "different frames of reference"),
         (without("ImagePositionPatient", 2), "missing_geometry", "ct002.dcm: position, orientation"),

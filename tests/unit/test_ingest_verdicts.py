@@ -317,6 +317,23 @@ def test_a_header_with_axes_that_are_not_orthogonal(tmp_path):
     rejected(files, tmp_path, "not_orthogonal", "data.mha", "right angles")
 
 
+@pytest.mark.parametrize("suffix", [".mha", ".nrrd"])
+@pytest.mark.parametrize(("shear", "codes"), [(0.00009, []), (0.00011, ["not_orthogonal"])])
+def test_axes_may_be_off_a_right_angle_by_rounding_alone(tmp_path, suffix, shear, codes):
+    """Written with four decimals, the product of two axes is off by less than a ten-thousandth."""
+    files = write_pair(tmp_path / "7", suffix=suffix)
+    x, y, _ = GRID.spacing_mm[::-1]
+    old, new = {
+        ".mha": ("TransformMatrix = 1 0 0 0 1 0", f"TransformMatrix = 1 0 0 {shear} 1 0"),
+        ".nrrd": (f"({x:g},0,0) (0,{y:g},0)", f"({x:g},0,0) ({y * shear:.6g},{y:g},0)"),
+    }[suffix]
+    for path in (files.image, files.label):
+        content = path.read_bytes()
+        assert content.count(old.encode()) == 1
+        path.write_bytes(content.replace(old.encode(), new.encode()))
+    assert ingest(files, tmp_path).codes == codes
+
+
 def test_an_image_without_a_place_in_the_patient_is_warned(tmp_path):
     files = write_pair(tmp_path / "7", grid=replace(GRID, origin_mm=(0.0, 0.0, 0.0)))
     for path in (files.image, files.label):

@@ -138,6 +138,7 @@ def test_set_says_what_it_is_and_belongs_to_the_ct(ct, tmp_path):
     assert roi.ROIDescription == "LungGTV draft, model 12ab"
     (observation,) = found.RTROIObservationsSequence
     assert observation.RTROIInterpretedType == "GTV"
+    assert observation.ReferencedROINumber == found.ROIContourSequence[0].ReferencedROINumber == roi.ROINumber
     (frame,) = found.ReferencedFrameOfReferenceSequence
     (study,) = frame.RTReferencedStudySequence
     (referred,) = study.RTReferencedSeriesSequence
