@@ -188,6 +188,20 @@ def test_an_absurd_spacing_in_a_text_header(tmp_path, spacing):
     assert outcome.codes[0] in ("spacing_absurd", "unreadable")
 
 
+@pytest.mark.parametrize(
+    ("spacing", "believed"), [(0.05, True), (0.0499, False), (50.0, True), (50.1, False)]
+)
+def test_spacings_at_the_limits(tmp_path, spacing, believed):
+    files = write_pair(tmp_path / "7", suffix=".mha")
+    for path in (files.image, files.label):
+        content = path.read_bytes()
+        new = f"ElementSpacing = 8 8 {spacing}"
+        path.write_bytes(content.replace(b"ElementSpacing = 8 8 6", new.encode()))
+    outcome = ingest(files, tmp_path)
+    assert ("spacing_absurd" not in outcome.codes) == believed
+    assert outcome.verdict["spacing_mm"] == ([spacing, 8.0, 8.0] if believed else None)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_values_that_are_no_numbers(tmp_path, bad):
     ct = chest_hu().astype(np.float32)
