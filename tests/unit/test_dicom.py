@@ -338,6 +338,68 @@ def test_irregular_series_is_refused(tmp_path: Path, change: Change, code: str, 
     assert words in str(refused)
 
 
+def everywhere(**elements: object) -> Change:
+    def change(dataset: Dataset, z: int) -> None:
+        for keyword, value in elements.items():
+            setattr(dataset, keyword, value)
+
+    return change
+
+
+def drift(mm: float) -> Change:
+    """Each slice lies farther back than the one below it."""
+
+    def change(dataset: Dataset, z: int) -> None:
+        x, y, height = dataset.ImagePositionPatient
+        dataset.ImagePositionPatient = [x, f"{float(y) + mm * z:.6g}", height]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("allowed", "refused", "code"),
+    [
+        (
+            on_slice(2, ImageOrientationPatient=[1, 0.0009, 0, 0, 1, 0]),
+            on_slice(2, ImageOrientationPatient=[1, -0.0011, 0, 0, 1, 0]),
+            "mixed_orientations",
+        ),
+        (
+            everywhere(ImageOrientationPatient=[1.0009, 0, 0, 0, 1, 0]),
+            everywhere(ImageOrientationPatient=[0.9989, 0, 0, 0, 1, 0]),
+            "bad_geometry",
+        ),
+        (
+            everywhere(ImageOrientationPatient=[1, 0.0009, 0, 0, 1, 0]),
+            everywhere(ImageOrientationPatient=[1, -0.0011, 0, 0, 1, 0]),
+            "bad_geometry",
+        ),
+        (
+            on_slice(2, PixelSpacing=["0.90009", "1.1"]),
+            on_slice(2, PixelSpacing=["0.9", "1.09989"]),
+            "mixed_pixel_grid",
+        ),
+        (everywhere(GantryDetectorTilt="0.1"), everywhere(GantryDetectorTilt="-0.11"), "gantry_tilt"),
+        # Off by 0.12 and 0.128 mm after 12 mm, of which 0.024 are rounded cosines and 0.1 the tolerance.
+        (drift(0.03), drift(0.032), "gantry_tilt"),
+    ],
+    ids=["one turned", "length", "angle", "pixels", "tilt", "drift"],
+)
+def test_what_rounding_may_do_to_a_series_and_no_more(tmp_path: Path, allowed, refused, code: str) -> None:
+    write_ct(tmp_path / "a", CT, change=allowed)
+    assert read(tmp_path / "a", label=False).grid.shape == CT.grid.shape
+    write_ct(tmp_path / "b", CT, change=refused)
+    assert refusal(tmp_path / "b", label=False).reason.code == code
+
+
+@pytest.mark.parametrize(("mm", "code"), [(-2.991, "duplicate_slices"), (-2.989, "irregular_slices")])
+def test_slices_a_hundredth_of_a_millimetre_apart_lie_at_one_place(
+    tmp_path: Path, mm: float, code: str
+) -> None:
+    write_ct(tmp_path, CT, change=shift(2, 2, mm, every=False))
+    assert refusal(tmp_path, label=False).reason.code == code
+
+
 @pytest.mark.parametrize(
     ("keyword", "value"),
     [("ImageOrientationPatient", [1, 0, 0, 0.5, 0.5, 0]), ("PixelSpacing", ["0", "1"])],

@@ -195,3 +195,25 @@ def test_the_worst_estimate_has_an_auroc_of_zero_and_an_interval():
 
 def test_no_auroc_without_failures():
     assert measure_quality([0.7, 0.8], [0.9, 0.9])["auroc"] is None
+
+
+@pytest.mark.parametrize(
+    ("tumour", "rest", "threshold"), [(0.07, 0.03, 0.05), (0.47, 0.42, 0.45), (0.97, 0.93, 0.95)]
+)
+def test_thresholds_lie_a_twentieth_apart_from_end_to_end(tumour, rest, threshold):
+    label = np.zeros((2, 4, 5), np.uint8)
+    label[0] = 1
+    curve = dice_curve(np.where(label > 0, tumour, rest).astype(np.float32), label)
+    assert choose_threshold(np.stack([curve, curve])) == threshold
+
+
+@pytest.mark.parametrize(
+    ("voxels", "smallest_ml"),
+    [(4, 0.05), (5, 0.1), (10, 0.2), (20, 0.3), (29, 0.3), (30, 0.5), (49, 0.5), (50, 0.0)],
+)
+def test_false_parts_are_dropped_by_the_least_size_that_does_it_up_to_half_a_millilitre(voxels, smallest_ml):
+    label = np.zeros((1, 3, 60), np.uint8)
+    label[0, 0] = 1
+    drawn = label.copy()
+    drawn[0, 2, :voxels] = 1
+    assert choose_smallest_lesion(lesion_curve(drawn, label, 0.01)[None]) == smallest_ml
