@@ -18,6 +18,7 @@ from lunggtv.infer.calibration import (
 from lunggtv.infer.draft_quality import measure_quality
 from lunggtv.infer.expected_dice import ExpectedDice, figures, fit_expected_dice
 from lunggtv.infer.uncertainty import Uncertainty
+from lunggtv.statistics import drawn_patients
 
 
 @settings(max_examples=60, deadline=None)
@@ -185,6 +186,24 @@ def test_few_failures_give_no_interval():
     more = measure_quality([0.2, 0.3, 0.75, 0.7, 0.8, 0.9], [0.1, 0.1, 0.1, 0.8, 0.8, 0.8])
     assert more["auroc"] == pytest.approx(8 / 9)
     assert more["auroc_ci95"][0] < 8 / 9 <= more["auroc_ci95"][1]
+
+
+@pytest.mark.parametrize(("failed", "rest", "told"), [(3, 3, True), (2, 9, False), (9, 2, False)])
+def test_three_of_each_kind_make_an_interval(failed, rest, told):
+    dice = [0.1] * failed + [0.8] * rest
+    assert (measure_quality(dice, dice)["auroc_ci95"] is not None) == told
+
+
+def test_a_draft_has_failed_below_one_half():
+    assert measure_quality([0.5] * 3, [0.49, 0.5, 0.51])["failed"] == 1
+
+
+def test_intervals_come_from_two_thousand_draws():
+    expected, dice = np.array([0.5, 0.6, 0.9, 0.7, 0.8]), np.array([0.2, 0.4, 0.7, 0.8, 0.9])
+    errors = np.abs(expected - dice)
+    means = errors[drawn_patients(5, 2000, 0)].mean(axis=1)
+    found = measure_quality(expected, dice)["mean_absolute_error_ci95"]
+    assert found == pytest.approx(np.percentile(means, (2.5, 97.5)))
 
 
 def test_the_worst_estimate_has_an_auroc_of_zero_and_an_interval():
