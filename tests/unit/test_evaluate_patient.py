@@ -204,6 +204,25 @@ def test_outputs_are_byte_identical(tmp_path):
     assert [paths[2].read_bytes(), paths[3].read_bytes()] == first
 
 
+@pytest.mark.parametrize(("off_mm", "scored"), [(0.09, True), (-0.09, True), (0.11, False), (-0.11, False)])
+def test_a_grid_may_be_off_by_a_tenth_of_a_millimetre(tmp_path, off_mm, scored):
+    """Rounded positions; half a voxel of the finest CT is more."""
+    volume = write_patient(tmp_path, tumour())
+    grid = Grid(SHAPE, SPACING_MM, (-100.0, 50.0, -300.0 + off_mm), LPS)
+    write_image(tmp_path / "7.nii.gz", tumour(), grid)
+    files = {
+        "volume_path": volume,
+        "prediction_path": tmp_path / "7.nii.gz",
+        "json_path": tmp_path / "7.json",
+    }
+    if scored:
+        evaluate_patient(**files, fold=None, settings=SETTINGS)
+        assert read_json(tmp_path / "7.json")["dice"] == 1.0
+    else:
+        with pytest.raises(UnusableMask, match=r"up to 0\.11 mm away"):
+            evaluate_patient(**files, fold=None, settings=SETTINGS)
+
+
 def test_unusable_masks_are_refused_with_a_remedy(tmp_path):
     volume = write_patient(tmp_path, tumour())
     out = tmp_path / "o.json"

@@ -182,6 +182,16 @@ def test_a_draft_tells_the_expected_dice_that_its_own_lesson_gives_it(tmp_path, 
     assert told == ([] if expected >= 0.7 else [f"The expected Dice is {expected:.2f}, below 0.70."])
 
 
+def test_probabilities_come_back_to_a_hundred_thousandth(tmp_path):
+    volume = write_cache(tmp_path / "cache.h5", "p")
+    rising = np.linspace(0, 1, volume.ct.size, dtype=np.float32).reshape(volume.ct.shape)
+    write_predicted(tmp_path / "p.h5", volume, rising, 1 - rising, rising)
+    found = read_prediction(tmp_path / "p.h5")
+    assert np.abs(found.probabilities[:, 0] - [rising, 1 - rising, rising]).max() < 1e-5
+    assert np.abs(found.mean - (1 + rising) / 3).max() < 1e-5
+    assert (found.probabilities.min(), found.probabilities.max()) == (0.0, 1.0)
+
+
 def test_no_gtv_is_said_aloud(tmp_path, calibration, caplog):
     with caplog.at_level(logging.WARNING):
         record = draft(tmp_path, calibration, probability=np.full((10, 15, 19), 0.2))
