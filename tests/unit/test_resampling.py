@@ -118,6 +118,25 @@ class TestCt:
         ct = np.array([0, 10, 20, 30, 40], np.int16).reshape(5, 1, 1)
         assert resample_ct(ct, own, target_grid(own, (5.0, None, None), 0.0)).ravel().tolist() == [8, 32]
 
+    @pytest.mark.parametrize(("wanted_mm", "first_hu"), [(1.9, 450), (2.1, 524), (2.5, 600)])
+    def test_from_twice_the_length_on_the_mean_counts_and_before_the_line(self, wanted_mm, first_hu):
+        # 1.9 mm: the line at 0.45 voxels. 2.1 and 2.5 mm: (1000 + 0.1 x 1000) / 2.1 and (1000 + 0.5 x 1000) / 2.5.
+        own = grid((8, 1, 1), (1.0, 1.0, 1.0))
+        ct = np.array([0, 1000, 1000, 0, 0, 0, 0, 0], np.int16).reshape(8, 1, 1)
+        assert resample_ct(ct, own, target_grid(own, (wanted_mm, None, None), 0.0))[0, 0, 0] == first_hu
+
+    def test_all_that_sixteen_bits_hold_is_kept(self):
+        own = grid((1, 2, 4), (1.0, 1.0, 1.0))
+        ct = np.array([[[-32768] * 4, [32767] * 4]], np.int16)
+        found = resample_ct(ct, own, target_grid(own, (None, None, 1.5), 0.0))
+        assert found.tolist() == [[[-32768] * 3, [32767] * 3]]
+
+    def test_an_offset_that_is_whole_but_for_rounding_is_a_crop(self):
+        own = grid((2, 3, 8), (1.0, 1.0, 1.0))
+        part = Grid((2, 3, 4), own.spacing_mm, (12.0 + 1e-7, -20.0, 30.0), STRAIGHT)
+        probability = np.random.default_rng(1).random(own.shape, dtype=np.float32)
+        assert np.array_equal(resample_probability(probability, own, part), probability[..., 2:6])
+
     def test_kept_slices_do_not_mix(self):
         own = grid((4, 6, 6), (5.0, 1.0, 1.0))
         ct = np.random.default_rng(2).integers(-1000, 1000, own.shape).astype(np.int16)
