@@ -200,6 +200,72 @@ class TestPlantedByHand:
         hu = np.full(eroded.shape, -800, np.float32)
         assert _choose_seeds(eroded, hu, midline_vox=24.5, spacing_mm=(10.0, 10.0, 10.0)).any() == is_lung
 
+    @staticmethod
+    def is_lung(size: tuple[int, int, int], first_x: int = 2) -> bool:
+        """Whether a block of so many voxels of 1 cm counts as a seed; the midline is column 49.5."""
+        eroded = np.zeros((42, 32, 100), bool)
+        eroded[: size[0], : size[1], first_x : first_x + size[2]] = True
+        hu = np.full(eroded.shape, -800, np.float32)
+        return bool(_choose_seeds(eroded, hu, midline_vox=49.5, spacing_mm=(10.0, 10.0, 10.0)).any())
+
+    def test_a_seed_holds_three_millilitres_and_sixty_at_the_midline(self):
+        assert self.is_lung((3, 1, 1)) and not self.is_lung((2, 1, 1))
+        assert self.is_lung((6, 5, 2), first_x=49) and not self.is_lung((29, 1, 2), first_x=49)
+
+    @pytest.mark.parametrize(
+        ("largest", "too_large"),
+        [
+            ((38, 10, 10), (39, 10, 10)),
+            ((10, 28, 10), (10, 29, 10)),
+            ((10, 10, 34), (10, 10, 35)),
+            ((10, 4, 18), (10, 4, 19)),  # flat and wide: the foam of a couch
+            ((10, 5, 19), (10, 4, 19)),
+        ],
+    )
+    def test_no_lung_is_larger_nor_flatter(self, largest, too_large):
+        assert self.is_lung(largest) and not self.is_lung(too_large)
+
+    @staticmethod
+    def airway_above(tube: np.ndarray, hu: float = -900.0) -> np.ndarray:
+        """What is cut away in slice 45 of a tube (y, x) that stands on two lungs, which end with slice 40; 2.5 mm."""
+        dark = np.zeros((60, 40, 60), bool)
+        dark[5:41, 5:35, 32:58] = dark[5:41, 5:35, 2:28] = True
+        dark[41:55] = tube
+        values = np.where(dark, -900.0, 0.0)
+        values[41:55][:, tube] = hu
+        return _airway(values, dark, 29.5, (5.0, 2.5, 2.5))[45]
+
+    @pytest.mark.parametrize(
+        ("rows", "columns", "found"),
+        [
+            (12, slice(26, 34), True),
+            (13, slice(26, 34), False),
+            (4, slice(40, 43), True),
+            (4, slice(41, 44), False),
+        ],
+        ids=["6 cm2", "6.5 cm2", "28.8 mm aside", "31.3 mm aside"],
+    )
+    def test_the_windpipe_is_small_and_near_the_midline(self, rows, columns, found):
+        tube = np.zeros((40, 60), bool)
+        tube[14 : 14 + rows, columns] = True
+        assert self.airway_above(tube).any() == found
+
+    def test_the_windpipe_is_emptier_than_minus_700_hu(self):
+        tube = np.zeros((40, 60), bool)
+        tube[18:22, 28:32] = True
+        assert self.airway_above(tube, -701).any() and not self.airway_above(tube, -700).any()
+
+    def test_the_wall_of_the_windpipe_is_seven_millimetres(self):
+        """Three pixels of 2.5 mm, of half empty ones around it."""
+        spacing_mm = (5.0, 2.5, 2.5)
+        dark = np.zeros((60, 40, 60), bool)
+        dark[5:41, 5:35, 35:58] = dark[5:41, 5:35, 2:25] = True
+        hu = np.where(dark, -900.0, 0.0)
+        dark[41:55, 10:30, 20:40], hu[41:55, 10:30, 20:40] = True, -500.0
+        hu[41:55, 18:22, 29:31] = -900.0
+        cut = np.argwhere(_airway(hu, dark, 29.5, spacing_mm)[45])
+        assert cut.min(axis=0).tolist() == [15, 26] and cut.max(axis=0).tolist() == [24, 33]
+
     def test_the_windpipe_is_cut_away_above_the_lungs_and_recesses_below_stay(self):
         """A tube by the midline from the lungs' bottom to above their top."""
         spacing_mm = (5.0, 2.5, 2.5)
