@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from lunggtv.cache.lungs import Lungs, _airway, _choose_seeds, _regrow, find_lungs
+from lunggtv.cache.lungs import Lungs, _airway, _choose_seeds, _close_sides, _regrow, find_lungs
 from lunggtv.cache.shrinking import shrink, shrink_factors, shrunken_grid
 from lunggtv.geometry import Grid, Orientation
 
@@ -200,6 +200,29 @@ class TestPlantedByHand:
         hu = np.full(eroded.shape, -800, np.float32)
         assert _choose_seeds(eroded, hu, midline_vox=24.5, spacing_mm=(10.0, 10.0, 10.0)).any() == is_lung
 
+    def test_the_body_is_denser_than_minus_500_hu(self):
+        hu = np.full((3, 40, 40), -1000.0, np.float32)
+        hu[:, 5:35, 5:35] = -500.0
+        assert not find_lungs(hu, (5.0, 3.5, 3.5)).body.any()
+        hu[:, 10:30, 10:30] = -499.0
+        body = np.argwhere(find_lungs(hu, (5.0, 3.5, 3.5)).body)
+        assert body.min(axis=0).tolist() == [0, 10, 10] and body.max(axis=0).tolist() == [2, 29, 29]
+
+    @pytest.mark.parametrize(("width", "is_body"), [(4, False), (5, True)])
+    def test_what_hangs_on_eight_millimetres_is_couch(self, width, is_body):
+        """A plate behind the body, joined to it by a bridge; pixels of 2 mm."""
+        hu = np.full((2, 80, 60), -1000.0, np.float32)
+        hu[:, 5:40, 10:50] = hu[:, 60:70, 10:50] = 40.0
+        hu[:, 40:60, 28 : 28 + width] = 40.0
+        assert find_lungs(hu, (5.0, 2.0, 2.0)).body[:, 62:68, 15:45].any() == is_body
+
+    def test_a_thin_fold_of_the_body_is_followed_for_twelve_millimetres(self):
+        hu = np.full((2, 60, 60), -1000.0, np.float32)
+        hu[:, 5:35, 10:50] = 40.0
+        hu[:, 35:55, 29:31] = 40.0  # pixels of 2 mm
+        rows = np.flatnonzero(find_lungs(hu, (5.0, 2.0, 2.0)).body.any(axis=(0, 2)))
+        assert (rows[0], rows[-1]) == (5, 34 + 6)
+
     @staticmethod
     def is_lung(size: tuple[int, int, int], first_x: int = 2) -> bool:
         """Whether a block of so many voxels of 1 cm counts as a seed; the midline is column 49.5."""
@@ -276,6 +299,12 @@ class TestPlantedByHand:
         assert airway[45, 18:22, 29:31].all() and airway[30, 18:22, 29:31].all()
         assert not airway[:28].any(), "no deeper than 60 mm below the top"
         assert not airway[45:, 5:35, 40:].any()
+
+    @pytest.mark.parametrize(("gap", "closed"), [(12, True), (13, False)])
+    def test_vessels_and_tumours_of_24_millimetres_are_taken_in(self, gap, closed):
+        mask = np.zeros((1, 60, 60), bool)
+        mask[:, 10:25, 5:35] = mask[:, 25 + gap : 45, 5:35] = True  # pixels of 2 mm
+        assert _close_sides(mask, 45.0, (5.0, 2.0, 2.0))[0, 25 : 25 + gap, 20].all() == closed
 
     def test_regrowth_reaches_fifty_millimetres_on_slices_thicker_than_pixels(self):
         dark = np.zeros((60, 5, 5), bool)
