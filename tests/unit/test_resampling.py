@@ -50,6 +50,11 @@ class TestTargetGrid:
         box = grid((5, 9, 9), (5.0, 3.32, 2.72))
         assert target_grid(box, (5.0, 3.0, 3.0), 0.1).spacing_mm == (5.0, 3.0, 2.72)
 
+    def test_a_spacing_that_differs_at_all_is_made_where_none_is_near_enough(self):
+        box = grid((4, 5, 6), (5.0, 1.0, 1.0))
+        assert target_grid(box, (None, None, 1.005), 0.0).spacing_mm == (5.0, 1.0, 1.005)
+        assert target_grid(box, (None, None, 1.0 + 1e-10), 0.0) is box
+
     def test_first_edges_agree_and_the_box_is_covered(self):
         # z: 10 slices of 3 mm are 30 mm: 6 of 5 mm. x: 11 of 1 mm need 10 of 1.17 mm (11.7 mm).
         box = grid((10, 11, 11), (3.0, 1.0, 1.0))
@@ -170,6 +175,16 @@ class TestCt:
             resample_ct(
                 np.zeros((2, 2, 2), np.int16), own, grid((2, 2, 2), (1.0, 1.0, 1.0), direction=OBLIQUE)
             )
+
+    def test_directions_may_differ_by_rounding_alone(self):
+        own = grid((2, 3, 4), (5.0, 1.0, 1.0))
+        ct = np.zeros(own.shape, np.int16)
+        near, far = (
+            grid(own.shape, own.spacing_mm, direction=(1.0, off, *STRAIGHT[2:])) for off in (9e-6, 1.1e-5)
+        )
+        assert resample_ct(ct, own, near).shape == own.shape
+        with pytest.raises(ValueError, match="differ in direction"):
+            resample_ct(ct, own, far)
 
     def test_an_array_of_another_shape_is_refused(self):
         own = grid((2, 2, 2), (1.0, 1.0, 1.0))
