@@ -2,31 +2,45 @@
 
     python -m tests.mutants.campaign faults.toml outcome.tsv [--copies 2] [--rooms-only]
 
-What the outcome file holds already is not planted again, so an interrupted campaign goes on.
+Before any fault, the tests that it is to meet must pass without one, or they would notice all there is. What the
+outcome file holds already is not run again, so an interrupted campaign goes on.
 """
 
 import argparse
 import csv
+import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Queue
 from threading import Lock
 
-from tests.mutants.planting import PASSED, Fault, copy_project, outcome_with, read_faults
-from tests.workflow.engine import PROJECT
+from tests.mutants.planting import (
+    PASSED,
+    Fault,
+    copy_project,
+    outcome,
+    outcome_with,
+    read_faults,
+)
 
 ROOM_TIMEOUT_S, SUITE_TIMEOUT_S = 1200, 3600
-SUITE = ["tests", "--ignore=tests/slurm"]  # copies side by side would share the cluster's ports
+WORKFLOW = ["tests/workflow"]
+# Copies side by side would share the cluster's ports; the list of known faults says nothing about the sources.
+SUITE = ["tests", "--ignore=tests/slurm", "--ignore=tests/mutants"]
+ROOM, WHOLE = "room", "suite"
+NO_FAULT = "(no fault)"
 COLUMNS = ("name", "tests", "outcome", "told")
 
 
-def tests_of_room(fault: Fault, tree: Path = PROJECT) -> list[str]:
+def tests_of_room(fault: Fault, tree: Path) -> list[str]:
     """Unit tests that import from the room of the file; for what lies in no room, from the module; for rules, scripts
     and Snakefile the tests of the workflow."""
     parts = Path(fault.file).with_suffix("").parts
     if parts[:2] != ("workflow", "lunggtv"):
-        return ["tests/workflow"]
+        return WORKFLOW
     module = ".".join(("lunggtv", parts[2]))
     files = sorted((tree / "tests/unit").glob("test_*.py"))
     own = [f"tests/unit/test_{parts[-1]}.py"]
@@ -34,15 +48,72 @@ def tests_of_room(fault: Fault, tree: Path = PROJECT) -> list[str]:
     return [name for name in own if (tree / name).exists()] + [name for name in named if name not in own]
 
 
-def read_outcomes(path: Path) -> list[dict[str, str]]:
-    """Rows of the outcome file; none if there is no file yet."""
+def read_outcomes(path: Path) -> dict[tuple[str, str], str]:
+    """Outcome by the fault's name and the tests it met; none if there is no file yet."""
     if not path.exists():
-        return []
+        return {}
     with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
+        return {(row["name"], row["tests"]): row["outcome"] for row in csv.DictReader(file, delimiter="\t")}
 
 
-def main() -> None:
+@dataclass
+class Campaign:
+    """Copies of the project in which tests run side by side, and the file that keeps what came of them."""
+
+    path: Path
+    trees: Queue[Path]
+    known: dict[tuple[str, str], str]
+    writing: Lock = field(default_factory=Lock)
+
+    def keep(self, name: str, tests: str, run: Callable[[Path, Path], tuple[str, str]]) -> str:
+        """The outcome of a run in one of the copies, kept, or the one that is kept already."""
+        if (name, tests) in self.known:
+            return self.known[name, tests]
+        tree = self.trees.get()
+        try:
+            result, told = run(tree, tree.parent / "temporary")
+        finally:
+            self.trees.put(tree)
+        with self.writing:
+            if not self.path.exists():
+                self.path.write_text("\t".join(COLUMNS) + "\n", encoding="utf-8")
+            with open(self.path, "a", encoding="utf-8") as file:
+                file.write(f"{name}\t{tests}\t{result}\t{told[:300]}\n")
+            self.known[name, tests] = result
+        print(name, tests[:40], result, told[:120], flush=True)
+        return result
+
+    def prove(self, tests: Sequence[str]) -> None:
+        """End the campaign where tests fail without any fault; such an outcome is not kept."""
+
+        def run(tree: Path, temporary: Path) -> tuple[str, str]:
+            result, told = outcome(tree, tests, temporary, timeout_of(tests))
+            if result != PASSED:
+                sys.exit(f"Without any fault the tests must pass: {' '.join(tests)}: {result}: {told}")
+            return result, told
+
+        self.keep(NO_FAULT, " ".join(tests), run)
+
+    def plant(self, fault: Fault, kind: str) -> str:
+        """The outcome of the tests of the fault's room, or of those of the suite that it has not met there."""
+
+        def run(tree: Path, temporary: Path) -> tuple[str, str]:
+            tests = tests_of_room(fault, tree)
+            if kind == WHOLE:
+                tests = [*SUITE, *(f"--ignore={name}" for name in tests)]
+            elif not tests:
+                return PASSED, "no test imports it"
+            return outcome_with(fault, tree, tests, temporary, timeout_of(tests))
+
+        return self.keep(fault.name, kind, run)
+
+
+def timeout_of(tests: Sequence[str]) -> int:
+    """Seconds after which tests count as hung."""
+    return SUITE_TIMEOUT_S if set(tests) & {*WORKFLOW, *SUITE} else ROOM_TIMEOUT_S
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read the arguments, plant, and print the share that was noticed."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -51,40 +122,22 @@ def main() -> None:
     parser.add_argument("outcomes", type=Path)
     parser.add_argument("--copies", type=int, default=2)
     parser.add_argument("--rooms-only", action="store_true")
-    arguments = parser.parse_args()
-    faults = read_faults(arguments.faults)
-    rows = read_outcomes(arguments.outcomes)
-    known = {(row["name"], row["tests"]): row["outcome"] for row in rows}
-    if not rows:
-        arguments.outcomes.write_text("\t".join(COLUMNS) + "\n", encoding="utf-8")
-    writing = Lock()
-
-    def plant(fault: Fault, kind: str, timeout_s: float) -> None:
-        if (fault.name, kind) in known:
-            return
-        tree = trees.get()
-        try:
-            tests = tests_of_room(fault, tree)
-            if kind == "suite":
-                tests = [*SUITE, *(f"--ignore={name}" for name in tests)]  # those have met it
-            result, told = outcome_with(fault, tree, tests, tree.parent / "temporary", timeout_s)
-        finally:
-            trees.put(tree)
-        with writing, open(arguments.outcomes, "a", encoding="utf-8") as file:
-            known[fault.name, kind] = result
-            file.write(f"{fault.name}\t{kind}\t{result}\t{told[:300]}\n")
-        print(fault.name, kind, result, told[:120], flush=True)
-
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(arguments.copies) as pool:
-        trees: Queue[Path] = Queue()
-        for number in range(arguments.copies):
-            trees.put(copy_project(Path(folder, str(number), "project")))
-        list(pool.map(lambda f: plant(f, "room", ROOM_TIMEOUT_S), faults))
-        left = [fault for fault in faults if known.get((fault.name, "room"), PASSED) == PASSED]
-        if not arguments.rooms_only:
-            list(pool.map(lambda f: plant(f, "suite", SUITE_TIMEOUT_S), left))
-    unseen = [fault for fault in left if known.get((fault.name, "suite"), PASSED) == PASSED]
-    print(f"{len(faults) - len(unseen)} of {len(faults)} noticed; not: {', '.join(f.name for f in unseen)}")
+    given = parser.parse_args(arguments)
+    faults = read_faults(given.faults)
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(given.copies) as pool:
+        campaign = Campaign(given.outcomes, Queue(), read_outcomes(given.outcomes))
+        copies = [copy_project(Path(folder, str(number), "project")) for number in range(given.copies)]
+        for copy in copies:
+            campaign.trees.put(copy)
+        rooms = {tuple(sorted(tests_of_room(fault, copies[0]))) for fault in faults}
+        list(pool.map(campaign.prove, sorted(rooms - {()})))
+        outcomes = pool.map(lambda fault: campaign.plant(fault, ROOM), faults)
+        left = [fault for fault, result in zip(faults, outcomes, strict=True) if result == PASSED]
+        if left and not given.rooms_only:
+            campaign.prove(SUITE)  # and so every part of it
+            outcomes = pool.map(lambda fault: campaign.plant(fault, WHOLE), left)
+            left = [fault for fault, result in zip(left, outcomes, strict=True) if result == PASSED]
+    print(f"{len(faults) - len(left)} of {len(faults)} noticed; not: {', '.join(f.name for f in left)}")
 
 
 if __name__ == "__main__":

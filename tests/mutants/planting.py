@@ -1,6 +1,7 @@
 """Small faults, planted one by one into a copy of the project, to see whether the tests notice."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -8,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.workflow.engine import PROJECT, SOURCES, copy_sources
+from tests.workflow.engine import PROJECT
 
 PASSED, NOTICED, HUNG = "passed", "noticed", "hung"
 
@@ -55,11 +56,13 @@ def with_fault(fault: Fault, tree: Path = PROJECT) -> str:
 
 
 def copy_project(folder: Path) -> Path:
-    """A copy of what tests need."""
-    copy_sources(
-        (*SOURCES, "pyproject.toml", "Makefile", "README.md", "LICENSE", "config", "tests", "docs", "bench"),
-        folder,
-    )
+    """A copy of all that git keeps, or would keep: any file may be one that a test reads."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listing, cwd=PROJECT, stdout=subprocess.PIPE, text=True, check=True).stdout
+    for name in filter(None, names.split("\0")):
+        if (PROJECT / name).is_file():  # not removed, and no link to a folder
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(PROJECT / name, folder / name)
     return folder
 
 

@@ -1,11 +1,18 @@
-"""What the adapters between rules and functions hand over: a device only to jobs that were given one."""
+"""What the adapters between rules and functions hand over: each file and setting to its own argument, a device only
+to jobs that were given one."""
 
 import runpy
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from lunggtv.infer.calibrate_drafts import LabelledFiles
+from lunggtv.infer.infer_settings import DrawingSettings
+from lunggtv.ingest.ingest_settings import IngestSettings
+from lunggtv.patient_files import PatientFiles
+from lunggtv.train.validate_fold import HeldOut
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 # The adapters that use a GPU, and the function that each calls.
@@ -53,3 +60,109 @@ def test_every_adapter_that_asks_for_a_gpu_is_here():
         path.stem for path in SCRIPTS.glob("*.py") if "resources.gpu" in path.read_text(encoding="utf-8")
     }
     assert asking == set(CALLS)
+
+
+def run_adapter(tmp_path, monkeypatch, adapter: str, function: str, **job: object) -> tuple[tuple, dict]:
+    """What an adapter hands to its function."""
+    calls = []
+    monkeypatch.setattr(function, lambda *given, **named: calls.append((given, named)))
+    monkeypatch.setattr("lunggtv.table_pages.write_table_page", lambda **_: None)
+    for name in ("forget_digest", "record_digest", "is_as_written"):
+        monkeypatch.setattr(f"lunggtv.job.{name}", lambda _: True)
+    monkeypatch.chdir(tmp_path)
+    parts = {"input": Files(), "output": Files(), "wildcards": SimpleNamespace(), "params": SimpleNamespace()}
+    job = SimpleNamespace(**parts | {"log": ["log"], "threads": 3} | job)
+    runpy.run_path(str(SCRIPTS / f"{adapter}.py"), {"snakemake": job})
+    ((given, named),) = calls
+    return given, named
+
+
+class Files(list):
+    """Files by position, and groups of them by name, as Snakemake has them."""
+
+    def __init__(self, *paths: str, **groups: list[str] | str) -> None:
+        named = [group if isinstance(group, list) else [group] for group in groups.values()]
+        super().__init__([*paths, *(path for group in named for path in group)])
+        vars(self).update(groups)
+
+
+SOURCE = {"folder": "raw/7", "image": None, "label": None, "labelled": True, "problem": None, "sizes": [3]}
+FOLDER = PatientFiles("7", True, Path("raw/7"), (Path("raw/7/a.dcm"), Path("raw/7/b.dcm")))
+
+
+@pytest.mark.parametrize(
+    ("source", "files"),
+    [
+        ({}, FOLDER),
+        ({"labelled": False}, replace(FOLDER, labelled=False)),
+        ({"problem": "It is empty."}, replace(FOLDER, problem="It is empty.")),
+        (
+            {"image": "raw/7/a.dcm", "label": "raw/7/b.dcm"},
+            replace(FOLDER, image=Path("raw/7/a.dcm"), label=Path("raw/7/b.dcm")),
+        ),
+        ({"image": "raw/7/a.dcm"}, replace(FOLDER, image=Path("raw/7/a.dcm"))),
+    ],
+    ids=["labelled dicom", "unlabelled dicom", "unusable", "pair", "no label file"],
+)
+def test_a_patient_is_ingested_as_it_was_found(tmp_path, monkeypatch, source, files):
+    settings = {
+        "gtv_values": [1], "spacing_tolerance_mm": 0.01, "position_tolerance_mm": 0.2, "max_voxels": 5,
+        "roi_patterns": ["GTV"], "slice_tolerance_mm": 0.3, "series": "s12345678",
+    }  # fmt: skip
+    given, named = run_adapter(
+        tmp_path, monkeypatch, "ingest_patient", "lunggtv.ingest.ingest_patient.ingest_patient",
+        input=Files("raw/7/a.dcm", "raw/7/b.dcm"), output=Files(volume="v.h5", verdict="v.json"),
+        params=SimpleNamespace(config={**settings, "source": SOURCE | source}),
+        wildcards=SimpleNamespace(patient="7"),
+    )  # fmt: skip
+    assert given == (files, IngestSettings.from_config(settings))
+    assert named == {"volume_path": "v.h5", "verdict_path": "v.json"}
+
+
+def test_sets_whose_names_hold_each_other_keep_their_own_scores(tmp_path, monkeypatch):
+    theirs = [
+        f"results/compare/{name}/{patient}.json" for name in ("nnU-Net", "nnU-Net-2", "2") for patient in "12"
+    ]
+    given, _ = run_adapter(
+        tmp_path, monkeypatch, "gather_sets", "lunggtv.evaluate.gather_sets.gather_sets",
+        input=Files(ours=["o/1.json", "o/2.json"], theirs=theirs), output=Files(table="t.tsv", page="t.html"),
+        params=SimpleNamespace(names=["nnU-Net", "nnU-Net-2", "2"]),
+    )  # fmt: skip
+    sets = {"nnU-Net": theirs[:2], "nnU-Net-2": theirs[2:4], "2": theirs[4:]}
+    assert given == ("LungGTV", ["o/1.json", "o/2.json"], sets, "t.tsv")
+
+
+def test_every_patient_calibrates_with_its_own_files_and_fold(tmp_path, monkeypatch):
+    given, _ = run_adapter(
+        tmp_path, monkeypatch, "calibrate_drafts", "lunggtv.infer.calibrate_drafts.calibrate_drafts",
+        input=Files(predictions=["i/10/p.h5", "i/9/p.h5"], volumes=["c/10/v.h5", "c/9/v.h5"]),
+        output=Files("calibration.json"),
+        params=SimpleNamespace(
+            config={"threshold": 0.4, "smallest_lesion_ml": None}, folds={"folds": [["10", 2], ["9", 0]]}
+        ),
+    )  # fmt: skip
+    assert given == (
+        {
+            "10": LabelledFiles(fold=2, prediction="i/10/p.h5", cache="c/10/v.h5"),
+            "9": LabelledFiles(fold=0, prediction="i/9/p.h5", cache="c/9/v.h5"),
+        },
+        DrawingSettings(threshold=0.4, smallest_lesion_ml=None),
+        "calibration.json",
+    )
+
+
+def test_a_fold_is_validated_on_the_cache_and_the_scan_of_each_patient(tmp_path, monkeypatch):
+    _, named = run_adapter(
+        tmp_path, monkeypatch, "validate_fold", "lunggtv.train.validate_fold.validate_fold",
+        input=Files(
+            weights="w", card="c", snapshots="s", held_out_caches=["c/10/v.h5", "c/9/v.h5"],
+            held_out_volumes=["i/10/v.h5", "i/9/v.h5"],
+        ),
+        output=Files(model="m.json", validation="v.tsv"), wildcards=SimpleNamespace(fold="11"),
+        resources=SimpleNamespace(gpu=0),
+    )  # fmt: skip
+    assert named == {
+        "fold": 11, "weights": "w", "card": "c", "snapshots": "s", "validation": "v.tsv", "model": "m.json",
+        "held_out": {"10": HeldOut("c/10/v.h5", "i/10/v.h5"), "9": HeldOut("c/9/v.h5", "i/9/v.h5")},
+        "device": "cpu", "threads": 3,
+    }  # fmt: skip

@@ -185,6 +185,14 @@ class TestLosses:
         assert warning["code"] == "finer_than_cache"
         assert f"{record['round_trip_dice']:.3f}" in warning["text"] and "z 6" in warning["text"]
 
+    @pytest.mark.parametrize(("share", "codes"), [(0.905, []), (0.895, ["finer_than_cache"])])
+    def test_finer_by_a_tenth_is_not_worth_a_warning(self, source, share, codes):
+        phantom = demo(2)
+        ingested(source, phantom)
+        z, y, x = phantom.grid.spacing_mm
+        _, record, _ = run(source, settings(spacing_mm=[z / share, y, x], keep_native_within=0.0))
+        assert [warning["code"] for warning in record["warnings"]] == codes
+
     def test_a_fallback_is_flagged_and_logged(self, source, caplog):
         ingested(source, demo(2, "lungless"))
         with caplog.at_level(logging.WARNING):

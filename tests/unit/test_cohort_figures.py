@@ -1,5 +1,7 @@
 """The cohort's figures show the numbers they are given, every patient once."""
 
+from pathlib import Path
+
 import pytest
 from lunggtv.evaluate.cohort_figures import (
     DISTRIBUTIONS,
@@ -9,6 +11,7 @@ from lunggtv.evaluate.cohort_figures import (
     draw_dice_by_volume,
     draw_distributions,
 )
+from lunggtv.evaluate.summary import HUMAN_DICE
 
 
 def record(patient, label_ml, dice, contact, outcome="scored", **more):
@@ -105,3 +108,8 @@ def test_one_patient_is_compared_and_none_is_told():
     assert "no patients to compare" in words(draw_comparison("a", [], "b", []))
     assert "no patients were scored" in words(draw_distributions([]))
     assert "these drafts carry no estimate of their own quality" in words(draw_calibration(RECORDS, []))
+
+
+def test_the_human_band_is_that_which_the_docs_cite():
+    page = (Path(__file__).parents[2] / "docs/metrics.md").read_text(encoding="utf-8")
+    assert "mean pairwise Dice {low} to {high}, mean {mean}".format(**HUMAN_DICE) in page

@@ -74,6 +74,8 @@ def test_a_shortened_copy_is_the_same_scan_but_two_slices_are_not():
         return {"labelled": True, "ct_slice_digests": sorted(slices)}
 
     assert set(shared_scans({"1": content("abcdefgh"), "2": content("cde")})) == {"1", "2"}
+    assert set(shared_scans({"1": content("abcdefgh"), "2": content("fghijklm")})) == {"1", "2"}
+    assert shared_scans({"1": content("abcdefgh"), "2": content("ghijklmn")}) == {}
     assert shared_scans({"1": content("abcdefgh"), "2": content("cdxyz")}) == {}
     assert set(shared_scans({"1": content("ab"), "2": content("abc")})) == {"1", "2"}
     assert shared_scans({"1": content(""), "2": content("")}) == {}

@@ -322,6 +322,7 @@ def without(keyword: str, z_changed: int) -> Change:
         (shift(0, 2, 4.0), "shifted_slices", "4 mm sideways of ct000.dcm"),
         (on_slice(2, ImageOrientationPatient=[0, 1, 0, 0, 0, -1]), "mixed_orientations", "mixed"),
         (on_slice(2, PixelSpacing=["0.9", "1.2"]), "mixed_pixel_grid", "x 1.1 mm, ct002.dcm 0.9 x 1.2"),
+        (on_slice(2, PixelSpacing=["0.8", "1.1"]), "mixed_pixel_grid", "x 1.1 mm, ct002.dcm 0.8 x 1.1"),
         (on_slice(2, Rows=6, Columns=32), "mixed_pixel_grid", "12 x 16 pixels, ct002.dcm 6 x 32"),
         (on_slice(2, FrameOfReferenceUID=f"{UID_MARK}.77"), "mixed_frames", "different frames of reference"),
         (without("ImagePositionPatient", 2), "missing_geometry", "ct002.dcm: position, orientation"),
@@ -334,6 +335,67 @@ def test_irregular_series_is_refused(tmp_path: Path, change: Change, code: str, 
     refused = refusal(tmp_path, label=False)
     assert refused.reason.code == code
     assert words in str(refused)
+
+
+def everywhere(**elements: object) -> Change:
+    def change(dataset: Dataset, z: int) -> None:
+        for keyword, value in elements.items():
+            setattr(dataset, keyword, value)
+
+    return change
+
+
+def drift(mm: float) -> Change:
+    """Each slice lies farther back than the one below it."""
+
+    def change(dataset: Dataset, z: int) -> None:
+        x, y, height = dataset.ImagePositionPatient
+        dataset.ImagePositionPatient = [x, f"{float(y) + mm * z:.6g}", height]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("allowed", "refused", "code"),
+    [
+        (
+            on_slice(2, ImageOrientationPatient=[1, 0.0009, 0, 0, 1, 0]),
+            on_slice(2, ImageOrientationPatient=[1, -0.0011, 0, 0, 1, 0]),
+            "mixed_orientations",
+        ),
+        (
+            everywhere(ImageOrientationPatient=[1.0009, 0, 0, 0, 1, 0]),
+            everywhere(ImageOrientationPatient=[0.9989, 0, 0, 0, 1, 0]),
+            "bad_geometry",
+        ),
+        (
+            everywhere(ImageOrientationPatient=[1, 0.0009, 0, 0, 1, 0]),
+            everywhere(ImageOrientationPatient=[1, -0.0011, 0, 0, 1, 0]),
+            "bad_geometry",
+        ),
+        (
+            on_slice(2, PixelSpacing=["0.90009", "1.1"]),
+            on_slice(2, PixelSpacing=["0.9", "1.09989"]),
+            "mixed_pixel_grid",
+        ),
+        # Off by 0.12 and 0.128 mm after 12 mm, of which 0.024 are rounded cosines and 0.1 the tolerance.
+        (drift(0.03), drift(0.032), "gantry_tilt"),
+    ],
+    ids=["one turned", "length", "angle", "pixels", "drift"],
+)
+def test_what_rounding_may_do_to_a_series_and_no_more(tmp_path: Path, allowed, refused, code: str) -> None:
+    write_ct(tmp_path / "a", CT, change=allowed)
+    assert read(tmp_path / "a", label=False).grid.shape == CT.grid.shape
+    write_ct(tmp_path / "b", CT, change=refused)
+    assert refusal(tmp_path / "b", label=False).reason.code == code
+
+
+@pytest.mark.parametrize(("mm", "code"), [(-2.991, "duplicate_slices"), (-2.989, "irregular_slices")])
+def test_slices_a_hundredth_of_a_millimetre_apart_lie_at_one_place(
+    tmp_path: Path, mm: float, code: str
+) -> None:
+    write_ct(tmp_path, CT, change=shift(2, 2, mm, every=False))
+    assert refusal(tmp_path, label=False).reason.code == code
 
 
 @pytest.mark.parametrize(

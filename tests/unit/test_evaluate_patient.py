@@ -10,6 +10,7 @@ import pytest
 import SimpleITK as sitk
 from lunggtv.errors import DamagedFile, RejectedPatient, UnreadableImage, UnusableMask
 from lunggtv.evaluate.__main__ import main
+from lunggtv.evaluate.cohort_figures import draw_comparison
 from lunggtv.evaluate.columns import table_columns
 from lunggtv.evaluate.compare_scores import compare_scores
 from lunggtv.evaluate.comparison import COMPARISON_COLUMNS, PATIENT_COLUMNS
@@ -23,6 +24,7 @@ from lunggtv.evaluate.score import score_masks
 from lunggtv.evaluate.spread import spread_columns
 from lunggtv.evaluate.summarise_metrics import summarise_metrics
 from lunggtv.evaluate.summary import summarise_records, summarise_review
+from lunggtv.figures import save_svg
 from lunggtv.files import read_json, write_json
 from lunggtv.geometry import Grid, lps_orientation
 from lunggtv.image_files import read_image, write_image
@@ -53,7 +55,13 @@ def tumour(start: int = 3, slices: int = 4) -> np.ndarray:
     return mask
 
 
-def write_patient(folder: Path, label: np.ndarray | None, direction: tuple = LPS, patient: str = "7") -> Path:
+def write_patient(
+    folder: Path,
+    label: np.ndarray | None,
+    direction: tuple = LPS,
+    patient: str = "7",
+    digests: dict[str, str] | None = None,
+) -> Path:
     """A patient whose volume is ``label`` in LPS order and whose files have axes along ``direction``."""
     probe = Grid((2, 2, 2), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), direction)
     turn = lps_orientation(probe)
@@ -65,7 +73,7 @@ def write_patient(folder: Path, label: np.ndarray | None, direction: tuple = LPS
     metadata = {
         "original": original.to_dict(),
         "orientation": turn.to_dict(),
-        "digests": {"image": "aa", "label": "bb"},
+        "digests": digests or {"image": "aa", "label": "bb"},
     }
     path = folder / f"{patient}.h5"
     write_volume(path, "ingest", Volume(patient, ct, turn.apply_to_grid(original), label, None, metadata))
@@ -102,6 +110,22 @@ def test_scores_are_those_of_the_masks_whatever_the_stored_axes(tmp_path, direct
     assert (record["patient"], record["fold"], record["label_digest"]) == ("7", 2, "bb")
     assert record["cranial_error_mm"] == pytest.approx(5.0)
     assert record["hd_mm"] == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize(
+    ("digests", "label"),
+    [
+        ({"image": "a", "label": "b", "label_data": "c"}, "b"),
+        ({"rtstruct": "d"}, "d"),
+        ({"image": "a"}, None),
+    ],
+)
+def test_the_record_proves_which_file_was_scored_against(tmp_path, digests, label):
+    volume = write_patient(tmp_path, tumour(), digests=digests)
+    draft = write_draft(tmp_path / "7.nii.gz", volume, tumour())
+    scores = tmp_path / "7.json"
+    evaluate_patient(volume_path=volume, prediction_path=draft, fold=2, settings=SETTINGS, json_path=scores)
+    assert read_json(scores)["label_digest"] == label
 
 
 def test_the_record_keeps_its_contract(tmp_path):
@@ -181,6 +205,25 @@ def test_outputs_are_byte_identical(tmp_path):
         [sys.executable, "-c", code, *map(str, paths)], cwd=workflow, check=True, env={"PYTHONHASHSEED": "42"}
     )
     assert [paths[2].read_bytes(), paths[3].read_bytes()] == first
+
+
+@pytest.mark.parametrize(("off_mm", "scored"), [(0.09, True), (-0.09, True), (0.11, False), (-0.11, False)])
+def test_a_grid_may_be_off_by_a_tenth_of_a_millimetre(tmp_path, off_mm, scored):
+    """Rounded positions; half a voxel of the finest CT is more."""
+    volume = write_patient(tmp_path, tumour())
+    grid = Grid(SHAPE, SPACING_MM, (-100.0, 50.0, -300.0 + off_mm), LPS)
+    write_image(tmp_path / "7.nii.gz", tumour(), grid)
+    files = {
+        "volume_path": volume,
+        "prediction_path": tmp_path / "7.nii.gz",
+        "json_path": tmp_path / "7.json",
+    }
+    if scored:
+        evaluate_patient(**files, fold=None, settings=SETTINGS)
+        assert read_json(tmp_path / "7.json")["dice"] == 1.0
+    else:
+        with pytest.raises(UnusableMask, match=r"up to 0\.11 mm away"):
+            evaluate_patient(**files, fold=None, settings=SETTINGS)
 
 
 def test_unusable_masks_are_refused_with_a_remedy(tmp_path):
@@ -400,6 +443,9 @@ def test_a_folder_of_nnunets_predictions_is_compared(tmp_path):
     assert [row["patient"] for row in rows] == ["2", "1", "3"], "where ours lose most comes first"
     assert [row["winner"] for row in rows] == ["nnunet", "LungGTV", "LungGTV"]
     assert rows[2]["second_outcome"] == "missed" and rows[0]["contact"] == "yes"
+    records = [list(map(read_json, paths)) for paths in (ours, theirs)]
+    save_svg(draw_comparison("LungGTV", records[0], "nnunet", records[1]), tmp_path / "drawn.svg")
+    assert outputs[3].read_bytes() == (tmp_path / "drawn.svg").read_bytes()
     before = [path.read_bytes() for path in outputs]
     compare_scores("LungGTV", ours, "nnunet", theirs, COHORT, **dict(zip(kinds, outputs, strict=True)))
     assert [path.read_bytes() for path in outputs] == before

@@ -18,6 +18,7 @@ from lunggtv.infer.calibration import (
 from lunggtv.infer.draft_quality import measure_quality
 from lunggtv.infer.expected_dice import ExpectedDice, figures, fit_expected_dice
 from lunggtv.infer.uncertainty import Uncertainty
+from lunggtv.statistics import drawn_patients
 
 
 @settings(max_examples=60, deadline=None)
@@ -187,6 +188,24 @@ def test_few_failures_give_no_interval():
     assert more["auroc_ci95"][0] < 8 / 9 <= more["auroc_ci95"][1]
 
 
+@pytest.mark.parametrize(("failed", "rest", "told"), [(3, 3, True), (2, 9, False), (9, 2, False)])
+def test_three_of_each_kind_make_an_interval(failed, rest, told):
+    dice = [0.1] * failed + [0.8] * rest
+    assert (measure_quality(dice, dice)["auroc_ci95"] is not None) == told
+
+
+def test_a_draft_has_failed_below_one_half():
+    assert measure_quality([0.5] * 3, [0.49, 0.5, 0.51])["failed"] == 1
+
+
+def test_intervals_come_from_two_thousand_draws():
+    expected, dice = np.array([0.5, 0.6, 0.9, 0.7, 0.8]), np.array([0.2, 0.4, 0.7, 0.8, 0.9])
+    errors = np.abs(expected - dice)
+    means = errors[drawn_patients(5, 2000, 0)].mean(axis=1)
+    found = measure_quality(expected, dice)["mean_absolute_error_ci95"]
+    assert found == pytest.approx(np.percentile(means, (2.5, 97.5)))
+
+
 def test_the_worst_estimate_has_an_auroc_of_zero_and_an_interval():
     """Failures expected best, the rest worst: every draw that has both kinds gives 0."""
     worst = measure_quality([0.9, 0.9, 0.9, 0.1, 0.1, 0.1], [0.1, 0.1, 0.1, 0.9, 0.9, 0.9])
@@ -195,3 +214,25 @@ def test_the_worst_estimate_has_an_auroc_of_zero_and_an_interval():
 
 def test_no_auroc_without_failures():
     assert measure_quality([0.7, 0.8], [0.9, 0.9])["auroc"] is None
+
+
+@pytest.mark.parametrize(
+    ("tumour", "rest", "threshold"), [(0.07, 0.03, 0.05), (0.47, 0.42, 0.45), (0.97, 0.93, 0.95)]
+)
+def test_thresholds_lie_a_twentieth_apart_from_end_to_end(tumour, rest, threshold):
+    label = np.zeros((2, 4, 5), np.uint8)
+    label[0] = 1
+    curve = dice_curve(np.where(label > 0, tumour, rest).astype(np.float32), label)
+    assert choose_threshold(np.stack([curve, curve])) == threshold
+
+
+@pytest.mark.parametrize(
+    ("voxels", "smallest_ml"),
+    [(4, 0.05), (5, 0.1), (10, 0.2), (20, 0.3), (29, 0.3), (30, 0.5), (49, 0.5), (50, 0.0)],
+)
+def test_false_parts_are_dropped_by_the_least_size_that_does_it_up_to_half_a_millilitre(voxels, smallest_ml):
+    label = np.zeros((1, 3, 60), np.uint8)
+    label[0, 0] = 1
+    drawn = label.copy()
+    drawn[0, 2, :voxels] = 1
+    assert choose_smallest_lesion(lesion_curve(drawn, label, 0.01)[None]) == smallest_ml

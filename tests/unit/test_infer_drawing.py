@@ -1,5 +1,7 @@
 """From probability to mask, lesions, uncertainty and review, on a few voxels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from lunggtv.geometry import Grid, Orientation, Placement
 from lunggtv.infer.draft import as_stored, draw
 from lunggtv.infer.draft_lesions import drop_small, find_lesions
 from lunggtv.infer.review import review_reasons, touched_faces
+from lunggtv.infer.rounding import rounded
 from lunggtv.infer.uncertainty import Uncertainty, measure_uncertainty
 from lunggtv.masks import to_percent
 
@@ -245,6 +248,32 @@ def test_a_sure_draft_has_no_reason():
 def test_each_reason_has_its_words(changes, words):
     (found,) = reasons(**changes)
     assert words in found
+
+
+@pytest.mark.parametrize(
+    ("fine", "doubtful"),
+    [
+        (
+            {"uncertainty": replace(SURE, entropy_bits=0.72)},
+            {"uncertainty": replace(SURE, entropy_bits=0.721)},
+        ),
+        (
+            {"uncertainty": replace(SURE, pairwise_dice=0.7)},
+            {"uncertainty": replace(SURE, pairwise_dice=0.699)},
+        ),
+        ({"expected_dice": 0.7}, {"expected_dice": 0.699}),
+    ],
+    ids=["entropy", "disagreement", "expected Dice"],
+)
+def test_reasons_begin_at_their_limits(fine, doubtful):
+    assert reasons(**fine) == [] and len(reasons(**doubtful)) == 1
+
+
+def test_results_hold_six_decimals_at_any_depth():
+    assert rounded({"a": [0.12345678, {"b": np.array([0.1, 2.00000049])}], "c": 3}) == {
+        "a": [0.123457, {"b": [0.1, 2.0]}],
+        "c": 3,
+    }
 
 
 def test_many_parts_are_a_reason():

@@ -23,6 +23,7 @@ from lunggtv.infer.uncertainty import measure_uncertainty
 from lunggtv.resampling import paste_box, resample_mask
 from lunggtv.tables import read_tsv
 from lunggtv.volume import read_volume
+from scipy import ndimage
 
 from tests.unit.infer_files import (
     BOX_SHAPE,
@@ -181,6 +182,16 @@ def test_a_draft_tells_the_expected_dice_that_its_own_lesson_gives_it(tmp_path, 
     assert told == ([] if expected >= 0.7 else [f"The expected Dice is {expected:.2f}, below 0.70."])
 
 
+def test_probabilities_come_back_to_a_hundred_thousandth(tmp_path):
+    volume = write_cache(tmp_path / "cache.h5", "p")
+    rising = np.linspace(0, 1, volume.ct.size, dtype=np.float32).reshape(volume.ct.shape)
+    write_predicted(tmp_path / "p.h5", volume, rising, 1 - rising, rising)
+    found = read_prediction(tmp_path / "p.h5")
+    assert np.abs(found.probabilities[:, 0] - [rising, 1 - rising, rising]).max() < 1e-5
+    assert np.abs(found.mean - (1 + rising) / 3).max() < 1e-5
+    assert (found.probabilities.min(), found.probabilities.max()) == (0.0, 1.0)
+
+
 def test_no_gtv_is_said_aloud(tmp_path, calibration, caplog):
     with caplog.at_level(logging.WARNING):
         record = draft(tmp_path, calibration, probability=np.full((10, 15, 19), 0.2))
@@ -294,6 +305,33 @@ def test_the_expected_dice_of_a_patient_is_that_of_the_fold_that_holds_it_out(tm
         own = measure_uncertainty(prediction.probabilities, prediction.mean, lesson["threshold"])
         expected = ExpectedDice(**lesson["expected_dice"]).estimate(own)
         assert row["expected_dice"] == pytest.approx(expected, abs=1e-4), row
+
+
+def test_the_dice_of_a_patient_is_that_of_the_smallest_lesion_that_other_folds_teach(tmp_path):
+    """Drafts of fold 0 have a false speck, which is better dropped; labels of fold 1 have a part of that size."""
+    patients, sizes = {}, {}
+    for n in range(6):
+        fold = n % 2
+        label = ball(radius=3.0 + n / 4) | (ball((2, 4, 5), 1.0) if fold else 0)
+        volume = write_cache(tmp_path / f"{n}.h5", str(n), label.astype(np.uint8))
+        drawn = volume.label.copy()
+        if fold == 0:
+            drawn[1, 1:3, 1:3] = 1
+        write_predicted(tmp_path / f"{n}p.h5", volume, 0.9 * drawn)
+        patients[str(n)] = LabelledFiles(
+            fold=fold, prediction=tmp_path / f"{n}p.h5", cache=tmp_path / f"{n}.h5"
+        )
+        parts = np.bincount(ndimage.label(volume.label)[0].reshape(-1))[1:]
+        sizes[str(n)] = int(parts.max()), int(parts.min()) if fold else 4
+    calibrate_drafts(patients, DrawingSettings(0.5, None), tmp_path / "calibration.json")
+    found = read_json(tmp_path / "calibration.json")
+    # 4 voxels of 0.016 ml.
+    assert [found["folds"][fold]["smallest_lesion_ml"] for fold in ("0", "1")] == [0.0, 0.1]
+    for row in found["patients"]:
+        large, small = sizes[row["patient"]]
+        # Fold 0 keeps its false specks, fold 1 loses its true ones.
+        counts = (large, large + small, large) if row["fold"] == 0 else (large, large, large + small)
+        assert row["dice"] == pytest.approx(2 * counts[0] / (counts[1] + counts[2]), abs=1e-4)
 
 
 def test_each_fold_learns_at_its_own_threshold(tmp_path):

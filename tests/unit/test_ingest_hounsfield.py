@@ -157,3 +157,75 @@ def test_find_offset_by_hand():
         for hu in (*range(-1005, -995), *range(40, 50)):
             counts[hu + moved + 32768] = 1
         assert find_offset(counts) == offset
+
+
+def histogram(**voxels: int) -> np.ndarray:
+    """Counts of a thousand voxels: so many at each HU (``_1000`` is -1000), the rest between lung and fat."""
+    counts = np.zeros(65536, np.int64)
+    for name, number in {"_1000": 100, "40": 100, **voxels}.items():
+        counts[int(name.replace("_", "-")) + 32768] += number
+    counts[-400 + 32768] += 1000 - counts.sum()
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("enough", "not_enough"),
+    [
+        ({"_1000": 20}, {"_1000": 19}),
+        ({"40": 30}, {"40": 29}),
+        ({"1500": 50}, {"1500": 51}),
+        ({"1499": 500}, {"1500": 500}),
+        ({"_1000": 0, "_1100": 100}, {"_1000": 0, "_1101": 100}),
+        ({"_1000": 0, "_600": 100}, {"_1000": 0, "_599": 100}),
+        ({"40": 0, "_200": 100}, {"40": 0, "_201": 100}),
+        ({"40": 0, "200": 100}, {"40": 0, "201": 100}),
+        # Below air, the two commonest values are padding and what stands for no value.
+        ({f"_{n}": 1 for n in range(2000, 2022)}, {f"_{n}": 1 for n in range(2000, 2023)}),
+    ],
+    ids=["air", "tissue", "dense", "from 1500", "thinnest air", "densest air", "fat", "muscle", "below air"],
+)
+def test_what_a_ct_must_hold_at_the_limits(enough, not_enough):
+    assert find_offset(histogram(**{"1000": 0, **enough})) == 0
+    assert find_offset(histogram(**{"1000": 0, **not_enough})) is None
+
+
+@pytest.mark.parametrize(("other", "padding_hu"), [(6, 0), (7, None)])
+def test_a_ring_fills_nine_of_ten_corners(other, padding_hu):
+    """Of 64 corners; what fills them is no padding if it is elsewhere in one of ten."""
+    ct = ringed(chest_hu(), 0)
+    ct[:other, 0, 0] = -1000
+    assert to_hounsfield(ct, "ct").padding_hu == padding_hu
+
+
+@pytest.mark.parametrize(("voxels", "padding_hu"), [(26, -2000), (25, None)])
+def test_a_value_below_air_is_padding_from_a_thousandth_of_the_voxels_on(voxels, padding_hu):
+    ct = chest_hu()  # 25,344 voxels
+    ct.reshape(-1)[5000 : 5000 + voxels] = -2000
+    assert to_hounsfield(ct, "ct").padding_hu == padding_hu
+
+
+@pytest.mark.parametrize(("value", "padding_hu"), [(-1024, -1024), (-1023, None), (-940, None), (-939, -939)])
+def test_a_ring_of_what_may_be_air_is_air(value, padding_hu):
+    scan = to_hounsfield(ringed(chest_hu(), value), "ct")
+    assert scan.padding_hu == padding_hu
+    assert [reason.code for reason in scan.reasons] == ["padding_in_range"] * (value == -939)
+
+
+def bump(middle: int, width: float, voxels: int) -> np.ndarray:
+    """Counts of values scattered about a middle."""
+    values = np.arange(-32768, 32768)
+    share = np.exp(-0.5 * ((values - middle) / width) ** 2)
+    return np.rint(voxels * share / share.sum()).astype(np.int64)
+
+
+@pytest.mark.parametrize(("offset", "air"), [(-1024, 24), (-1000, 0)])
+def test_where_outer_air_peaks_decides_between_the_offsets(offset, air):
+    assert find_offset(bump(air, 12, 20_000) + bump(40 - offset, 20, 20_000)) == offset
+
+
+def test_thin_lungs_are_not_taken_for_outer_air():
+    """Air was cut to one value; lungs peak at -934 HU, and single voxels are thinner than 1024 stands for."""
+    counts = bump(66, 15, 20_000) + bump(1040, 20, 20_000)
+    counts[32768] += 20_000
+    counts[32768 - 20 : 32768 - 10] += 20
+    assert find_offset(counts) == -1000

@@ -188,6 +188,20 @@ def test_an_absurd_spacing_in_a_text_header(tmp_path, spacing):
     assert outcome.codes[0] in ("spacing_absurd", "unreadable")
 
 
+@pytest.mark.parametrize(
+    ("spacing", "believed"), [(0.05, True), (0.0499, False), (50.0, True), (50.1, False)]
+)
+def test_spacings_at_the_limits(tmp_path, spacing, believed):
+    files = write_pair(tmp_path / "7", suffix=".mha")
+    for path in (files.image, files.label):
+        content = path.read_bytes()
+        new = f"ElementSpacing = 8 8 {spacing}"
+        path.write_bytes(content.replace(b"ElementSpacing = 8 8 6", new.encode()))
+    outcome = ingest(files, tmp_path)
+    assert ("spacing_absurd" not in outcome.codes) == believed
+    assert outcome.verdict["spacing_mm"] == ([spacing, 8.0, 8.0] if believed else None)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_values_that_are_no_numbers(tmp_path, bad):
     ct = chest_hu().astype(np.float32)
@@ -315,6 +329,23 @@ def test_a_header_with_axes_that_are_not_orthogonal(tmp_path):
     sheared = content.replace(b"TransformMatrix = 1 0 0 0 1 0 0 0 1", b"TransformMatrix = 1 0 0 1 0 0 0 0 1")
     files.image.write_bytes(sheared)
     rejected(files, tmp_path, "not_orthogonal", "data.mha", "right angles")
+
+
+@pytest.mark.parametrize("suffix", [".mha", ".nrrd"])
+@pytest.mark.parametrize(("shear", "codes"), [(0.00009, []), (0.00011, ["not_orthogonal"])])
+def test_axes_may_be_off_a_right_angle_by_rounding_alone(tmp_path, suffix, shear, codes):
+    """Written with four decimals, the product of two axes is off by less than a ten-thousandth."""
+    files = write_pair(tmp_path / "7", suffix=suffix)
+    x, y, _ = GRID.spacing_mm[::-1]
+    old, new = {
+        ".mha": ("TransformMatrix = 1 0 0 0 1 0", f"TransformMatrix = 1 0 0 {shear} 1 0"),
+        ".nrrd": (f"({x:g},0,0) (0,{y:g},0)", f"({x:g},0,0) ({y * shear:.6g},{y:g},0)"),
+    }[suffix]
+    for path in (files.image, files.label):
+        content = path.read_bytes()
+        assert content.count(old.encode()) == 1
+        path.write_bytes(content.replace(old.encode(), new.encode()))
+    assert ingest(files, tmp_path).codes == codes
 
 
 def test_an_image_without_a_place_in_the_patient_is_warned(tmp_path):

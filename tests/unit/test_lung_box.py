@@ -119,6 +119,39 @@ class TestFallback:
         assert (box.start, box.shape) == ((0, 32, 12), (60, 296, 416))
         assert not box.symmetric
 
+    @pytest.mark.parametrize(
+        ("size", "slice_mm", "believed"),
+        [
+            ((30, 40, 70), 5.0, True), ((29, 40, 70), 5.0, False),
+            ((60, 40, 70), 6.0, True), ((60, 40, 70), 6.01, False),
+            ((40, 30, 70), 5.0, True), ((40, 29, 70), 5.0, False),
+            ((40, 65, 70), 5.0, True), ((40, 66, 70), 5.0, False),
+            ((40, 40, 43), 5.0, True), ((40, 40, 42), 5.0, False),
+            ((40, 40, 80), 5.0, True), ((40, 40, 81), 5.0, False),
+        ],
+    )  # fmt: skip
+    def test_extents_at_the_limits(self, size, slice_mm, believed):
+        # 150 to 360 mm, 120 to 260 mm and 170 to 320 mm.
+        nz, ny, nx = size
+        first, wide = 55 - nx // 2, nx // 2 - 3
+        found = lungs(
+            np.s_[:nz, 10 : 10 + ny, first : first + wide],
+            np.s_[:nz, 10 : 10 + ny, first + nx - wide : first + nx],
+        )
+        box = choose_crop(found, FACTORS, SHAPE, (slice_mm, 1.0, 1.0), NO_MARGIN)
+        assert (box.fallback_reason is None) == believed, box.fallback_reason
+
+    @pytest.mark.parametrize(("less", "believed"), [(150, True), (151, False)])
+    def test_half_a_litre_a_side_is_enough(self, less, believed):
+        # 40 x 40 x 4 voxels of 0.08 ml are 512 ml; 150 of them 12 ml.
+        found = lungs(np.s_[10:50, 20:60, 20:24])
+        found.mask[12, 20:57, 20:24] = False
+        found.mask[14, 30, 20 : 22 + less - 150] = False
+        found.mask[:, :, 60:] = found.mask[:, :, 49::-1]  # the same on the left
+        assert found.sides_ml == pytest.approx([500.0 - 0.08 * (less - 150)] * 2)
+        box = crop(found)
+        assert not box.symmetric and (box.fallback_reason is None) == believed, box.fallback_reason
+
     def test_too_little_air(self):
         shells = (np.s_[10:50, 20:60, 20:23], np.s_[10:50, 20:60, 65:68])
         box = crop(lungs(*shells))

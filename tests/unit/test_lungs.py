@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from lunggtv.cache.lungs import Lungs, _airway, _choose_seeds, _regrow, find_lungs
+from lunggtv.cache.lungs import Lungs, _airway, _choose_seeds, _close_sides, _regrow, find_lungs
 from lunggtv.cache.shrinking import shrink, shrink_factors, shrunken_grid
 from lunggtv.geometry import Grid, Orientation
 
@@ -200,6 +200,95 @@ class TestPlantedByHand:
         hu = np.full(eroded.shape, -800, np.float32)
         assert _choose_seeds(eroded, hu, midline_vox=24.5, spacing_mm=(10.0, 10.0, 10.0)).any() == is_lung
 
+    def test_the_body_is_denser_than_minus_500_hu(self):
+        hu = np.full((3, 40, 40), -1000.0, np.float32)
+        hu[:, 5:35, 5:35] = -500.0
+        assert not find_lungs(hu, (5.0, 3.5, 3.5)).body.any()
+        hu[:, 10:30, 10:30] = -499.0
+        body = np.argwhere(find_lungs(hu, (5.0, 3.5, 3.5)).body)
+        assert body.min(axis=0).tolist() == [0, 10, 10] and body.max(axis=0).tolist() == [2, 29, 29]
+
+    @pytest.mark.parametrize(("width", "is_body"), [(4, False), (5, True)])
+    def test_what_hangs_on_eight_millimetres_is_couch(self, width, is_body):
+        """A plate behind the body, joined to it by a bridge; pixels of 2 mm."""
+        hu = np.full((2, 80, 60), -1000.0, np.float32)
+        hu[:, 5:40, 10:50] = hu[:, 60:70, 10:50] = 40.0
+        hu[:, 40:60, 28 : 28 + width] = 40.0
+        assert find_lungs(hu, (5.0, 2.0, 2.0)).body[:, 62:68, 15:45].any() == is_body
+
+    def test_a_thin_fold_of_the_body_is_followed_for_twelve_millimetres(self):
+        hu = np.full((2, 60, 60), -1000.0, np.float32)
+        hu[:, 5:35, 10:50] = 40.0
+        hu[:, 35:55, 29:31] = 40.0  # pixels of 2 mm
+        rows = np.flatnonzero(find_lungs(hu, (5.0, 2.0, 2.0)).body.any(axis=(0, 2)))
+        assert (rows[0], rows[-1]) == (5, 34 + 6)
+
+    @staticmethod
+    def is_lung(size: tuple[int, int, int], first_x: int = 2) -> bool:
+        """Whether a block of so many voxels of 1 cm counts as a seed; the midline is column 49.5."""
+        eroded = np.zeros((42, 32, 100), bool)
+        eroded[: size[0], : size[1], first_x : first_x + size[2]] = True
+        hu = np.full(eroded.shape, -800, np.float32)
+        return bool(_choose_seeds(eroded, hu, midline_vox=49.5, spacing_mm=(10.0, 10.0, 10.0)).any())
+
+    def test_a_seed_holds_three_millilitres_and_sixty_at_the_midline(self):
+        assert self.is_lung((3, 1, 1)) and not self.is_lung((2, 1, 1))
+        assert self.is_lung((6, 5, 2), first_x=49) and not self.is_lung((29, 1, 2), first_x=49)
+
+    @pytest.mark.parametrize(
+        ("largest", "too_large"),
+        [
+            ((38, 10, 10), (39, 10, 10)),
+            ((10, 28, 10), (10, 29, 10)),
+            ((10, 10, 34), (10, 10, 35)),
+            ((10, 4, 18), (10, 4, 19)),  # flat and wide: the foam of a couch
+            ((10, 5, 19), (10, 4, 19)),
+        ],
+    )
+    def test_no_lung_is_larger_nor_flatter(self, largest, too_large):
+        assert self.is_lung(largest) and not self.is_lung(too_large)
+
+    @staticmethod
+    def airway_above(tube: np.ndarray, hu: float = -900.0) -> np.ndarray:
+        """What is cut away in slice 45 of a tube (y, x) that stands on two lungs, which end with slice 40; 2.5 mm."""
+        dark = np.zeros((60, 40, 60), bool)
+        dark[5:41, 5:35, 32:58] = dark[5:41, 5:35, 2:28] = True
+        dark[41:55] = tube
+        values = np.where(dark, -900.0, 0.0)
+        values[41:55][:, tube] = hu
+        return _airway(values, dark, 29.5, (5.0, 2.5, 2.5))[45]
+
+    @pytest.mark.parametrize(
+        ("rows", "columns", "found"),
+        [
+            (12, slice(26, 34), True),
+            (13, slice(26, 34), False),
+            (4, slice(40, 43), True),
+            (4, slice(41, 44), False),
+        ],
+        ids=["6 cm2", "6.5 cm2", "28.8 mm aside", "31.3 mm aside"],
+    )
+    def test_the_windpipe_is_small_and_near_the_midline(self, rows, columns, found):
+        tube = np.zeros((40, 60), bool)
+        tube[14 : 14 + rows, columns] = True
+        assert self.airway_above(tube).any() == found
+
+    def test_the_windpipe_is_emptier_than_minus_700_hu(self):
+        tube = np.zeros((40, 60), bool)
+        tube[18:22, 28:32] = True
+        assert self.airway_above(tube, -701).any() and not self.airway_above(tube, -700).any()
+
+    def test_the_wall_of_the_windpipe_is_seven_millimetres(self):
+        """Three pixels of 2.5 mm, of half empty ones around it."""
+        spacing_mm = (5.0, 2.5, 2.5)
+        dark = np.zeros((60, 40, 60), bool)
+        dark[5:41, 5:35, 35:58] = dark[5:41, 5:35, 2:25] = True
+        hu = np.where(dark, -900.0, 0.0)
+        dark[41:55, 10:30, 20:40], hu[41:55, 10:30, 20:40] = True, -500.0
+        hu[41:55, 18:22, 29:31] = -900.0
+        cut = np.argwhere(_airway(hu, dark, 29.5, spacing_mm)[45])
+        assert cut.min(axis=0).tolist() == [15, 26] and cut.max(axis=0).tolist() == [24, 33]
+
     def test_the_windpipe_is_cut_away_above_the_lungs_and_recesses_below_stay(self):
         """A tube by the midline from the lungs' bottom to above their top."""
         spacing_mm = (5.0, 2.5, 2.5)
@@ -210,6 +299,12 @@ class TestPlantedByHand:
         assert airway[45, 18:22, 29:31].all() and airway[30, 18:22, 29:31].all()
         assert not airway[:28].any(), "no deeper than 60 mm below the top"
         assert not airway[45:, 5:35, 40:].any()
+
+    @pytest.mark.parametrize(("gap", "closed"), [(12, True), (13, False)])
+    def test_vessels_and_tumours_of_24_millimetres_are_taken_in(self, gap, closed):
+        mask = np.zeros((1, 60, 60), bool)
+        mask[:, 10:25, 5:35] = mask[:, 25 + gap : 45, 5:35] = True  # pixels of 2 mm
+        assert _close_sides(mask, 45.0, (5.0, 2.0, 2.0))[0, 25 : 25 + gap, 20].all() == closed
 
     def test_regrowth_reaches_fifty_millimetres_on_slices_thicker_than_pixels(self):
         dark = np.zeros((60, 5, 5), bool)

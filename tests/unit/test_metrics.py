@@ -260,3 +260,19 @@ def test_contact_with_the_wall_and_without():
     assert contact_share(wall_far, ball, spacing_mm) == 0.0
     assert contact_share(wall_near, ball, spacing_mm) > 0.1
     assert contact_share(lung, np.zeros_like(ball), spacing_mm) is None
+
+
+def test_what_is_thick_and_solid_at_the_limits():
+    """A plate beside the same ball, of four voxels of 2 mm or of five; the wall begins above -300 HU."""
+    spacing_mm = (2.0, 2.0, 2.0)
+    z, y, x = np.ogrid[0:40, 0:40, 0:40]
+    ball = (((z - 20) ** 2 + (y - 20) ** 2 + (x - 20) ** 2) <= 25).astype(np.uint8)
+    for columns, hu, touches in (
+        (slice(26, 30), 40, False),
+        (slice(26, 31), 40, True),
+        (slice(26, 40), -299, True),
+        (slice(26, 40), -300, False),
+    ):
+        ct = np.full((40, 40, 40), -800, dtype=np.int16)
+        ct[..., columns] = hu
+        assert (contact_share(ct, ball, spacing_mm) > 0) == touches, (columns, hu)

@@ -100,3 +100,12 @@ def test_order_of_patients_changes_no_bit(cohort, random):
     patients = [patient(voxels, [-1000]) for voxels in cohort]
     shuffled = random.sample(patients, len(patients))
     assert fit_normalisation(patients) == fit_normalisation(shuffled)
+
+
+def test_whatever_sixteen_bits_hold_is_clipped_to_the_window():
+    """Metal, and padding of another scanner, in the label."""
+    ct = np.full((10, 10, 10), 40, np.int16)
+    ct[0, 0, :2] = 32767, -32768
+    found = fit_normalisation([(ct, np.ones(ct.shape, np.uint8))])
+    assert (found.lower_hu, found.upper_hu, found.std_hu) == (-1000.0, 150.0, 50.0)
+    assert found.mean_hu == pytest.approx((998 * 40 + 150 - 1000) / 1000, abs=1e-3)

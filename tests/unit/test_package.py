@@ -184,3 +184,22 @@ def test_a_machine_that_computes_something_else_is_told(made, tmp_path, monkeypa
     monkeypatch.setattr("lunggtv.package.selftest.predict_passes", something_else)
     with pytest.raises(DamagedFile, match="self-test predicts something else here"):
         unpack(made[0], tmp_path / "model")
+
+
+@pytest.mark.parametrize(("off_percent", "refused"), [(-3, False), (3, False), (-4, True), (4, True)])
+def test_a_single_voxel_tells_another_machine(made, tmp_path, monkeypatch, off_percent, refused):
+    expected, _ = read_image(
+        unpack(made[0], tmp_path / "model")[0][0].parents[1] / "selftest/expected.nii.gz"
+    )
+    found = expected / np.float32(100)
+    voxel = np.unravel_index(np.abs(expected - 50.0).argmin(), expected.shape)
+    assert 4 <= expected[voxel] <= 96
+    found[voxel] += off_percent / 100
+    monkeypatch.setattr("lunggtv.package.selftest.predict_passes", lambda *_: [found])
+    if refused:
+        with pytest.raises(DamagedFile, match="up to 4 percent points"):
+            unpack(made[0], tmp_path / "other")
+    else:
+        unpack(made[0], tmp_path / "other")
+        told = read_json(tmp_path / "other/selftest.json")
+        assert told == {"differing_voxels": 1, "largest_difference_percent": 3}

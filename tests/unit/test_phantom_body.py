@@ -5,6 +5,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from lungphantom import abdomen, tissue_hu
 from lungphantom.body import Phantom, paint_phantom
 from lungphantom.plan import FULL, PhantomPlan, PhantomSettings, plan_cohort
 from scipy import ndimage
@@ -200,3 +201,19 @@ def test_arms_contrast_and_larynx():
     open_top = paint_phantom(tall).ct[-1, middle, middle]
     closed_top = paint_phantom(replace(tall, variants=("closed_airway",))).ct[-1, middle, middle]
     assert open_top.min() < -700 and closed_top.min() > -300
+
+
+def test_gas_floats_in_front_of_what_the_stomach_holds(monkeypatch):
+    """Each is painted in another density, and found by the difference."""
+    plan = replace(PLAIN, noise_hu=0.0)
+    monkeypatch.setattr(abdomen, "_BOWEL_LOOPS", 0)
+    normal = paint_phantom(plan).ct.astype(int)
+    places = {}
+    for what in ("GAS", "STOMACH"):
+        with monkeypatch.context() as other:
+            other.setattr(tissue_hu, what, getattr(tissue_hu, what) + 1000.0)
+            places[what] = paint_phantom(plan).ct - normal > 500
+    gas, fluid = places["GAS"], places["STOMACH"]
+    assert gas.sum() * phantom_of(PLAIN).grid.voxel_ml > 10 and fluid.any()
+    middles_mm = [np.argwhere(place)[:, 1].mean() * plan.spacing_mm[1] for place in (gas, fluid)]
+    assert middles_mm[0] < middles_mm[1] - 10, "y runs to the back"

@@ -132,19 +132,21 @@ def test_rtstruct_fills_to_the_label(coarse, tmp_path):
     assert dataset.SOPClassUID == dataset.file_meta.MediaStorageSOPClassUID == RTStructureSetStorage
     names = {item.ROINumber: item.ROIName for item in dataset.StructureSetROISequence}
     assert sorted(names.values()) == ["GTV", "Heart"]
+    headers = [pydicom.dcmread(path, stop_before_pixels=True) for path in (tmp_path / "ct").iterdir()]
     slices = {
-        pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID for path in (tmp_path / "ct").iterdir()
+        round(coarse.grid.index_zyx(header.ImagePositionPatient)[0]): header.SOPInstanceUID
+        for header in headers
     }
     for item in dataset.ROIContourSequence:
         filled = np.zeros(coarse.ct.shape, bool)
         for contour in item.ContourSequence:
             assert contour.ContourGeometricType == "CLOSED_PLANAR"
-            assert contour.ContourImageSequence[0].ReferencedSOPInstanceUID in slices
             points = np.asarray(contour.ContourData, dtype=float).reshape(-1, 3)
             assert len(points) == contour.NumberOfContourPoints
             index = coarse.grid.index_zyx(points)
             number = round(index[0, 0])
             np.testing.assert_allclose(index[:, 0], number, atol=1e-5)
+            assert contour.ContourImageSequence[0].ReferencedSOPInstanceUID == slices[number]
             filled[number] ^= even_odd(coarse.ct.shape[1:], [index[:, 1:]])
         expected = coarse.label if names[item.ReferencedROINumber] == "GTV" else coarse.heart
         np.testing.assert_array_equal(filled, expected.astype(bool))

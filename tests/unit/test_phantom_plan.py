@@ -93,7 +93,7 @@ def test_settings_refuse_what_cannot_be():
     section = {"labelled": 2, "unlabelled": 0, "dicom": 1, "size": "full", "seed": 5}
     assert settings_from(PhantomSettings, section) == PhantomSettings(2, 0, 1, FULL, 5)
     with pytest.raises(ConfigError, match=r"phantom\.dicom: is 3, more than the 2 patients"):
-        PhantomSettings(2, 0, dicom=3)
+        PhantomSettings(2, 4, dicom=3)
     with pytest.raises(ConfigError, match=r"phantom\.size: is 'huge'; allowed: demo, full"):
         PhantomSettings(2, 0, size="huge")
     with pytest.raises(ConfigError, match="0 or more"):

@@ -50,6 +50,11 @@ class TestTargetGrid:
         box = grid((5, 9, 9), (5.0, 3.32, 2.72))
         assert target_grid(box, (5.0, 3.0, 3.0), 0.1).spacing_mm == (5.0, 3.0, 2.72)
 
+    def test_a_spacing_that_differs_at_all_is_made_where_none_is_near_enough(self):
+        box = grid((4, 5, 6), (5.0, 1.0, 1.0))
+        assert target_grid(box, (None, None, 1.005), 0.0).spacing_mm == (5.0, 1.0, 1.005)
+        assert target_grid(box, (None, None, 1.0 + 1e-10), 0.0) is box
+
     def test_first_edges_agree_and_the_box_is_covered(self):
         # z: 10 slices of 3 mm are 30 mm: 6 of 5 mm. x: 11 of 1 mm need 10 of 1.17 mm (11.7 mm).
         box = grid((10, 11, 11), (3.0, 1.0, 1.0))
@@ -118,6 +123,25 @@ class TestCt:
         ct = np.array([0, 10, 20, 30, 40], np.int16).reshape(5, 1, 1)
         assert resample_ct(ct, own, target_grid(own, (5.0, None, None), 0.0)).ravel().tolist() == [8, 32]
 
+    @pytest.mark.parametrize(("wanted_mm", "first_hu"), [(1.9, 450), (2.1, 524), (2.5, 600)])
+    def test_from_twice_the_length_on_the_mean_counts_and_before_the_line(self, wanted_mm, first_hu):
+        # 1.9 mm: the line at 0.45 voxels. 2.1 and 2.5 mm: (1000 + 0.1 x 1000) / 2.1 and (1000 + 0.5 x 1000) / 2.5.
+        own = grid((8, 1, 1), (1.0, 1.0, 1.0))
+        ct = np.array([0, 1000, 1000, 0, 0, 0, 0, 0], np.int16).reshape(8, 1, 1)
+        assert resample_ct(ct, own, target_grid(own, (wanted_mm, None, None), 0.0))[0, 0, 0] == first_hu
+
+    def test_all_that_sixteen_bits_hold_is_kept(self):
+        own = grid((1, 2, 4), (1.0, 1.0, 1.0))
+        ct = np.array([[[-32768] * 4, [32767] * 4]], np.int16)
+        found = resample_ct(ct, own, target_grid(own, (None, None, 1.5), 0.0))
+        assert found.tolist() == [[[-32768] * 3, [32767] * 3]]
+
+    def test_an_offset_that_is_whole_but_for_rounding_is_a_crop(self):
+        own = grid((2, 3, 8), (1.0, 1.0, 1.0))
+        part = Grid((2, 3, 4), own.spacing_mm, (12.0 + 1e-7, -20.0, 30.0), STRAIGHT)
+        probability = np.random.default_rng(1).random(own.shape, dtype=np.float32)
+        assert np.array_equal(resample_probability(probability, own, part), probability[..., 2:6])
+
     def test_kept_slices_do_not_mix(self):
         own = grid((4, 6, 6), (5.0, 1.0, 1.0))
         ct = np.random.default_rng(2).integers(-1000, 1000, own.shape).astype(np.int16)
@@ -151,6 +175,16 @@ class TestCt:
             resample_ct(
                 np.zeros((2, 2, 2), np.int16), own, grid((2, 2, 2), (1.0, 1.0, 1.0), direction=OBLIQUE)
             )
+
+    def test_directions_may_differ_by_rounding_alone(self):
+        own = grid((2, 3, 4), (5.0, 1.0, 1.0))
+        ct = np.zeros(own.shape, np.int16)
+        near, far = (
+            grid(own.shape, own.spacing_mm, direction=(1.0, off, *STRAIGHT[2:])) for off in (9e-6, 1.1e-5)
+        )
+        assert resample_ct(ct, own, near).shape == own.shape
+        with pytest.raises(ValueError, match="differ in direction"):
+            resample_ct(ct, own, far)
 
     def test_an_array_of_another_shape_is_refused(self):
         own = grid((2, 2, 2), (1.0, 1.0, 1.0))

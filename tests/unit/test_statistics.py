@@ -243,6 +243,14 @@ def test_comparison_by_hand():
     assert rows[0][:3] == ["dice", "higher", 3]
 
 
+def test_the_five_worst_of_either_set_are_named():
+    first = [record(str(n), block(8), block(n)) for n in range(1, 8)]
+    second = [record(str(n), block(8), block(8 - n)) for n in range(1, 8)]
+    worst = compare_records("a", first, "b", second, COHORT)["worst"]
+    assert [one["patient"] for one in worst["first"]] == ["1", "2", "3", "4", "5"]
+    assert [one["patient"] for one in worst["second"]] == ["7", "6", "5", "4", "3"]
+
+
 def test_opposite_errors_do_not_cancel_in_a_comparison():
     """Volumes of -50 and +50 % against +25 and -25 %: the second is better in both patients."""
     first = [record("1", block(4), block(2)), record("2", block(4), block(6))]

@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 
+import pytest
 from lunggtv.train import fit
+from lunggtv.train.cases import load_cases
 from lunggtv.train.fit import new_network
 from lunggtv.train.optimisation import Device, start_run
 from lunggtv.train.state import load_snapshots
 from lunggtv.train.state_folder import StateFolder
 
-from tests.unit.train_cases import SETTINGS, prepared
+from tests.unit.train_cases import CPU, SETTINGS, prepared, write_cohort
 
 
 class Pretended(str):
@@ -30,3 +32,32 @@ def test_snapshots_are_kept_between_two_looks_at_the_device(tmp_path, monkeypatc
     steps = fit.snapshot_steps(settings)
     assert steps == [4, 8]
     assert {name.split("/")[0] for name in load_snapshots(keeper.folder, steps)} == {"00000004", "00000008"}
+
+
+@pytest.mark.parametrize(
+    ("home", "wanted", "works", "used"),
+    [
+        (Pretended("cpu"), True, True, True),
+        (Pretended("cpu"), True, False, False),
+        (Pretended("cpu"), False, True, False),
+        (CPU, True, True, False),
+    ],
+)
+def test_bfloat16_is_used_where_it_is_wanted_and_the_card_does_it_right(
+    tmp_path, monkeypatch, home, wanted, works, used
+):
+    class Told(Exception):
+        pass
+
+    def started(architecture, parameters, autocast):
+        raise Told(autocast)
+
+    def tried(network, shape, device):
+        assert network.training and shape == SETTINGS.patch_shape and device == home
+        return works
+
+    monkeypatch.setattr(fit, "bfloat16_works", tried)
+    cases = load_cases(write_cohort(tmp_path, 1), "host", CPU)
+    with pytest.raises(Told) as told:
+        fit.fit(0, cases, replace(SETTINGS, bfloat16=wanted), home, 1, StateFolder(tmp_path), 1e9, started)
+    assert told.value.args == (used,)

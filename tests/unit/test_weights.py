@@ -13,7 +13,7 @@ from lunggtv.model.weights import load_model, load_tensors, refresh_card, save_m
 PLAN = plan_architecture("residual_encoder", (6.0, 3.0, 3.0), (8, 16, 16), 4, 8, (1,))
 CARD = {
     "architecture": PLAN.to_dict(), "cache_digests": {"1": "ab"}, "code": {}, "config": {"steps": 3},
-    "held_out_patients": ["2"], "normalisation": Normalisation(-1000.0, 150.0, 20.0, 90.0).to_dict(),
+    "normalisation": Normalisation(-1000.0, 150.0, 20.0, 90.0).to_dict(),
     "seed": 1, "spacing_mm": [6.0, 3.0, 3.0], "steps": 3, "train_patients": ["1"], "versions": {},
 }  # fmt: skip
 
@@ -153,5 +153,5 @@ def test_tensors_of_any_layout_are_written_alike(tmp_path):
 def test_refreshed_card_keeps_the_rest(saved):
     _, _, model = saved
     before = json.loads(model.read_text(encoding="utf-8"))
-    refresh_card(model, {"held_out_patients": ["2", "9"]})
-    assert json.loads(model.read_text(encoding="utf-8")) == {**before, "held_out_patients": ["2", "9"]}
+    refresh_card(model, {"code": {"train": "cd"}})
+    assert json.loads(model.read_text(encoding="utf-8")) == {**before, "code": {"train": "cd"}}

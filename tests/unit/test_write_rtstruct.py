@@ -139,6 +139,7 @@ def test_set_says_what_it_is_and_belongs_to_the_ct(ct, tmp_path):
     assert roi.ROIDescription == "LungGTV draft, model 12ab"
     (observation,) = found.RTROIObservationsSequence
     assert observation.RTROIInterpretedType == "GTV"
+    assert observation.ReferencedROINumber == found.ROIContourSequence[0].ReferencedROINumber == roi.ROINumber
     (frame,) = found.ReferencedFrameOfReferenceSequence
     (study,) = frame.RTReferencedStudySequence
     (referred,) = study.RTReferencedSeriesSequence
@@ -155,6 +156,9 @@ def test_set_says_what_it_is_and_belongs_to_the_ct(ct, tmp_path):
         assert contour.NumberOfContourPoints == len(points)
         assert contour.ContourGeometricType == "CLOSED_PLANAR"
         assert np.allclose(series.grid.index_zyx(points)[:, 0], z, atol=1e-4)
+        (outline,) = outlines(mask[z])
+        expected = series.grid.point_mm([(z, row, column) for row, column in outline])
+        assert np.abs(points - expected).max() < 1e-4, "mm"
 
 
 # Type 1 attributes of the RT Structure Set IOD (DICOM PS3.3 A.19.3), for modules and items that are written.

@@ -1,8 +1,10 @@
 """The first minutes of a user: no data yet, a typo, an unsuitable cohort. Sentences, not tracebacks."""
 
+import json
 import re
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
@@ -164,6 +166,22 @@ def test_fifty_patients_and_twelve_folds_are_planned(fresh):
     counts = fresh.reruns()
     assert counts["ingest_patient"] == counts["evaluate_patient"] == counts["predict_patient"] == 50
     assert counts["train_fold"] == counts["validate_fold"] == 12
+
+
+def test_with_a_package_and_new_patients_alone_no_statistics_are_planned(fresh):
+    """The package's manifest is all that planning reads of it."""
+    with zipfile.ZipFile(fresh.work / "models.zip", "w") as package:
+        package.writestr(
+            "package.json", json.dumps({"schema": 1, "folds": 2, "settings": {"cache": {}, "infer": {}}})
+        )
+    (fresh.work / "raw/new/7").mkdir(parents=True)
+    (fresh.work / "raw/new/7/data.nii.gz").write_bytes(b"x")
+    (fresh.work / "config.yaml").write_text("model: models.zip\ndata: {unlabelled: raw/new}\n")
+    assert fresh.reruns() == {
+        "admit_cohort": 1, "cache_patient": 1, "collect_crops": 1, "collect_reviews": 1, "collect_timings": 1,
+        "collect_verdicts": 1, "describe_run": 1, "infer_patient": 1, "ingest_patient": 1, "picture_crop": 1,
+        "picture_draft": 1, "predict_patient": 1, "unpack_models": 1,
+    }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
