@@ -1,7 +1,11 @@
 """Strides, kernels and widths of a network for known spacings and patches."""
 
+from pathlib import Path
+
 import pytest
-from lunggtv.model.architecture import Architecture, plan_architecture
+import yaml
+from lunggtv.model.architecture import MAX_BLOCKS, MAX_STAGES, Architecture, plan_architecture
+from lunggtv.package.package_file import MAX_FOLDS
 
 TINY = plan_architecture("residual_encoder", (6.0, 3.0, 3.0), (16, 32, 32), 4, 16, (1, 2))
 
@@ -81,3 +85,12 @@ def test_plans_beyond_what_we_make_are_refused(blocks):
 
 def test_architecture_survives_plain_types():
     assert Architecture.from_dict(TINY.to_dict()) == TINY
+
+
+def test_what_the_settings_allow_can_be_read_again():
+    """Limits on what a card or a package of others may ask for."""
+    path = Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml"
+    sections = yaml.safe_load(path.read_text(encoding="utf-8"))["properties"]
+    blocks = sections["train"]["properties"]["network"]["properties"]["blocks"]
+    assert (blocks["maxItems"], blocks["items"]["maximum"]) == (MAX_STAGES, MAX_BLOCKS)
+    assert sections["folds"]["properties"]["count"]["maximum"] == MAX_FOLDS

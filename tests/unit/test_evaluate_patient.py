@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import yaml
 from lunggtv.errors import DamagedFile, RejectedPatient, UnreadableImage, UnusableMask
-from lunggtv.evaluate.__main__ import main
+from lunggtv.evaluate.__main__ import LESION_OVERLAP, TOLERANCES_MM, main
 from lunggtv.evaluate.cohort_figures import draw_comparison
 from lunggtv.evaluate.columns import table_columns
 from lunggtv.evaluate.compare_scores import compare_scores
@@ -574,3 +575,10 @@ def test_evaluation_imports_no_torch():
     modules = "lunggtv.evaluate.evaluate_patient, lunggtv.evaluate.summarise_metrics"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2] / "workflow", check=True)
+
+
+def test_the_command_line_scores_as_the_shipped_settings_do():
+    shipped = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text(encoding="utf-8"))[
+        "evaluate"
+    ]
+    assert (list(TOLERANCES_MM), LESION_OVERLAP) == (shipped["tolerances_mm"], shipped["lesion_overlap"])

@@ -13,6 +13,7 @@ from lunggtv.evaluate.contour import added_path, contour_pixels, pixel_mm
 from lunggtv.evaluate.evaluate_settings import EvaluateSettings
 from lunggtv.evaluate.metrics import centroid_mm, diagonal_mm, end_errors_slices, overlap_of
 from lunggtv.evaluate.score import score_masks
+from lunggtv.evaluate.surface import surface_distances, surface_of
 from monai.metrics import DiceMetric, SurfaceDiceMetric
 
 from tests.unit.mask_pairs import mask_pairs
@@ -276,3 +277,27 @@ def test_what_is_thick_and_solid_at_the_limits():
         ct = np.full((40, 40, 40), -800, dtype=np.int16)
         ct[..., columns] = hu
         assert (contact_share(ct, ball, spacing_mm) > 0) == touches, (columns, hu)
+
+
+def test_each_percentile_stands_under_its_own_name():
+    """A draft that rises from the label like stairs: no two percentiles are alike."""
+    label = box((0, 0, 0), (2, 12, 60), (70, 12, 60))
+    draft = label.copy()
+    for x in range(60):
+        draft[: 2 + x, :, x] = 1
+    record = score_masks(label, draft, (1.0, 1.0, 1.0), SETTINGS)
+    d = surface_distances(
+        surface_of(label, (1.0, 1.0, 1.0)), surface_of(draft, (1.0, 1.0, 1.0)), (1.0, 1.0, 1.0)
+    )
+    each = [(d.label_mm, d.label_areas_mm2), (d.prediction_mm, d.prediction_areas_mm2)]
+    pooled = [np.concatenate(parts) for parts in zip(*each, strict=True)]
+
+    def percentile(distances_mm, areas_mm2, share):
+        """The smallest distance that covers this share of the area."""
+        return min(x for x in distances_mm if areas_mm2[distances_mm <= x].sum() >= share * areas_mm2.sum())
+
+    hd95, hd90 = (max(percentile(*one, share) for one in each) for share in (0.95, 0.9))
+    assert record["hd95_mm"] == hd95 > hd90
+    assert record["hd95_pooled_mm"] == percentile(*pooled, 0.95) > percentile(*pooled, 0.9)
+    assert record["median_surface_distance_mm"] == percentile(*pooled, 0.5) < percentile(*pooled, 0.55)
+    assert record["hd_mm"] == max(one[0].max() for one in each) > hd95
