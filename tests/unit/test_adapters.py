@@ -107,7 +107,7 @@ FOLDER = PatientFiles("7", True, Path("raw/7"), (Path("raw/7/a.dcm"), Path("raw/
 def test_a_patient_is_ingested_as_it_was_found(tmp_path, monkeypatch, source, files):
     settings = {
         "gtv_values": [1], "spacing_tolerance_mm": 0.01, "position_tolerance_mm": 0.2, "max_voxels": 5,
-        "roi_patterns": ["GTV"], "slice_tolerance_mm": 0.3, "series": "s12345678",
+        "roi_patterns": ["GTV"], "slice_tolerance_mm": 0.3, "series": "s12345678", "interpolate_gtv": True,
     }  # fmt: skip
     given, named = run_adapter(
         tmp_path, monkeypatch, "ingest_patient", "lunggtv.ingest.ingest_patient.ingest_patient",
