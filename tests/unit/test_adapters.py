@@ -43,7 +43,8 @@ def test_a_job_without_a_gpu_stays_on_the_processor(tmp_path, monkeypatch, adapt
     monkeypatch.setattr("lunggtv.settings.settings_from", lambda *_: None)
     monkeypatch.chdir(tmp_path)
     job = SimpleNamespace(
-        input=Names(["7/a"]), output=Names(["7/b"]), log=["log"], threads=3, resources=SimpleNamespace(gpu=gpu),
+        input=Names(["7/a"]), output=Names(["7/b"]), log=["log"], threads=3,
+        resources=SimpleNamespace(gpu=gpu, cpu_hours=7),
         params=SimpleNamespace(config=defaultdict(bool), identity={}, state="state", verdicts="ingest"),
         wildcards=SimpleNamespace(fold="2"),
     )  # fmt: skip
@@ -53,6 +54,7 @@ def test_a_job_without_a_gpu_stays_on_the_processor(tmp_path, monkeypatch, adapt
     (named,) = calls
     assert (named["device"], named["threads"]) == (device, 3)
     assert named.get("fold", 2) == 2
+    assert named.get("cpu_hours", 7) == 7 and ("cpu_hours" in named) == (adapter == "train_fold")
 
 
 def test_every_adapter_that_asks_for_a_gpu_is_here():

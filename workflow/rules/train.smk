@@ -50,6 +50,8 @@ rule train_fold:
         gpu=1,
         mem_mb=grows(8000),
         runtime=720,
+        # A training that would take longer on a CPU is not begun.
+        cpu_hours=24,
     params:
         config=section("train", *TRAINING),
         state="train_state",

@@ -28,4 +28,5 @@ with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
         state_folder=snakemake.params.state,
         device="auto" if snakemake.resources.gpu else "cpu",
         threads=snakemake.threads,
+        cpu_hours=snakemake.resources.cpu_hours,
     )

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import h5py
 import numpy as np
@@ -62,16 +63,23 @@ def choose_residency(voxels: int, device: torch.device, device_share: float, hos
 
 def count_voxels(caches: Mapping[str, str]) -> int:
     """Voxels of all boxes together, from the files' headers."""
-    total = 0
-    for path in caches.values():
-        try:
-            with read_file(path) as file:
-                total += file["ct"].size
-        except (OSError, KeyError) as error:
-            raise DamagedFile(
-                f"{path}: cannot be read ({error}). Delete it and run snakemake again."
-            ) from error
-    return total
+    return sum(_from_header(path, lambda file: file["ct"].size) for path in caches.values())
+
+
+def spacings_mm(caches: Mapping[str, str]) -> list[Triple]:
+    """Spacing of every box, from the files' headers."""
+    return [
+        three_of(_from_header(path, lambda file: file.attrs["spacing_mm"].tolist()))
+        for path in caches.values()
+    ]
+
+
+def _from_header(path: str, read: Callable[[h5py.File], Any]) -> Any:
+    try:
+        with read_file(path) as file:
+            return read(file)
+    except (OSError, KeyError) as error:
+        raise DamagedFile(f"{path}: cannot be read ({error}). Delete it and run snakemake again.") from error
 
 
 def cut_window(case: Case, start: Shape, shape: Shape) -> tuple[Tensor, Tensor]:

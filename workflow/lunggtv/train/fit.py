@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lunggtv.errors import TrainingFailed, TrainingStopped
+from lunggtv.geometry import Triple
 from lunggtv.model.architecture import Architecture, plan_architecture
 from lunggtv.model.network import build_network, parameter_count
 from lunggtv.model.normalisation import Normalisation, fit_normalisation
@@ -104,10 +105,7 @@ def fit(
 
 def prepare(fold: int, cases: list[Case], settings: TrainSettings) -> tuple[Architecture, Sampler]:
     """The network's plan and the sampler, from the training patients alone."""
-    architecture = plan_architecture(
-        settings.network.name, spacing_of([case.spacing_mm for case in cases]), settings.patch_shape,
-        settings.network.width, settings.network.max_width, settings.network.blocks,
-    )  # fmt: skip
+    architecture = planned([case.spacing_mm for case in cases], settings)
     normalisation = fit_normalisation(
         (ct.cpu().numpy(), label.cpu().numpy())
         for ct, label in (case.read((0, 0, 0), case.shape) for case in cases)
@@ -117,6 +115,14 @@ def prepare(fold: int, cases: list[Case], settings: TrainSettings) -> tuple[Arch
         settings.augmentation, normalisation,
     )  # fmt: skip
     return architecture, sampler
+
+
+def planned(spacings_mm: list[Triple], settings: TrainSettings) -> Architecture:
+    """The network's plan, for the spacings of the training patients."""
+    return plan_architecture(
+        settings.network.name, spacing_of(spacings_mm), settings.patch_shape, settings.network.width,
+        settings.network.max_width, settings.network.blocks,
+    )  # fmt: skip
 
 
 def new_network(architecture: Architecture, seed: int, fold: int) -> nn.Module:

@@ -1,6 +1,7 @@
 """Training of one fold on files: caches of its training patients in, a model out."""
 
 import logging
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ from lunggtv.files import checked_digest
 from lunggtv.model.architecture import Architecture
 from lunggtv.model.device import claimed_device
 from lunggtv.model.weights import refresh_card
-from lunggtv.train.cases import choose_residency, count_voxels, load_cases
+from lunggtv.train.cases import choose_residency, count_voxels, load_cases, spacings_mm
+from lunggtv.train.cpu_hours import refuse_days
 from lunggtv.train.deliver import FoldFiles, deliver
 from lunggtv.train.doubts import refuse_doubtful
-from lunggtv.train.fit import fit, snapshot_steps
+from lunggtv.train.fit import fit, planned, snapshot_steps
 from lunggtv.train.memory import free_text, training_bytes
 from lunggtv.train.progress import announce
 from lunggtv.train.state import (
@@ -50,6 +52,7 @@ def train_fold(
     threads: int = 1,
     save_every_s: float = SAVE_EVERY_S,
     residency: str = "auto",
+    cpu_hours: float = math.inf,
 ) -> None:
     """Train one fold, going on from its own state if there is one, and write its files.
 
@@ -66,6 +69,7 @@ def train_fold(
         threads: CPU threads; weights are bit-identical for the same number.
         save_every_s: seconds between states.
         residency: ``auto``, ``device``, ``host`` or ``stream``; never changes a sample.
+        cpu_hours: how long a training on a CPU may take; one that would take longer is not begun.
 
     Raises:
         CohortError: the cohort is in doubt, see ``refuse_doubtful``.
@@ -99,6 +103,8 @@ def train_fold(
         refresh_card(files.card, card)
         return
     with claimed_device(device, insist=True) as home:
+        if home.type == "cpu" and math.isfinite(cpu_hours):
+            refuse_days(fold, planned(spacings_mm(caches), settings), settings, threads, cpu_hours)
         choice = residency
         if residency == "auto":
             choice = choose_residency(count_voxels(caches), home, DEVICE_SHARE, HOST_SHARE)
