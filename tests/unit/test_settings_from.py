@@ -137,4 +137,4 @@ def test_a_job_pays_nothing_for_it():
         "print(sorted(set(sys.modules) - before))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['lunggtv', 'lunggtv.errors', 'lunggtv.settings']"
+    assert done.stdout.strip() == "['errno', 'lunggtv', 'lunggtv.errors', 'lunggtv.settings']"

@@ -33,7 +33,7 @@ FILES = sorted(
             for fold in range(FOLDS)
             for name in (
                 "weights.safetensors", "card.json", "model.json", "history.tsv", "snapshots.safetensors",
-                "validation.tsv", "curves.svg", "augmentation.png",
+                "samples.safetensors", "validation.tsv", "curves.svg", "augmentation.png",
             )
         ),
         *(

@@ -26,6 +26,7 @@ RESULTS = [
     "results/train/fold0/model.json",
     "results/train/fold0/history.tsv",
     "results/train/fold0/validation.tsv",
+    "results/train/fold0/samples.safetensors",
     "results/train/fold0/snapshots.safetensors",
     "results/train/fold0/curves.svg",
     "results/train/fold0/augmentation.png",

@@ -109,7 +109,7 @@ RERUNS = {
     "`infer.review_dice`": all_from("infer_patient"),
     "`evaluate.tolerances_mm`": all_from("evaluate_patient"),
     "`evaluate.resamples`": all_from("summarise_metrics"),
-    "a wording in `errors.py`, `job.py`, `locks.py` or training's `progress.py`": {},
+    "a wording in `errors.py`, `job.py`, `locks.py` or training's `doubts.py` or `progress.py`": {},
     "a colour of the crop's picture": all_from("picture_crop"),
     "a colour of the patient's picture": all_from("picture_patient", "picture_draft"),
     "MONAI's version, or the code of its networks, where none of them is used": {},
@@ -374,12 +374,12 @@ def test_a_module_of_one_stage(analysis, change, module):
 
 def test_words_of_what_only_tells(analysis):
     for module, old in {
-        "errors": "Base of all errors", "job": "Mend the permissions", "locks": "Wait until it ends",
-        "train/progress": "out of memory; going on", "version": "0.1.0",
+        "errors": "Mend the permissions", "job": "To make it again from its source", "locks": "Wait until it ends",
+        "train/doubts": "Mend their files", "train/progress": "out of memory; going on", "version": "0.1.0",
     }.items():  # fmt: skip
         if module != "version":
             analysis.edit(f"workflow/lunggtv/{module}.py", old, f"{old} (in other words)")
-    change = "a wording in `errors.py`, `job.py`, `locks.py` or training's `progress.py`"
+    change = "a wording in `errors.py`, `job.py`, `locks.py` or training's `doubts.py` or `progress.py`"
     assert analysis.reruns() == RERUNS[change]
 
 
