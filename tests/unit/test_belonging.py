@@ -4,7 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
+from lunggtv.ingest.dicom.dicom_settings import DicomSettings, PreferredSeries
 from lunggtv.ingest.dicom.read_folder import read_dicom
 from lunggtv.ingest.raw_scan import WARNED, RawScan, Refused
 
@@ -183,3 +185,59 @@ def test_two_frames_in_one_series_are_two_positions_of_a_patient(tmp_path: Path)
     write_ct(tmp_path, CT, chest(), change=halves)
     drawn_on(tmp_path, CT)
     assert refusal(tmp_path).reason.code == "mixed_frames"
+
+
+# --- sets that name no images ---------------------------------------------------------------------------------
+
+
+def test_a_set_that_names_nothing_is_told_beside_a_single_ct(folder: Path) -> None:
+    write_rtstruct(folder / "rs.dcm", {"GTV": contours()}, Reference(None))
+    assert_taken(read(folder), "structure_set_names_no_images", "rs.dcm does not name the images")
+
+
+def test_a_frame_alone_ties_a_set_to_a_single_ct(folder: Path) -> None:
+    write_rtstruct(folder / "rs.dcm", {"GTV": contours()}, Reference(CT, by_contour=False, by_series=False))
+    assert "structure_set_names_no_images" not in told(read(folder))
+
+
+@pytest.mark.parametrize("frame", [True, False])
+def test_what_a_rule_chose_for_a_set_that_names_no_images_is_looked_at(folder: Path, frame: bool) -> None:
+    """By a rule or a pin, another scan may be taken: the contours have to lie on its slices and in its body."""
+    other = replace(CT, number=2, frame=1 if frame else 2)
+
+    def described(dataset, z):
+        dataset.SeriesDescription = "Diagnostic"
+
+    write_ct(folder / "b", other, chest(), change=described)
+    reference = Reference(CT, by_contour=False, by_series=False) if frame else Reference(None)
+    write_rtstruct(folder / "rs.dcm", {"GTV": contours()}, reference)
+    rules = DicomSettings(("GTV.*",), 0.1, prefer_series=(PreferredSeries(description="diag"),))
+    scan = read_dicom(patient_files(folder), rules)
+    assert_taken(scan, "structure_set_names_no_images", "inside the body")
+    write_ct(folder / "b", other, np.roll(chest(), 16, axis=1), change=described)
+    with pytest.raises(Refused) as caught:
+        read_dicom(patient_files(folder), rules)
+    assert caught.value.reason.code == "drawn_elsewhere"
+
+
+def test_lung_at_the_border_of_the_field_of_view_is_no_outer_air(tmp_path: Path) -> None:
+    cut = chest()[:, :, 12:]  # the lung begins at the first column
+    series = replace(CT, columns=36)
+    write_ct(tmp_path, series, cut)
+    gtv = [box(series, z, (15.5, 20.5), (1.5, 6.5)) for z in (2, 3, 4)]
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": gtv}, Reference(replace(series, number=2)))
+    assert read(tmp_path).label.sum() == 75
+
+
+def test_a_roi_of_other_images_than_the_cts_is_told(folder: Path) -> None:
+    """Of two GTVs one names images of another phase: joined as ever, but not without a word."""
+    write_rtstruct(folder / "rs.dcm", {"GTV 1": contours()[:1], "GTV 2": contours()[1:]}, Reference(CT))
+    assert "roi_on_other_images" not in told(read(folder))
+    dataset = pydicom.dcmread(folder / "rs.dcm")
+    for contour in dataset.ROIContourSequence[1].ContourSequence:
+        contour.ContourImageSequence[0].ReferencedSOPInstanceUID += ".9"
+    dataset.save_as(folder / "rs.dcm")
+    scan = read(folder)
+    severity, text = told(scan)["roi_on_other_images"]
+    assert scan.label.sum() == 75 and severity == WARNED
+    assert "'GTV 2'" in text and "'GTV 1'" not in text

@@ -236,3 +236,27 @@ def test_a_mask_is_taken_before_other_gtvs_of_the_folder_and_those_are_told(tmp_
     (folder / "label.nii.gz").unlink()
     outcome = ingest(found(tmp_path / "raw", "{patient}/label.nii.gz"), tmp_path)
     assert outcome.codes == ["unread_files"] and "rs3.dcm" in outcome.words
+
+
+@pytest.mark.parametrize("at", [(0, 0, 0), (4, 15, 27)])
+def test_a_crop_that_does_not_say_how_it_lies_is_placed_nowhere(tmp_path, at):
+    mask, grid = gtv_mask()[4:13, 15:22, 27:34], GRID.cropped(at, (9, 7, 7))
+    files = write_pair(tmp_path / "7", label=mask, label_grid=grid)
+    content = bytearray(gzip.decompress(files.label.read_bytes()))
+    struct.pack_into("<2h", content, 252, 0, 0)
+    files.label.write_bytes(gzip.compress(bytes(content), 1))
+    assert ingest(files, tmp_path).codes == ["label_unplaced"]
+
+
+def test_a_mask_beside_two_series_says_which_was_taken(tmp_path):
+    folder = dicom_patient(tmp_path / "raw/7")
+    write_image(folder / "label.nii.gz", gtv_mask(), GRID)
+    stored = (chest_hu(1) + np.int16(1024)).astype(np.uint16)
+    write_ct(folder / "b", replace(SERIES, number=2), stored)
+    write_rtstruct(
+        folder / "organs.dcm", {"Heart": [box(SERIES, 8, (2.5, 6.5), (2.5, 6.5))]}, Reference(SERIES)
+    )
+    outcome = ingest(found(tmp_path / "raw", "{patient}/label.nii.gz"), tmp_path)
+    assert outcome.verdict["verdict"] == "warned" and "mask_among_series" in outcome.codes
+    assert "2 CT series" in outcome.words and "data.series" in outcome.words
+    assert np.array_equal(read_volume(outcome.volume, "ingest").ct, chest_hu())

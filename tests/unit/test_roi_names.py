@@ -148,7 +148,7 @@ def identified(**values) -> Dataset:
         ({"PatientName": "Doe^Jane"}, "GTV doe 2", "GTV … 2"),
         ({"PatientName": "Doe^Jane"}, "GTV_JaneDoe_2", "GTV_…_2"),
         ({"PatientName": "Doe^Jane"}, "Doebler", "…"),
-        ({"PatientName": "Müller=ミュラー"}, "GTV MÜLLER ミュラー", "GTV …"),
+        ({"PatientName": "Müller=ミュラー"}, "GTV MÜLLER ミュラー", "GTV … …"),
         ({"PatientID": "12-34-56"}, "GTV 12/34/56", "GTV …"),
         ({"PatientID": "12-34-56"}, "GTV 12 mm", "GTV 12 mm"),
         ({"PatientID": "12-34-56"}, "GTV 123456b", "GTV …"),
@@ -159,6 +159,17 @@ def identified(**values) -> Dataset:
         ({"OtherPatientIDs": ["K1234", "L5678"]}, "l5678", "…"),
         ({"AccessionNumber": "ACC77"}, "before ACC77 after", "before … after"),
         ({"ReferringPhysicianName": "House^G"}, "GTV house", "GTV …"),
+        ({"PatientName": "张伟"}, "GTV 张伟", "GTV …"),
+        ({"PatientName": "Yamada^Tarou=山田^太郎"}, "GTV 山田太郎", "GTV …"),
+        ({"PatientName": "MÜLLER^J"}, "GTV Mueller", "GTV …"),
+        ({"PatientName": "Mueller"}, "GTV Mueller", "GTV …"),
+        ({"PatientName": "Groß^E"}, "GTV GROSS", "GTV …"),
+        ({"PatientName": "Müller"}, "GTV Mu\u0308ller", "GTV …"),
+        ({"PatientBirthDate": "19450307"}, "GTV 7.3.1945", "GTV …"),
+        ({"PatientBirthDate": "19450307"}, "GTV 07.03.45", "GTV …"),
+        ({"PatientBirthDate": "19450307"}, "GTV 450307", "GTV …"),
+        ({"PatientID": "0012345"}, "GTV 12345", "GTV …"),
+        ({"PatientBirthName": "Zimmer"}, "GTV Zimmer", "GTV …"),
         ({}, "GTV house", "GTV house"),
     ],
 )
@@ -172,3 +183,15 @@ def test_words_with_a_value_in_them_are_hidden(values, text, shown) -> None:
 def test_nobody_hides_nothing() -> None:
     assert NOBODY.shown(" GTV \t 1 ") == "GTV 1" and not NOBODY.is_in("GTV")
     assert len(NOBODY.shown("x" * 64)) == 64 and NOBODY.shown("x" * 65) == "x" * 63 + "…"
+
+
+def test_a_name_in_other_letters_than_declared_is_hidden_all_the_same(tmp_path: Path) -> None:
+    """UTF-8 under Latin-1, in the person's name as in the ROI's."""
+    write(tmp_path, "GTV Müller".encode(), gtv=True)
+    dataset = pydicom.dcmread(tmp_path / "rs.dcm")
+    dataset.PatientName = "QQQQQQQ"
+    dataset.save_as(tmp_path / "rs.dcm")
+    content = (tmp_path / "rs.dcm").read_bytes()
+    (tmp_path / "rs.dcm").write_bytes(content.replace(b"QQQQQQQ", "Müller".encode()))
+    text = refusal(tmp_path, "nothing")
+    assert "'GTV …'" in text and "ller" not in text

@@ -8,6 +8,7 @@ import pydicom
 import pytest
 from lunggtv.files import write_json
 from lunggtv.geometry import Grid
+from lunggtv.image_files import write_image
 from lunggtv.infer.write_rtstruct import write_rtstruct
 from lunggtv.nifti_files import write_nifti
 from lunggtv.shared_scans import shared_scans
@@ -68,7 +69,7 @@ def test_the_same_scan_with_all_its_slices_is_found_by_those_that_both_have(tmp_
 def test_ml_of_a_label_between_wide_slices(tmp_path):
     write_uneven(tmp_path)
     contours = [box(WHOLE, z, (15.5, 19.5), (27.5, 31.5)) for z in (4, 6, 7)]
-    write_drawn(tmp_path / "rs.dcm", {"GTV": contours}, Reference())
+    write_drawn(tmp_path / "rs.dcm", {"GTV": contours}, Reference(SERIES, by_contour=False, by_series=False))
     refused = ingested(tmp_path, labelled=True)
     assert refused.verdict["verdict"] == "rejected" and refused.codes == [
         "interpolated_planes",
@@ -111,3 +112,29 @@ def test_a_draft_goes_back_onto_the_slices(tmp_path, turned):
     back[min(slices) : max(slices) + 1, 10:20, 12:18] = 1
     label = read_volume(done.volume, "ingest").label
     np.testing.assert_array_equal(label, back[::-1, :, ::-1] if turned else back)
+
+
+def labelled_by(folder: Path, mask: np.ndarray, grid: Grid) -> Outcome:
+    write_image(folder / "label.nii.gz", mask, grid)
+    files = replace(patient_files(folder, True), label=folder / "label.nii.gz")
+    return ingest(files, folder / "out", interpolate_gtv=True)
+
+
+def test_a_mask_of_the_slices_alone_is_none_of_the_planes(tmp_path):
+    """As tools write it that take the slices for evenly apart: every plane behind the first gap lies elsewhere."""
+    write_uneven(tmp_path)
+    mask = np.zeros((len(PLANES), *GRID.shape[1:]), np.uint8)
+    mask[5:8, 16:20, 28:32] = 1
+    done = labelled_by(tmp_path, mask, replace(GRID, shape=mask.shape))
+    assert done.verdict["verdict"] == "rejected" and done.codes[-1] == "label_of_slices_alone"
+    assert "distances vary" in done.words
+
+
+def test_a_cropped_mask_beside_uneven_slices_is_a_reason_to_look(tmp_path):
+    write_uneven(tmp_path)
+    mask = np.zeros((5, 8, 8), np.uint8)
+    mask[1:4, 2:6, 2:6] = 1
+    done = labelled_by(tmp_path, mask, GRID.cropped((6, 14, 26), mask.shape))
+    severities = {one["code"]: one["severity"] for one in done.verdict["reasons"]}
+    assert severities["label_cropped"] == "warned" and "not evenly apart" in done.words
+    assert done.verdict["gtv_ml"] == pytest.approx(48 * VOXEL_ML)

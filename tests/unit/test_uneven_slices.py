@@ -55,7 +55,11 @@ def refusal(folder: Path, **changed) -> Refused:
 
 
 def draw(folder: Path, *planes: float, y=Y, x=X, series: CtSeries = GRID) -> None:
-    write_rtstruct(folder / "rs.dcm", {"GTV": [box(series, z, y, x) for z in planes]}, Reference())
+    write_rtstruct(
+        folder / "rs.dcm",
+        {"GTV": [box(series, z, y, x) for z in planes]},
+        Reference(SERIES, by_contour=False, by_series=False),
+    )
 
 
 def on_planes(*planes: int, rows=slice(3, 8), columns=slice(4, 10)) -> np.ndarray:
@@ -146,7 +150,9 @@ def test_a_mask_that_was_made_on_the_grid_is_taken_as_it_stands_if_it_may_be():
 def test_a_shape_that_changes_is_interpolated_halfway(tmp_path):
     write_uneven(tmp_path)
     contours = [box(GRID, 2, (0.5, 9.5), (2.5, 13.5)), box(GRID, 4, (2.5, 7.5), (4.5, 11.5))]
-    write_rtstruct(tmp_path / "rs.dcm", {"GTV": contours}, Reference())
+    write_rtstruct(
+        tmp_path / "rs.dcm", {"GTV": contours}, Reference(SERIES, by_contour=False, by_series=False)
+    )
     label = read(tmp_path, interpolate_gtv=True).label
     assert label[3, 5].tolist() == [0] * 4 + [1] * 9 + [0] * 3
     assert label[3, :, 8].tolist() == [0] * 2 + [1] * 7 + [0] * 3
@@ -155,7 +161,9 @@ def test_a_shape_that_changes_is_interpolated_halfway(tmp_path):
 def test_parts_on_two_slices_that_are_not_one_need_no_plane_between(tmp_path):
     write_uneven(tmp_path)
     contours = [box(GRID, 2, (0.5, 3.5), (0.5, 3.5)), box(GRID, 4, (7.5, 10.5), (10.5, 14.5))]
-    write_rtstruct(tmp_path / "rs.dcm", {"GTV": contours}, Reference())
+    write_rtstruct(
+        tmp_path / "rs.dcm", {"GTV": contours}, Reference(SERIES, by_contour=False, by_series=False)
+    )
     scan = read(tmp_path)
     assert scan.label.any(axis=(1, 2)).nonzero()[0].tolist() == [2, 4]
     assert "gtv_ends_between_slices" in texts(scan)

@@ -77,7 +77,9 @@ def _check_origin(image: Grid, label: Grid, owner: str, tolerance_mm: float) -> 
         )
 
 
-def check_crop(mask: np.ndarray, start: Shape, shape: Shape, name: str) -> Iterator[Reason]:
+def check_crop(
+    mask: np.ndarray, start: Shape, shape: Shape, name: str, slices: int | None = None
+) -> Iterator[Reason]:
     """What a label that covers only a box of the image says of itself.
 
     Viewers crop a label to what is drawn, or to a box around it. Where the GTV ends at some of the box's sides, though
@@ -86,7 +88,18 @@ def check_crop(mask: np.ndarray, start: Shape, shape: Shape, name: str) -> Itera
     Args:
         mask: the label within its box, 0 and 1.
         start: the box's first voxel in the image of ``shape``.
+        slices: of the CT, where its grid has planes between them; else None.
+
+    Raises:
+        Refused: the mask has the CT's slices, but not the planes between them, so that its planes lie elsewhere.
     """
+    if slices is not None and mask.shape == (slices, *shape[1:]):
+        raise Refused(
+            "label_of_slices_alone",
+            f"{name} has as many planes as the CT has slices ({slices}), one distance apart, but the CT's distances "
+            "vary: a tool that wrote the slices one after the other has lost where they lie. Give the contours as "
+            "RTSTRUCT, or resample CT and label together onto one spacing.",
+        )
     sides = [
         bool(np.any(mask.take(end, axis)))
         for axis, (first, count, full) in enumerate(zip(start, mask.shape, shape, strict=True))
@@ -100,7 +113,9 @@ def check_crop(mask: np.ndarray, start: Shape, shape: Shape, name: str) -> Itera
     )
     if cut:
         text += ". The GTV ends at a side of it: look whether it was cut there"
-    yield Reason("label_cropped", f"{text}.", WARNED if cut else NOTED)
+    if slices is not None:
+        text += ". The CT's slices are not evenly apart: look whether it lies on the tumour"
+    yield Reason("label_cropped", f"{text}.", WARNED if cut or slices is not None else NOTED)
 
 
 def check_finite(array: np.ndarray, name: str) -> Iterator[Reason]:

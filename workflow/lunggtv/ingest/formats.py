@@ -64,16 +64,17 @@ def with_label(raw: RawScan, path: Path, settings: IngestSettings) -> RawScan:
     """A scan of any format with the label of a mask file, its axes turned to run along those of the CT.
 
     Raises:
-        Refused: as ``read_stored``; or the file does not say how it lies, and has other axes than the CT by default.
+        Refused: as ``read_stored``; or the file does not say how it lies, and has other axes than the CT by default, or
+            another shape.
     """
     # A viewer may have cropped it to a single slice.
     stored = read_stored(path, settings, thinnest=1)
     label, grid = aligned(stored.array, stored.grid, raw.grid)
-    if stored.notes and grid != stored.grid:
+    if stored.notes and (grid != stored.grid or grid.shape != raw.grid.shape):
         raise Refused(
             "label_unplaced",
-            f"{path.name} does not say how it lies in the patient, and the axes that its format takes then are not "
-            "those of the CT. Write the label with its orientation.",
+            f"{path.name} does not say how it lies in the patient, and its axes or its number of voxels are not those "
+            "of the CT. Write the label with its orientation and origin.",
         )
     digests = {f"label{part}": digest for part, digest in stored.digests.items()}
     return replace(raw, label=label, label_grid=grid, digests=raw.digests | digests)

@@ -97,7 +97,9 @@ def _ingest(
         drawn = label_mask(raw.label, settings.gtv_values, label_name)
         start = None if drawn.shape == raw.grid.shape else crop_start(raw.label_grid or raw.grid, raw.grid)
         if start is not None:
-            reasons += check_crop(drawn, start, raw.grid.shape, label_name)
+            slices = [digest for digest in raw.slice_digests if digest is not None]
+            uneven = len(slices) if len(slices) < len(raw.slice_digests) else None
+            reasons += check_crop(drawn, start, raw.grid.shape, label_name, uneven)
             drawn = pasted(drawn, start, raw.grid.shape)
         drawn, notes = _between_slices(drawn, raw, label_name, settings.interpolate_gtv)
         reasons += notes

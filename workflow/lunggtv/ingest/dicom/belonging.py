@@ -4,6 +4,7 @@ import numpy as np
 
 from lunggtv.geometry import Grid
 from lunggtv.ingest.anatomy import body_mask, thinning
+from lunggtv.ingest.checks import OUTER_AIR_HU
 from lunggtv.ingest.dicom.contours import Drawing
 from lunggtv.ingest.raw_scan import Refused
 
@@ -33,8 +34,10 @@ def check_belonging(name: str, drawing: Drawing, ct_hu: np.ndarray, grid: Grid, 
         )
     thin = thinning(grid.spacing_mm)
     body = body_mask(ct_hu[thin])
+    # Where the field of view cuts the body, lung may be missing from its mask; outer air is thinner.
+    inside = body | (ct_hu[thin] >= OUTER_AIR_HU)
     place = np.argwhere(drawing.mask) // [axis.step for axis in thin]
-    share = float(body[tuple(np.minimum(place, np.array(body.shape) - 1).T)].mean()) if len(place) else 0.0
+    share = float(inside[tuple(np.minimum(place, np.array(body.shape) - 1).T)].mean()) if len(place) else 0.0
     if share < INSIDE_SHARE:
         raise Refused(
             "drawn_elsewhere",

@@ -76,7 +76,16 @@ def _labelled_by_reference(
         raise several_sets([one for one, _ in usable or related])
     structure_set, found = (usable or related)[0]
     taken, notes = _only(patient, found, settings)
-    return Choice(taken, structure_set, None if usable else _another_series(structure_set, taken), notes)
+    unproved = None if usable else _another_series(structure_set, taken)
+    if usable and not _names_images(structure_set):
+        if len(found) > 1:
+            unproved = _names_nothing(structure_set, taken, PROVED)
+        elif not structure_set.frame_uids:
+            notes = (
+                *notes,
+                _names_nothing(structure_set, taken, "Check that the tumour lies where it is drawn."),
+            )
+    return Choice(taken, structure_set, unproved, notes)
 
 
 def choose_unlabelled(
@@ -167,7 +176,7 @@ def _labelled_on(pinned: Series, sets: Sequence[StructureSet]) -> Choice:
             break
     taken = candidates[0]
     if _referred(taken, [pinned]):
-        return Choice(pinned, taken)
+        return Choice(pinned, taken, None if _names_images(taken) else _names_nothing(taken, pinned, PROVED))
     if _of_same_frame(taken, [pinned]):
         return Choice(pinned, taken, _another_series(taken, pinned))
     return Choice(
@@ -178,6 +187,13 @@ def _labelled_on(pinned: Series, sets: Sequence[StructureSet]) -> Choice:
             f"{taken.name} names neither the images nor the frame of reference of series {pinned.key}, which "
             f"data.series pins. {PROVED}",
         ),
+    )
+
+
+def _names_nothing(structure_set: StructureSet, taken: Series, text: str) -> Reason:
+    return Reason(
+        "structure_set_names_no_images",
+        f"{structure_set.name} does not name the images that it was drawn on; series {taken.key} was taken. {text}",
     )
 
 

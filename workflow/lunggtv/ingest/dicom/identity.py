@@ -1,22 +1,40 @@
 """What names a person in a DICOM file, kept out of messages; and free texts as messages may show them."""
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pydicom
 from pydicom.multival import MultiValue
 
-from lunggtv.ingest.dicom.values import value_of
+from lunggtv.ingest.dicom.values import typed_text_of, value_of
 
 IDENTITY_TAGS = [
     "PatientName", "PatientID", "PatientBirthDate", "OtherPatientIDs", "OtherPatientNames", "AccessionNumber",
     "ReferringPhysicianName", "OperatorsName", "PhysiciansOfRecord", "InstitutionName", "StudyID", "StudyDate",
+    "PatientBirthName", "PatientMotherBirthName", "PerformingPhysicianName", "RequestingPhysician", "AdmissionID",
+    "NameOfPhysiciansReadingStudy", "ConsultingPhysicianName", "ResponsiblePerson",
 ]  # fmt: skip
 LEAST_LETTERS = 3  # of a value, or a part of one, that could tell it
+IDEOGRAPHS = "\u2e80"  # from here on one sign says as much as several letters
 LONGEST_SHOWN = 64  # characters
 HIDDEN = "…"
 BETWEEN = r"[\W_]*"  # the parts of a value, however they are separated
+WRITTEN_OUT = str.maketrans(
+    {
+        "ä": "ae",
+        "ö": "oe",
+        "ü": "ue",
+        "Ä": "Ae",
+        "Ö": "Oe",
+        "Ü": "Ue",
+        "ß": "ss",
+        "å": "aa",
+        "ø": "oe",
+        "æ": "ae",
+    }
+)
 DATE = re.compile(r"(\d{4})\D?(\d\d)\D?(\d\d)")
 
 
@@ -28,11 +46,11 @@ class Identity:
 
     def is_in(self, text: str) -> bool:
         """Whether a text holds one of the values."""
-        return self.words is not None and self.words.search(text) is not None
+        return self.words is not None and self.words.search(unicodedata.normalize("NFC", text)) is not None
 
     def shown(self, text: str) -> str:
         """A text that somebody typed, for a message: identity hidden, blanks made plain, odd letters escaped, short."""
-        plain = " ".join(text.split())
+        plain = " ".join(unicodedata.normalize("NFC", text).split())
         if self.words is not None:
             plain = self.words.sub(HIDDEN, plain)
         escaped = "".join(
@@ -55,14 +73,32 @@ def identity_of(dataset: pydicom.Dataset) -> Identity:
 
 
 def _patterns(dataset: pydicom.Dataset, keyword: str) -> Iterator[str]:
+    # Before pydicom decodes it as it is declared: names may be in other letters, as those of ROIs are.
+    typed = typed_text_of(dataset, keyword)
     value = value_of(dataset, keyword)
     several = value if isinstance(value, MultiValue) else [value]
-    for text in [str(one) for one in several if one is not None]:
+    values = {str(one) for one in several if one is not None} | set(typed.split("\\"))
+    # The groups of a name: in letters, in ideographs, as it is spoken.
+    groups = {group for text in texts for group in text.split("=")}
+    for text in {spelt for group in groups for spelt in _spellings(group)}:
         parts = [part for part in re.split(r"[\W_]+", text) if part]
         if date := DATE.fullmatch(text):
-            year, month, day = date.groups()
-            for order in ((year, month, day), (day, month, year), (month, day, year)):
-                yield BETWEEN.join(order)
+            yield from _dates(*date.groups())
         for some in (parts, *([part] for part in parts)):
-            if sum(map(len, some)) >= LEAST_LETTERS:
+            if sum(3 if letter >= IDEOGRAPHS else 1 for part in some for letter in part) >= LEAST_LETTERS:
                 yield BETWEEN.join(map(re.escape, some))
+
+
+def _spellings(text: str) -> set[str]:
+    """A text, also with its umlauts written out or left out, and an id without the zeros before it."""
+    composed = unicodedata.normalize("NFC", text)
+    bare = "".join(one for one in unicodedata.normalize("NFKD", composed) if not unicodedata.combining(one))
+    return {composed, composed.translate(WRITTEN_OUT), bare, bare.replace("ß", "ss"), composed.lstrip("0")}
+
+
+def _dates(year: str, month: str, day: str) -> Iterator[str]:
+    """A date in any order, with or without the zeros before days and months and the century."""
+    short = rf"(?:{year[:2]})?{year[2:]}"
+    days, months = (f"0?{part.lstrip('0')}" for part in (day, month))
+    for order in ((short, months, days), (days, months, short), (months, days, short)):
+        yield BETWEEN.join(order)

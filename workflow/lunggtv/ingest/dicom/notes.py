@@ -72,6 +72,17 @@ def reference_notes(structure_set: StructureSet, series: Series, here: frozenset
         for roi in structure_set.drawn
         if roi.frame_uid not in ("", *series.frame_uids) and not roi.image_uids & series.sop_uids
     ]
+    others = [
+        f"'{roi.name}'"
+        for roi in structure_set.drawn
+        if roi.image_uids and not roi.image_uids & series.sop_uids
+    ]
+    if others:
+        yield Reason(
+            "roi_on_other_images",
+            f"{structure_set.name}: the contours of {', '.join(others)} name images that are none of the CT's, as "
+            "those of another phase or series. Check that the tumour lies where it is drawn.",
+        )
     if elsewhere and series.frame_uids:
         yield Reason(
             "other_frame_of_reference",

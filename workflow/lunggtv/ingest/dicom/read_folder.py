@@ -120,7 +120,8 @@ def _choose(
                 raise
     if patient.label is not None:
         choice = choose_unlabelled(patient.patient, series, sets, settings)
-        notes = left_beside_mask(patient.label.name, sets, segmentations)
+        among = len(series) if settings.series is None else 1
+        notes = left_beside_mask(patient.label.name, sets, segmentations, choice.series.key, among)
     elif any(one.gtv for one in segmentations) and not any(one.drawn for one in sets):
         return choose_segments(patient.patient, series, segmentations, sets, settings)
     else:

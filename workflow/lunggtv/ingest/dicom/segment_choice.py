@@ -71,9 +71,20 @@ def segments_left_out(segmentations: Sequence[Segmentation], taken: str) -> Iter
 
 
 def left_beside_mask(
-    label: str, sets: Sequence[StructureSet], segmentations: Sequence[Segmentation]
+    label: str, sets: Sequence[StructureSet], segmentations: Sequence[Segmentation], taken: str, among: int
 ) -> Iterator[Reason]:
-    """What is said of GTVs in DICOM files where a mask file is the label."""
+    """What is said of GTVs in DICOM files, and of other series, where a mask file is the label.
+
+    Args:
+        label: name of the mask file.
+        taken: key of the series taken, ``among`` so many.
+    """
+    if among > 1:
+        yield Reason(
+            "mask_among_series",
+            f"{label} does not say on which of {among} CT series it was drawn; {taken} was taken. Pin the right one "
+            "under data.series.",
+        )
     found = [(one.name, [roi.name for roi in one.drawn]) for one in sets if one.drawn]
     found += [(one.name, [segment.name for segment in one.gtv]) for one in segmentations if one.gtv]
     for name, gtv in found:
