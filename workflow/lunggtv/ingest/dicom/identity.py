@@ -79,7 +79,7 @@ def _patterns(dataset: pydicom.Dataset, keyword: str) -> Iterator[str]:
     several = value if isinstance(value, MultiValue) else [value]
     values = {str(one) for one in several if one is not None} | set(typed.split("\\"))
     # The groups of a name: in letters, in ideographs, as it is spoken.
-    groups = {group for text in texts for group in text.split("=")}
+    groups = {group for text in values for group in text.split("=")}
     for text in {spelt for group in groups for spelt in _spellings(group)}:
         parts = [part for part in re.split(r"[\W_]+", text) if part]
         if date := DATE.fullmatch(text):
