@@ -637,6 +637,56 @@ def test_phases_in_one_series_are_parted_by_acquisition(tmp_path: Path) -> None:
     assert scan.notes == ()
 
 
+def acquired(folder: Path, series: CtSeries, number: int, first: float = 0) -> np.ndarray:
+    """Images of one acquisition of the series ``CT``, from plane ``first`` of it on; their stored values."""
+
+    def change(dataset: Dataset, z: int) -> None:
+        dataset.AcquisitionNumber = number
+        dataset.SeriesInstanceUID = CT.uid
+        dataset.ImagePositionPatient = [f"{v:.9g}" for v in CT.grid.point_mm((first + z, 0, 0))]
+
+    return write_ct(folder / f"a{number}", series, series.stored(seed=number), change=change)
+
+
+def test_acquisitions_between_each_others_slices_are_two_scans(tmp_path: Path) -> None:
+    stored = acquired(tmp_path, CT, 1)
+    acquired(tmp_path, replace(CT, number=2), 2, first=0.5)
+    assert refusal(tmp_path, label=False).reason.code == "several_series"
+    labelled(tmp_path, CT)
+    scan = read(tmp_path)
+    np.testing.assert_array_equal(scan.ct, stored.astype(int) - 1024)
+    assert scan.notes == ()
+
+
+def test_acquisitions_one_after_the_other_are_one_scan(tmp_path: Path) -> None:
+    first = acquired(tmp_path, CT, 2)
+    second = acquired(tmp_path, replace(CT, number=2), 1, first=CT.slices)
+    scan = read(tmp_path, label=False)
+    np.testing.assert_array_equal(scan.ct, np.concatenate([first, second]).astype(int) - 1024)
+    assert scan.notes == ()
+
+
+def test_a_single_image_of_another_acquisition_parts_no_scan(tmp_path: Path) -> None:
+    stored = write_ct(tmp_path, CT, change=on_slice(2, AcquisitionNumber="2"))
+    np.testing.assert_array_equal(read(tmp_path, label=False).ct, stored.astype(int) - 1024)
+
+
+@pytest.mark.parametrize(("taken", "first"), [(1, 0), (2, 4)])
+def test_slices_of_another_acquisition_that_continue_the_scan_are_told(
+    tmp_path: Path, taken: int, first: int
+) -> None:
+    """Two acquisitions share one place; the structure set was drawn on one of them."""
+    acquired(tmp_path, CT, 1)
+    acquired(tmp_path, replace(CT, number=2), 2, first=CT.slices - 1)
+    names = replace(CT, number=taken)
+    gtv = [box(CT, first + z, (2.5, 5.5), (3.5, 7.5)) for z in (1, 2, 3)]
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": gtv}, Reference(names))
+    scan = read(tmp_path)
+    (note,) = (note for note in scan.notes if note.code == "slices_left_out")
+    assert note.severity == WARNED
+    assert "4 images of the others continue it by 12 mm and were left out" in note.text
+
+
 def test_phases_that_nothing_parts_are_duplicate_slices(tmp_path: Path) -> None:
     write_ct(tmp_path / "p1", CT)
     write_ct(

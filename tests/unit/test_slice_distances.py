@@ -123,6 +123,36 @@ def test_numbers_tell_slices_taken_out_from_wider_slices(turned):
     assert planes(heights_mm, [1, 3, 4, 6, 7, 9, 11, 13, 14, 16, 17, 19]) == planes(heights_mm)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    ("lost", "where", "usual", "missing"),
+    [
+        ([25], "from ct004.dcm to ct005.dcm it is 20 mm", 10, 1),
+        ([15], "from ct002.dcm to ct003.dcm it is 20 mm", 10, 1),
+        ([20, 25], "from ct003.dcm to ct004.dcm it is 30 mm", 10, 2),
+        ([15, 25], "from ct002.dcm to ct003.dcm it is 20 mm", 10, 2),
+        ([5, 15, 25], "from ct000.dcm to ct001.dcm it is 20 mm", 10, 3),
+        # What is left of the fine part looks like one more of the wide distances.
+        ([31, 32, 33, 34], "from ct006.dcm to ct007.dcm it is 10 mm", 2, 4),
+    ],
+)
+def test_numbers_find_files_lost_beside_another_distance(lost, where, usual, missing, turned):
+    whole = [0, 5, 10, 15, 20, 25, *range(30, 41)]
+    numbers = {place: 1 + (len(whole) - z if turned else z) for z, place in enumerate(whole)}
+    kept = [place for place in whole if place not in lost]
+    reason = refusal(2.0 * np.array(kept), [numbers[place] for place in kept]).reason
+    assert reason.code == "missing_slices"
+    assert f"{where} where slices lie {usual} mm apart (missing in all: {missing})" in reason.text
+
+
+@pytest.mark.parametrize("second", [0, 8, 101])
+def test_numbers_that_jump_where_the_distance_changes_tell_of_no_lost_file(second):
+    """The second part of a scan may be numbered anew, or from another number on."""
+    heights_mm = heights_of((6, 10.0), (10, 2.0))
+    numbers = [*range(1, 7), *range(second, second + 11)]
+    assert planes(heights_mm, numbers) == planes(heights_mm)
+
+
 @pytest.mark.parametrize(
     ("runs", "text"),
     [

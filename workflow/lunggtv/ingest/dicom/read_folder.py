@@ -32,7 +32,7 @@ from lunggtv.ingest.dicom.segment_choice import (
 )
 from lunggtv.ingest.dicom.segment_mask import draw_segments, segment_notes
 from lunggtv.ingest.dicom.segmentation import read_segmentation
-from lunggtv.ingest.dicom.series import Series, group_series, without_copies
+from lunggtv.ingest.dicom.series import Series, group_series, slices_left_out, without_copies
 from lunggtv.ingest.dicom.slice_stack import SliceStack
 from lunggtv.ingest.dicom.structure_set import read_structure_set
 from lunggtv.ingest.dicom.uneven_notes import plane_notes
@@ -73,6 +73,7 @@ def read_dicom(patient: PatientFiles, settings: DicomSettings) -> RawScan:
         if choice.segments is not None:
             inventory = inventory.without_one(SEGMENTATION)
         notes = [*folder_notes(inventory, unused, copies), *choice.notes, *frame_notes(chosen)]
+        notes += slices_left_out(choice.series, series)
         notes += [*pixel_notes(pixels), *plane_notes(slices, on_grid, settings.slice_tolerance_mm)]
         label, digests = None, {}
         if choice.structure_set is not None:

@@ -4,16 +4,18 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
 from lunggtv.ingest.dicom.headers import CtSlice
 from lunggtv.ingest.dicom.nesting import prefix_length
-from lunggtv.ingest.raw_scan import Refused
+from lunggtv.ingest.raw_scan import WARNED, Reason, Refused
 
 MIN_SLICES = 3  # fewer have no spacing that could be checked: scouts, single frames, dose reports
 KEY_CHARACTERS = 8
+ALMOST_A_SLICE = 0.9  # of a slice distance: an image so far beyond an end continues the stack
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ def group_series(slices: Sequence[CtSlice]) -> tuple[list[Series], int]:
     """The series that may be a planning CT, ordered by key, and the number of images in no such series.
 
     A series of fewer than three images, or without a single image that has a place in space, is none. One
-    series whose images lie on top of each other is parted by acquisition where that puts them in order
-    (phases of a 4D CT, scans before and after contrast).
+    series whose images lie on top of each other, or between each other by acquisition, is parted by acquisition
+    where that puts them in order (phases of a 4D CT, scans before and after contrast).
     """
     by_uid: dict[str, list[CtSlice]] = defaultdict(list)
     for one in slices:
@@ -83,6 +85,37 @@ def phase_named(series: Series, named: frozenset[str]) -> Series | None:
     return replace(series, slices=kept)
 
 
+def slices_left_out(taken: Series, series: Sequence[Series]) -> list[Reason]:
+    """What to tell where the series taken was parted from images that continue its stack beyond its ends."""
+    heights_mm = set(_heights_mm(taken.slices, taken.slices))
+    if len(heights_mm) < MIN_SLICES:
+        return []
+    low, high = min(heights_mm), max(heights_mm)
+    # Other scans may lie off by part of a slice.
+    far_mm = (high - low) / (len(heights_mm) - 1) * ALMOST_A_SLICE
+    others = [
+        one for part in series if part.uid == taken.uid and part.key != taken.key for one in part.slices
+    ]
+    beyond = [mm for mm in _heights_mm(others, taken.slices) if mm < low - far_mm or mm > high + far_mm]
+    if not beyond:
+        return []
+    beyond_mm = max(low - min(beyond), 0) + max(max(beyond) - high, 0)
+    text = (
+        f"the CT series holds several acquisitions and one of them was taken; {len(beyond)} images of the others "
+        f"continue it by {beyond_mm:.4g} mm and were left out. Check that the CT holds the whole of both lungs."
+    )
+    return [Reason("slices_left_out", text, WARNED)]
+
+
+def _heights_mm(members: Sequence[CtSlice], stack: Sequence[CtSlice]) -> list[float]:
+    """Where images lie along the normal of a stack's first image; those without a place are left out."""
+    placed = next((one.place for one in stack if one.place), None)
+    if placed is None:
+        return []
+    normal = np.cross(placed.orientation[:3], placed.orientation[3:])
+    return [float(np.dot(normal, one.place.position_mm)) for one in members if one.place]
+
+
 def _data_set(path: Path) -> bytes:
     """The bytes of a file without preamble and prefix."""
     content = path.read_bytes()
@@ -91,7 +124,7 @@ def _data_set(path: Path) -> bytes:
 
 def _parted(uid: str, members: list[CtSlice]) -> list[Series]:
     whole = [Series(_key(uid), tuple(members), uid)]
-    if not _overlaps(members):
+    if not _overlaps(members) and not _alternates(members):
         return whole
     by_acquisition: dict[str, list[CtSlice]] = defaultdict(list)
     for one in members:
@@ -105,6 +138,14 @@ def _parted(uid: str, members: list[CtSlice]) -> list[Series]:
 def _overlaps(members: Sequence[CtSlice]) -> bool:
     """Whether two different images lie at one place."""
     return len(_places(members)) < len({one.sop_uid for one in members if one.place})
+
+
+def _alternates(members: Sequence[CtSlice]) -> bool:
+    """Whether an acquisition comes again after another along the stack: two scans, one between the other's slices."""
+    placed = [one for one in members if one.place]
+    heights_mm = _heights_mm(placed, placed)
+    order = [placed[z].acquisition for z in np.argsort(heights_mm, kind="stable")]
+    return sum(1 for _ in groupby(order)) > len(set(order))
 
 
 def _places(members: Sequence[CtSlice]) -> set[str]:

@@ -1,8 +1,8 @@
 """The distances between the slices of a stack: one, several, or a gap where slices are missing; what else is refused.
 
 A scan may have two distances: fine slices through the tumour and wide ones elsewhere. A lost file leaves a gap too.
-The two are told apart by this: a single wider distance among others is a gap; wider distances that follow one another
-are the scan's own, unless the images' numbers (Instance Number, 0020,0013) leave out as many as would lie there.
+The two are told apart by this: where the images' numbers (Instance Number, 0020,0013) leave some out, those are lost;
+else a single wider distance among others is a gap, and wider distances that follow one another are the scan's own.
 """
 
 from collections.abc import Iterator, Sequence
@@ -67,8 +67,11 @@ def planes_along(slices: Sequence[CtSlice], heights_mm: np.ndarray, tolerance_mm
     _check_places(slices, steps)
     if np.abs(heights_mm - np.linspace(heights_mm[0], heights_mm[-1], len(heights_mm))).max() <= tolerance_mm:
         return np.arange(len(heights_mm))
+    left_out = _numbers_left_out(slices, steps, tolerance_mm)
+    if left_out:
+        raise _missing(slices, left_out)
     runs = runs_of(heights_mm, tolerance_mm)
-    gaps = _gaps(runs, slices, tolerance_mm)
+    gaps = _gaps(runs, tolerance_mm)
     if not gaps:
         planes = _multiples(heights_mm, tolerance_mm)
         if planes is not None:
@@ -134,13 +137,13 @@ def _check_places(slices: Sequence[CtSlice], steps: np.ndarray) -> None:
         )
 
 
-def _gaps(runs: Sequence[Run], slices: Sequence[CtSlice], tolerance_mm: float) -> list[Gap]:
-    """Runs wider than both their neighbours by a whole number of times, within which slices are missing."""
+def _gaps(runs: Sequence[Run], tolerance_mm: float) -> list[Gap]:
+    """Single distances wider than both their neighbours by a whole number of times."""
     return [
         gap
         for i, run in enumerate(runs)
+        if run.steps == 1
         for gap in _as_gap(run, [*runs[max(i - 1, 0) : i], *runs[i + 1 : i + 2]], tolerance_mm)
-        if run.steps == 1 or _numbers_left_out(gap, runs, slices)
     ]
 
 
@@ -154,24 +157,40 @@ def _as_gap(run: Run, beside: Sequence[Run], tolerance_mm: float) -> Iterator[Ga
             return
 
 
-def _numbers_left_out(gap: Gap, runs: Sequence[Run], slices: Sequence[CtSlice]) -> bool:
-    """Whether the images' numbers run as if slices had been taken out of the run."""
-    index = runs.index(gap.run)
-    beside = next(
-        run
-        for run in (*runs[index + 1 : index + 2], *runs[max(index - 1, 0) : index])
-        if run.mm == gap.usual_mm
+def _numbers_left_out(slices: Sequence[CtSlice], steps: np.ndarray, tolerance_mm: float) -> list[Gap]:
+    """Distances at which the images' numbers leave some out; none where the numbers do not go with the distances."""
+    times = _number_steps(slices)
+    own_mm = steps[times == 1]
+    gaps = []
+    for z in np.flatnonzero(times > 1):
+        usual_mm = float(steps[z] / times[z])
+        # Numbers may jump for another reason, as between two parts of a scan; they then make a distance of this one
+        # that is no other's though its own is, or that is smaller than any.
+        if not _is_among(usual_mm, own_mm, tolerance_mm) and (
+            _is_among(steps[z], own_mm, tolerance_mm) or usual_mm < own_mm.min()
+        ):
+            return []
+        gaps.append(Gap(Run(int(z), int(z) + 1, float(steps[z])), usual_mm, int(times[z])))
+    return gaps
+
+
+def _is_among(mm: float, distances_mm: np.ndarray, tolerance_mm: float) -> bool:
+    return bool(np.any(np.abs(distances_mm - mm) <= 2 * tolerance_mm))
+
+
+def _number_steps(slices: Sequence[CtSlice]) -> np.ndarray:
+    """How many times the usual step the images' numbers go on from slice to slice; 0 where that cannot be said."""
+    steps = np.array(
+        [
+            0 if below.number is None or above.number is None else above.number - below.number
+            for below, above in pairwise(slices)
+        ]
     )
-    usual, within = (_number_steps(slices[run.first : run.last + 1]) for run in (beside, gap.run))
-    return usual != {0} and within == {gap.times * step for step in usual}
-
-
-def _number_steps(slices: Sequence[CtSlice]) -> set[int]:
-    """By how much the images' numbers go up from slice to slice; 0 where one has none."""
-    return {
-        0 if below.number is None or above.number is None else above.number - below.number
-        for below, above in pairwise(slices)
-    }
+    onward = steps * np.sign(np.median(steps))  # slices may be counted from either end
+    if not np.any(onward > 0):
+        return np.zeros(len(steps), int)
+    usual = onward[onward > 0].min()
+    return np.where((onward > 0) & (onward % usual == 0), onward / usual, 0).astype(int)
 
 
 def _is_usual_elsewhere(runs: Sequence[Run], gaps: Sequence[Gap], tolerance_mm: float) -> bool:
