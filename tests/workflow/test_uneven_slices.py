@@ -32,7 +32,7 @@ def write_patient(
 
     write_ct(folder, series, (chest_hu(seed)[planes] + np.int16(1024)).astype(np.uint16), change=change)
     contours = [box(SERIES, z, (15.5, 19.5), (27.5, 31.5)) for z in drawn]
-    write_rtstruct(folder / "rs.dcm", {"GTV": contours}, Reference())
+    write_rtstruct(folder / "rs.dcm", {"GTV": contours}, Reference(SERIES, by_contour=False, by_series=False))
 
 
 @pytest.fixture(scope="module")
