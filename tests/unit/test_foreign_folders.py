@@ -289,3 +289,71 @@ def test_names_that_lead_to_nothing_one_may_look_at_are_patients_with_a_problem(
         "1": None,
         "2": "imagesTr cannot be looked into (Permission denied). Make it readable.",
     }
+
+
+NNUNET = ("imagesTr/{patient}_0000.nii.gz", "labelsTr/{patient}.nii.gz")
+
+
+def test_scans_among_the_images_that_no_pattern_takes_are_patients_with_a_problem(tmp_path):
+    touch(
+        tmp_path,
+        "imagesTr/P1_0000.nii.gz",
+        "labelsTr/P1.nii.gz",
+        "labelsTr/P4.nii.gz",
+        "imagesTr/P4_0000.nii",
+    )
+    touch(tmp_path, "imagesTr/P5_0000.nrrd", "imagesTr/P9/a.dcm", "imagesTr/P1_0001.nii.gz", "dataset.json")
+    touch(tmp_path, "imagesTr/.P7_0000.nii", "imagesTr/notes.txt", "imagesTr/P1.raw", "imagesTr/P6.nii.gz")
+    patients, ignored = seen(tmp_path, *NNUNET)
+    assert list(patients) == ["P1", "P4", "P5", "P6", "P9"] and ignored == ["P1_0001.nii.gz"]
+    assert patients["P1"] is None
+    for patient, name in (("P4", "P4_0000.nii"), ("P5", "P5_0000.nrrd"), ("P6", "P6.nii.gz")):
+        assert patients[patient].startswith(
+            f"{name} lies among the images and is not named as data.image asks"
+        )
+        assert f"(imagesTr/{patient}_0000.nii.gz)" in patients[patient]
+    assert patients["P9"].startswith("P9 is a folder with DICOM files where data.image asks for images")
+
+
+def test_scans_of_other_kinds_in_a_flat_data_folder(tmp_path):
+    touch(tmp_path, "P1.nii.gz", "P2.nii", "P3.nrrd", "P4.NII.GZ", "P7.dcm", "P1_lungs.nrrd")
+    patients, ignored = seen(tmp_path, "{patient}.nii.gz", "{patient}_seg.nii.gz")
+    assert list(patients) == ["P1", "P2", "P3", "P4", "P7"] and ignored == ["P1_lungs.nrrd"]
+    assert [patient for patient, problem in patients.items() if problem is None] == ["P1"]
+
+
+def test_drafts_without_a_channel_or_in_capitals(tmp_path):
+    touch(tmp_path, "imagesTs/P1_0000.nii.gz", "imagesTs/P6_0000.NII.GZ", "imagesTs/P5.nii.gz")
+    patients, _ = seen(tmp_path, "imagesTs/{patient}_0000.nii.gz", NNUNET[1], labelled=False)
+    assert list(patients) == ["P1", "P5", "P6"] and None not in (patients["P5"], patients["P6"])
+
+
+def test_a_folder_of_dicom_beside_patients_at_any_depth(tmp_path):
+    touch(
+        tmp_path,
+        "A/P1/data.nii.gz",
+        "A/P1/label.nii.gz",
+        "A/P3/a.dcm",
+        "A/notes/x.txt",
+        "A/deep/P5/data.nii.gz",
+    )
+    found = discover(tmp_path, True, "**/{patient}/data.nii.gz", "**/{patient}/label.nii.gz")
+    assert [files.patient for files in found.patients] == ["P1", "P3", "P5"]
+    assert found.patients[1].files == (tmp_path / "A/P3/a.dcm",) and found.patients[1].problem is None
+    assert [Path(path).name for path in found.ignored] == ["notes"]
+
+
+def test_many_files_that_end_alike_are_named_as_one(tmp_path):
+    touch(tmp_path, *(f"imagesTr/P{n}_000{channel}.nii.gz" for n in range(1, 13) for channel in (0, 1)))
+    patients, ignored = seen(tmp_path, *NNUNET)
+    assert len(patients) == 12 and ignored == ["*_0001.nii.gz"]
+
+
+def test_sets_that_share_a_folder_take_each_other_s_images(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    touch(tmp_path / "raw", "1_ct.nii.gz", "1_gtv.nii.gz", "new_2.nii.gz", "P3.nrrd")
+    text = """data: {labelled: raw, image: "{patient}_ct.nii.gz", label: "{patient}_gtv.nii.gz",
+               unlabelled: raw, unlabelled_image: "new_{patient}.nii.gz"}"""
+    cohort = find_cohort(settings(text))
+    assert (cohort.labelled, cohort.unlabelled, cohort.ignored) == (["1", "P3"], ["2"], ())
+    assert "P3.nrrd" in cohort.patients["P3"].problem

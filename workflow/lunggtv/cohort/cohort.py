@@ -165,17 +165,34 @@ def _discovered(data: Mapping[str, Any], may_lack_labelled: bool) -> Discovery:
         if files.image is not None
         or not any(place.is_relative_to(files.folder.resolve()) for place in places)
     ]
+    patients = _without_other_set(patients)
     return Discovery(tuple(patients), tuple(sorted({path for one in found for path in one.ignored})))
+
+
+def _without_other_set(patients: Sequence[PatientFiles]) -> list[PatientFiles]:
+    """Where both sets share a folder, a scan that one pattern does not take may be the other's, or be seen twice."""
+    used = {path for files in patients for path in files.files}
+    told: set[tuple[str, Path]] = set()
+    kept = []
+    for files in patients:
+        if files.problem is None:
+            kept.append(files)
+        elif files.folder not in used and (files.patient, files.folder) not in told:
+            told.add((files.patient, files.folder))
+            kept.append(files)
+    return kept
 
 
 def _unused(ignored: Sequence[str], patients: Sequence[PatientFiles], lungs: str | None) -> tuple[str, ...]:
     """Folders that were passed over and in which no file of a patient lies, nor a user's lungs."""
     used = {str(path) + os.sep for files in patients for path in (files.folder, *files.files)}
-    lungs_folder = component_expression(lungs.split("/")[0]).fullmatch if lungs else lambda name: None
+    first_and_last = {lungs.split("/")[0], lungs.split("/")[-1]} if lungs else set()
+    of_lungs = [component_expression(part).fullmatch for part in first_and_last]
     return tuple(
         path
         for path in ignored
-        if not any(file.startswith(path + os.sep) for file in used) and not lungs_folder(Path(path).name)
+        if not any(file.startswith(path + os.sep) for file in used)
+        and not any(fits(Path(path).name) for fits in of_lungs)
     )
 
 

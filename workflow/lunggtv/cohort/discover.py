@@ -4,7 +4,8 @@ Two ways to be a patient. By pattern: ``{patient}/data.nii.gz`` says where image
 component or a part of one, ``*`` is anything within a component, ``**`` any number of folders. By folder: a
 folder where the pattern expects a patient, or any other folder directly below the root, that yields no
 image is a patient too, DICOM if it holds files, rejected with words if it does not; and so is a scan that lies
-beside the folders, and a folder that may not be read. Nobody is left out in silence: folders that are no patients
+beside the folders, and a folder that may not be read, and a scan among the images that is not named like
+them (``stray_scans``). Nobody is left out in silence: folders that are no patients
 (``foreign_folders``, and what disks bring along) are named as ignored. Hidden files, and what file managers leave
 behind, do not count.
 """
@@ -22,12 +23,11 @@ from lunggtv.cohort.found_patients import Found, check_ids, files_among
 from lunggtv.cohort.known_trees import recognise
 from lunggtv.cohort.path_search import Hit, PathSearch, closed_words
 from lunggtv.cohort.patterns import PLACE, components, literal_length, literal_start
+from lunggtv.cohort.stray_scans import DICOM, StrayScans
 from lunggtv.errors import CohortError
 from lunggtv.image_headers import detached_data, suffix_of
 from lunggtv.natural_order import natural_key
 from lunggtv.patient_files import PatientFiles
-
-DICOM = (".dcm", ".dicom", ".ima")
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,7 @@ class _Search:
                     self._add_folder(found, hit)
                     covered.add(paths.first_level(hit.path))
         images, labels = files_among(images, found), files_among(labels, found)
+        taken = {**images, **labels}
         # Flat folders: 7_seg.nii.gz fits {patient}.nii.gz too. The pattern that says more owns the file.
         weaker, stronger = (
             (images, labels) if literal_length(label) > literal_length(image) else (labels, images)
@@ -143,6 +144,8 @@ class _Search:
         self._add_closed(found)
         if found and len(image) > 1:
             self._addloose(found, covered)
+        if found:
+            StrayScans(paths, image, found, self.ignored).add(images.values(), taken)
         return found
 
     def _is_folder(self, name: str) -> bool:
@@ -177,9 +180,9 @@ class _Search:
         files = [name for name in names if not os.path.isdir(os.path.join(root, name))]
         dicom = [name for name in files if name.lower().endswith(DICOM)]
         for group in ([name] for name in files if suffix_of(name)):
-            found[group[0]] = Found(root, problem=loose(group))
+            found[group[0]] = Found(os.path.join(root, group[0]), problem=loose(group))
         if dicom:
-            found[dicom[0]] = Found(root, problem=loose(dicom))
+            found[dicom[0]] = Found(os.path.join(root, dicom[0]), problem=loose(dicom))
 
     def files_of(self, patient: str, found: Found, labelled: bool, image_pattern: str) -> PatientFiles:
         """The files of one patient, or what is the matter with them."""

@@ -58,6 +58,22 @@ def loose(names: list[str]) -> str:
     )
 
 
+def unasked(names: list[str], wanted: str) -> str:
+    """Scans among the images that are not named like them."""
+    return (
+        f"{few(names)} lies among the images and is not named as data.image asks ({wanted}). Store it under that "
+        "name and in that format, take it away, or name the patient under data.exclude."
+    )
+
+
+def misplaced(name: str, wanted: str) -> str:
+    """A folder with DICOM files among images."""
+    return (
+        f"{name} is a folder with DICOM files where data.image asks for images ({wanted}). Put the folder directly "
+        "below the data folder, take it away, or name the patient under data.exclude."
+    )
+
+
 def known_tree(root: str | Path, labelled: bool, tree: KnownTree) -> str:
     """A data folder in a layout that other patterns would read; the lines to set, as they stand in config.yaml."""
     lines = {"unlabelled_image": tree.unlabelled_image or tree.image}
