@@ -241,3 +241,85 @@ def test_a_roi_of_other_images_than_the_cts_is_told(folder: Path) -> None:
     severity, text = told(scan)["roi_on_other_images"]
     assert scan.label.sum() == 75 and severity == WARNED
     assert "'GTV 2'" in text and "'GTV 1'" not in text
+
+
+def test_rois_of_other_images_are_looked_at(folder: Path) -> None:
+    """Where the contours say that they were drawn elsewhere, they have to lie in the body."""
+    outside = contours(place=((1.5, 4.5), (13.5, 18.5)))
+    write_rtstruct(folder / "rs.dcm", {"GTV 1": contours()[:1], "GTV 2": outside[1:]}, Reference(CT))
+    assert "roi_on_other_images" not in told(read(folder))
+    dataset = pydicom.dcmread(folder / "rs.dcm")
+    dataset.ROIContourSequence[1].ContourSequence[1].ContourImageSequence[0].ReferencedSOPInstanceUID += ".9"
+    dataset.save_as(folder / "rs.dcm")
+    refused = refusal(folder)
+    assert refused.reason.code == "drawn_elsewhere"
+    assert "rs.dcm names other images than this CT's, and 55 % of its GTV lie outside" in str(refused)
+
+
+def test_a_ct_without_frame_and_a_set_that_names_nothing_else(tmp_path: Path) -> None:
+    """Neither says that they do not belong together, so the contours have to."""
+
+    def unframed(dataset, z):
+        del dataset.FrameOfReferenceUID
+
+    write_ct(tmp_path, CT, chest(), change=unframed)
+    reference = Reference(CT, by_contour=False, by_series=False)
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": contours()}, reference)
+    assert_taken(read(tmp_path), "structure_set_names_no_images", "inside the body")
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": contours(place=((1.5, 4.5), (13.5, 18.5)))}, reference)
+    assert refusal(tmp_path).reason.code == "drawn_elsewhere"
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": contours()}, Reference(replace(CT, number=2)))
+    assert refusal(tmp_path).reason.code == "series_absent"
+
+
+def test_a_frame_alone_chooses_no_series_for_a_draft_among_those_without(tmp_path: Path) -> None:
+    def unframed(dataset, z):
+        del dataset.FrameOfReferenceUID
+
+    write_ct(tmp_path / "a", CT, chest(), change=unframed)
+    write_ct(tmp_path / "b", replace(CT, number=2, frame=2), chest())
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": contours()}, Reference(CT, by_contour=False, by_series=False))
+    with pytest.raises(Refused) as caught:
+        read_dicom(patient_files(tmp_path, labelled=False), settings())
+    assert caught.value.reason.code == "several_series"
+
+
+@pytest.mark.parametrize("frames", ["0.234567", "01234556", "0123.5.7"])
+def test_a_frame_for_nearly_every_slice(tmp_path: Path, frames: str) -> None:
+    """Some slices name none, or one twice."""
+
+    def one_each(dataset, z):
+        dataset.FrameOfReferenceUID = "" if frames[z] == "." else f"1.2.3.{frames[z]}"
+
+    write_ct(tmp_path, CT, chest(), change=one_each)
+    drawn_on(tmp_path, CT)
+    scan = read(tmp_path)
+    assert scan.label.sum() == 75 and "no_frame_of_reference" in told(scan)
+
+
+@pytest.mark.parametrize("frames", ["00112233", "0000...1", "01010101"])
+def test_frames_that_slices_share(tmp_path: Path, frames: str) -> None:
+    def shared(dataset, z):
+        dataset.FrameOfReferenceUID = "" if frames[z] == "." else f"1.2.3.{frames[z]}"
+
+    write_ct(tmp_path, CT, chest(), change=shared)
+    drawn_on(tmp_path, CT)
+    assert refusal(tmp_path).reason.code == "mixed_frames"
+
+
+def test_the_body_is_found_where_a_file_lost_its_intercept(tmp_path: Path) -> None:
+    """Air is then stored as 24, and would be taken for tissue."""
+    unscaled = replace(CT, slope=None, intercept=None)
+    write_ct(tmp_path, unscaled, chest())
+    drawn_on(tmp_path, replace(CT, number=2), place=((1.5, 4.5), (13.5, 18.5)))
+    refused = refusal(tmp_path)
+    assert refused.reason.code == "drawn_elsewhere" and "100 % of its GTV" in str(refused)
+    drawn_on(tmp_path, replace(CT, number=2))
+    assert read(tmp_path).label.sum() == 75
+
+
+def test_contours_between_slices_that_others_lie_on_are_not_said_to_be_off_by_nothing(folder: Path) -> None:
+    planes = [box(CT, z, *TUMOUR) for z in (2, 2.5, 3, 3.5, 4)]
+    write_rtstruct(folder / "rs.dcm", {"GTV": planes}, Reference(replace(CT, number=2)))
+    text = str(refusal(folder))
+    assert "not all its contours lie on the CT's slices" in text and "up to 0 mm" not in text

@@ -12,7 +12,7 @@ from lunggtv.errors import ConfigError
 from lunggtv.files import file_digest
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.read_folder import read_dicom
-from lunggtv.ingest.raw_scan import NOTED, WARNED, RawScan, Refused
+from lunggtv.ingest.raw_scan import NOTED, WARNED, RawScan, Reason, Refused
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (
@@ -903,3 +903,62 @@ def test_default_pattern_matches_from_the_beginning(name: str) -> None:
 def test_broken_pattern_is_named() -> None:
     with pytest.raises(ConfigError, match=r"ingest.roi_patterns: 'GTV \(1' is not a regular expression"):
         DicomSettings(("GTV (1",), 0.1)
+
+
+def parted(
+    folder: Path, second: CtSeries, first: float, origin_mm: tuple[float, ...] = (0, 0, 0)
+) -> list[Reason]:
+    """A labelled CT and beside it a series whose first slice lies on plane ``first`` of it; what is told of it."""
+    labelled(folder, CT)
+    write_ct(folder / "ct", CT)
+
+    def elsewhere(dataset: Dataset, z: int) -> None:
+        at_mm = CT.grid.point_mm((first + z, 0, 0)) + origin_mm
+        dataset.ImagePositionPatient = [f"{v:.9g}" for v in at_mm]
+
+    write_ct(folder / "second", second, change=elsewhere)
+    return [note for note in read(folder).notes if note.code == "slices_left_out"]
+
+
+@pytest.mark.parametrize(("first", "slices", "mm"), [(5, 5, 15), (5.3, 3, 9.9), (-2, 2, 6), (-4.2, 4, 12.6)])
+def test_a_series_that_continues_the_scan_is_told(
+    tmp_path: Path, first: float, slices: int, mm: float
+) -> None:
+    """Half a CT under a series id of its own is left out, as another scan would be."""
+    (note,) = parted(tmp_path, replace(CT, number=2, frame=2, slices=slices), first)
+    assert note.severity == WARNED
+    assert f"{slices} images of the others continue it by {mm:.4g} mm and were left out" in note.text
+    assert "exported as several series" in note.text
+
+
+@pytest.mark.parametrize(
+    ("change", "first", "origin_mm"),
+    [
+        ({}, 3, (0, 0, 0)),  # another scan, of more of the body
+        ({}, 7, (0, 0, 0)),  # too far away
+        ({"rows": 14}, 5, (0, 0, 0)),
+        ({"spacing_mm": (3.0, 0.9, 1.0)}, 5, (0, 0, 0)),
+        ({}, 5, (0, 1.2, 0)),
+        ({"orientation": (-1.0, 0.0, 0.0, 0.0, -1.0, 0.0)}, 5, (0, 0, 0)),
+    ],
+)
+def test_another_scan_above_the_one_taken_is_nothing_to_tell(
+    tmp_path: Path, change, first, origin_mm
+) -> None:
+    assert parted(tmp_path, replace(CT, number=2, frame=2, **change), first, origin_mm) == []
+
+
+@pytest.mark.parametrize("content", [b"", bytes(700), b"<html>404 Not Found</html>"])
+def test_what_is_named_like_a_slice_may_be_one(tmp_path: Path, content: bytes) -> None:
+    """A lost slice at an end leaves no gap; its file stands there, under a name that says nothing of DICOM."""
+    write_ct(tmp_path, CT, name="slice_{:04d}".format)
+    labelled(tmp_path, CT)
+    assert read(tmp_path).notes == ()
+    (tmp_path / "slice_0005").write_bytes(content)
+    refused = refusal(tmp_path)
+    assert refused.reason.code == "unread_files"
+    assert "slice_0005" in str(refused) and "a slice of the CT" in str(refused)
+    (note,) = (note for note in read(tmp_path, label=False).notes if note.code == "suspect_files")
+    assert "slice_0005" in note.text and note.severity == WARNED
+    (tmp_path / "slice_0005").rename(tmp_path / "notes_5")
+    assert [note.code for note in read(tmp_path).notes] == ["skipped_files"]

@@ -170,6 +170,17 @@ def identified(**values) -> Dataset:
         ({"PatientBirthDate": "19450307"}, "GTV 450307", "GTV …"),
         ({"PatientID": "0012345"}, "GTV 12345", "GTV …"),
         ({"PatientBirthName": "Zimmer"}, "GTV Zimmer", "GTV …"),
+        ({"PatientID": "123456"}, "GTV 123-456", "GTV …"),
+        ({"PatientID": "12-34-56"}, "GTV 1 2345 6", "GTV …"),
+        ({"PatientID": "K1234"}, "GTV K 1234", "GTV …"),
+        ({"PatientID": "1234"}, "GTV 12 mm 34", "GTV 12 mm 34"),
+        ({"PatientBirthDate": "19450307"}, "GTV 7-Mar-1945", "GTV …"),
+        ({"PatientBirthDate": "19450307"}, "GTV March 7, 1945", "GTV …"),
+        ({"PatientBirthDate": "19450307"}, "GTV 7. März 45", "GTV …"),
+        ({"PatientBirthDate": "19450307"}, "GTV 7mars1945", "GTV …"),
+        ({"PatientBirthDate": "19450307"}, "GTV 7 May 1945", "GTV 7 May 1945"),
+        ({"PatientBirthDate": "19451207"}, "GTV 1945 Dezember 07", "GTV …"),
+        ({"PatientBirthDate": "19451307"}, "GTV 7 Dec 1945", "GTV 7 Dec 1945"),
         ({}, "GTV house", "GTV house"),
     ],
 )
@@ -195,3 +206,9 @@ def test_a_name_in_other_letters_than_declared_is_hidden_all_the_same(tmp_path: 
     (tmp_path / "rs.dcm").write_bytes(content.replace(b"QQQQQQQ", "Müller".encode()))
     text = refusal(tmp_path, "nothing")
     assert "'GTV …'" in text and "ller" not in text
+
+
+def test_a_name_like_a_gtv_is_told_though_who_it_was_is_hidden_in_it(tmp_path: Path) -> None:
+    write(tmp_path, f"old{NAME_MARK}gtv".encode())
+    (note,) = (note for note in read(tmp_path).notes if note.code == "rois_not_taken")
+    assert "not in the label: '…'" in note.text

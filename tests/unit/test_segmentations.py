@@ -623,3 +623,51 @@ def test_whoever_has_none_does_not_load_highdicom(folder):
         env={"PYTHONPATH": f"{here}:{here / 'workflow'}"},
         check=True,
     )
+
+
+def test_one_whose_ids_were_replaced_is_taken_by_a_pin_alone(tmp_path):
+    """What no id ties to the CT has to lie on its voxels and inside the body."""
+    series = CtSeries(slices=6, rows=40, columns=48, spacing_mm=(3.0, 4.0, 4.0))
+    stored = np.full(series.grid.shape, 24, np.uint16)
+    stored[:, 8:34, 6:42] = 1064
+    write_ct(tmp_path / "ct", series, stored)
+
+    def drawn(name="seg.dcm", rows=slice(16, 21), number=2, **changed):
+        mask = np.zeros(series.grid.shape, np.uint8)
+        mask[2:5, rows, 14:19] = 1
+        other = replace(series, number=number, frame=number, **changed)
+        write_segmentation(tmp_path / name, other, {"GTV": mask})
+        return mask
+
+    mask = drawn()
+    with pytest.raises(Refused) as caught:
+        read(tmp_path)
+    assert caught.value.reason.code == "segmentation_of_other_images"
+    key = caught.value.reason.text.partition('"7": "')[2][:9]
+    scan = read(tmp_path, series=key)
+    np.testing.assert_array_equal(scan.label, mask)
+    assert codes_of(scan) == ["pinned_series_not_referenced", "other_frame_of_reference"]
+    assert "inside the body" in scan.notes[0].text
+    drawn(rows=slice(1, 5))
+    refused(tmp_path, "drawn_elsewhere", "100 % of its GTV", series=key)
+    drawn(origin_mm=(-50, -40, -28.5))
+    refused(tmp_path, "segmentation_beside_voxels", series=key)
+    drawn()
+    drawn("seg2.dcm", rows=slice(17, 20), number=3)
+    refused(tmp_path, "several_segmentations", series=key)
+
+
+def test_the_phase_whose_images_the_file_names_is_taken(tmp_path):
+    """Two phases in one series; the frames name the slices with a tumour alone, the file all of its phase."""
+
+    def one_series(dataset, z):
+        dataset.SeriesInstanceUID = SERIES.uid
+
+    for phase in (1, 2):
+        write_ct(
+            tmp_path / str(phase), replace(SERIES, number=phase), SERIES.stored(seed=phase), change=one_series
+        )
+    write_segmentation(tmp_path / "seg.dcm", replace(SERIES, number=2), {"GTV": gtv()})
+    scan = read(tmp_path)
+    np.testing.assert_array_equal(scan.ct, SERIES.stored(seed=2).astype(int) - 1024)
+    np.testing.assert_array_equal(scan.label, gtv())

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from lunggtv.errors import ConfigError
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings, PreferredSeries
@@ -189,3 +190,19 @@ def test_a_part_of_a_phase_is_no_phase(tmp_path: Path) -> None:
     with pytest.raises(Refused) as caught:
         read_dicom(patient_files(tmp_path), settings())
     assert caught.value.reason.code == "duplicate_slices"
+
+
+def test_contours_of_another_phase_than_the_set_lists(tmp_path: Path) -> None:
+    """The list of images names one phase, the contours the other: neither may be taken in silence."""
+    phases(tmp_path, 1)
+    path = tmp_path / "rs.dcm"
+    dataset = pydicom.dcmread(path)
+    for z, contour in zip((1, 2), dataset.ROIContourSequence[0].ContourSequence, strict=True):
+        contour.ContourImageSequence[0].ReferencedSOPInstanceUID = replace(CT, number=2).sop_uid(z)
+    dataset.save_as(path)
+    with pytest.raises(Refused) as caught:
+        read_dicom(patient_files(tmp_path), settings())
+    assert caught.value.reason.code == "contours_of_another_phase"
+    assert "'GTV' name images of another one" in str(caught.value)
+    # No label is asked for: the phase that the set lists is as good as any.
+    assert len(read_dicom(patient_files(tmp_path, labelled=False), settings()).ct) == 5

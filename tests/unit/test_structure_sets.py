@@ -137,7 +137,7 @@ def test_what_may_be_the_right_structure_set_is_never_passed_over(
     (patient / name).write_bytes(content)
     refused = refusal(patient)
     assert refused.reason.code == "unread_files"
-    assert name in str(refused) and "no other is taken" in str(refused)
+    assert name in str(refused) and "nothing else is taken" in str(refused)
     assert told(read(patient, label=False))["suspect_files"][0] == WARNED
 
 

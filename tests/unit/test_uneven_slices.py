@@ -292,3 +292,17 @@ def test_the_setting_has_no_default_but_that_of_the_schema():
     section.pop("interpolate_gtv")
     with pytest.raises(ConfigError, match="interpolate_gtv: is missing"):
         IngestSettings.from_config(section)
+
+
+def test_a_stray_voxel_between_slices_makes_no_mask_of_the_grid():
+    """It was drawn on the slices: what is missing between them is filled in, and the voxel told."""
+    stack = SliceStack(GRID.grid, PLANES)
+    mask = on_planes(0, 2, 4, 5, 6)
+    mask[10, 3, 4] = 1
+    label, notes = label_on_planes(mask, stack, "a.nii", interpolate=True)
+    expected = on_planes(0, 1, 2, 3, 4, 5, 6)
+    expected[10, 3, 4] = 1
+    np.testing.assert_array_equal(label, expected)
+    assert "interpolated by its shape" in notes[0].text and "voxels that it has there (1)" in notes[0].text
+    half = on_planes(0, 1, 2, 4, 5, 6)  # one of two planes within it
+    np.testing.assert_array_equal(label_on_planes(half, stack, "a.nii", interpolate=True)[0], half)

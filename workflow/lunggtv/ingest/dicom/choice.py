@@ -13,13 +13,20 @@ from lunggtv.ingest.dicom.choice_words import (
     undecided,
 )
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
+from lunggtv.ingest.dicom.references import (
+    PROVED,
+    names_images,
+    of_same_frame,
+    referred,
+    rois_of_other_images,
+    says_where,
+    without_frame,
+)
 from lunggtv.ingest.dicom.segment_frames import SegmentFrames
 from lunggtv.ingest.dicom.series import Series, phase_named
 from lunggtv.ingest.dicom.series_facts import describe, preferred
 from lunggtv.ingest.dicom.structure_set import StructureSet
 from lunggtv.ingest.raw_scan import NOTED, Reason, Refused
-
-PROVED = "Its contours lie on the slices of the CT and inside the body. Check that the tumour lies where it is drawn."
 
 
 @dataclass(frozen=True)
@@ -55,37 +62,39 @@ def choose_labelled(
         choice = _labelled_on(_pinned(patient, series, settings), drawn)
     else:
         choice = _labelled_by_reference(patient, series, drawn, settings)
-    others = [note for one in drawn if one is choice.structure_set for note in left_out(one, sets)]
-    choice = _phase(choice, [one for one in drawn if one is choice.structure_set])
-    return replace(choice, notes=(*choice.notes, *others))
+    taken = choice.structure_set
+    assert taken is not None
+    phase = _phase(choice, [taken])
+    _check_phase(taken, choice.series, phase.series)
+    return replace(phase, notes=(*phase.notes, *left_out(taken, sets)))
 
 
 def _labelled_by_reference(
     patient: str, series: Sequence[Series], sets: Sequence[StructureSet], settings: DicomSettings
 ) -> Choice:
-    usable = [(one, found) for one in sets if (found := _referred(one, series))]
-    related = [(one, found) for one in sets if (found := _of_same_frame(one, series))]
-    if not usable and not related:
+    for claim in (referred, of_same_frame, without_frame):
+        usable = [(one, found) for one in sets if (found := claim(one, series))]
+        if usable:
+            break
+    else:
         raise Refused(
             "series_absent",
             f"{sets[0].name} refers to a CT series that is not in the folder. Add the planning CT it was drawn on; "
             f"here are {listing(series, settings)}. If it was drawn on one of these and its ids were replaced, "
             f"pin that one under data.series, as {example(patient, series)}.",
         )
-    if len(usable or related) > 1:
-        raise several_sets([one for one, _ in usable or related])
-    structure_set, found = (usable or related)[0]
+    if len(usable) > 1:
+        raise several_sets([one for one, _ in usable])
+    structure_set, found = usable[0]
     taken, notes = _only(patient, found, settings)
-    unproved = None if usable else _another_series(structure_set, taken)
-    if usable and not _names_images(structure_set):
-        if len(found) > 1:
-            unproved = _names_nothing(structure_set, taken, PROVED)
-        elif not structure_set.frame_uids:
-            notes = (
-                *notes,
-                _names_nothing(structure_set, taken, "Check that the tumour lies where it is drawn."),
-            )
-    return Choice(taken, structure_set, unproved, notes)
+    if claim is of_same_frame:
+        return Choice(taken, structure_set, _another_series(structure_set, taken), notes)
+    if claim is without_frame or (len(found) > 1 and not names_images(structure_set)):
+        return Choice(taken, structure_set, _names_nothing(structure_set, taken, PROVED), notes)
+    if not says_where(structure_set):
+        told = _names_nothing(structure_set, taken, "Check that the tumour lies where it is drawn.")
+        notes = (*notes, told)
+    return Choice(taken, structure_set, None, notes)
 
 
 def choose_unlabelled(
@@ -98,9 +107,9 @@ def choose_unlabelled(
     """
     if settings.series is not None:
         return _phase(Choice(_pinned(patient, series, settings), None), sets)
-    referred = {found.key: found for one in sets if _says_where(one) for found in _referred(one, series)}
-    if len(series) > 1 and len(referred) == 1:
-        return _phase(Choice(next(iter(referred.values())), None), sets)
+    named = {found.key: found for one in sets if says_where(one) for found in referred(one, series)}
+    if len(series) > 1 and len(named) == 1:
+        return _phase(Choice(next(iter(named.values())), None), sets)
     taken, notes = _only(patient, series, settings)
     return _phase(Choice(taken, None, notes=notes), sets)
 
@@ -120,6 +129,20 @@ def _phase(choice: Choice, sets: Sequence[StructureSet]) -> Choice:
         NOTED,
     )
     return replace(choice, series=phase, notes=(*choice.notes, note))
+
+
+def _check_phase(structure_set: StructureSet, series: Series, phase: Series) -> None:
+    """Refuse a phase that the contours contradict: by the images that they name they were drawn on another."""
+    left = series.sop_uids - phase.sop_uids
+    of_others = rois_of_other_images(structure_set, phase.sop_uids)
+    if not any(roi.image_uids & left for roi in of_others):
+        return
+    raise Refused(
+        "contours_of_another_phase",
+        f"the CT series holds several images at each place, as phases of a 4D CT. {structure_set.name} names those of "
+        f"one phase, but contours of {listed_names([roi.name for roi in of_others])} name images of another one. Leave "
+        "in the folder the images of the phase that the GTV was drawn on, or make ingest.roi_patterns narrower.",
+    )
 
 
 def _only(
@@ -166,8 +189,8 @@ def _with_gtv(sets: Sequence[StructureSet], settings: DicomSettings) -> list[Str
 def _labelled_on(pinned: Series, sets: Sequence[StructureSet]) -> Choice:
     """The structure set of a pinned series: by its images, else by its frame of reference, else the only one."""
     for candidates in (
-        [one for one in sets if _referred(one, [pinned])],
-        [one for one in sets if _of_same_frame(one, [pinned])],
+        [one for one in sets if referred(one, [pinned])],
+        [one for one in sets if of_same_frame(one, [pinned])],
         sets,
     ):
         if len(candidates) > 1:
@@ -175,9 +198,9 @@ def _labelled_on(pinned: Series, sets: Sequence[StructureSet]) -> Choice:
         if candidates:
             break
     taken = candidates[0]
-    if _referred(taken, [pinned]):
-        return Choice(pinned, taken, None if _names_images(taken) else _names_nothing(taken, pinned, PROVED))
-    if _of_same_frame(taken, [pinned]):
+    if referred(taken, [pinned]):
+        return Choice(pinned, taken, None if names_images(taken) else _names_nothing(taken, pinned, PROVED))
+    if of_same_frame(taken, [pinned]):
         return Choice(pinned, taken, _another_series(taken, pinned))
     return Choice(
         pinned,
@@ -214,31 +237,3 @@ def _pinned(patient: str, series: Sequence[Series], settings: DicomSettings) -> 
         f"data.series pins {settings.series} for patient {patient}, but the folder holds "
         f"{listing(series, settings)}.",
     )
-
-
-def _names_images(structure_set: StructureSet) -> bool:
-    return bool(structure_set.images or structure_set.image_uids)
-
-
-def _says_where(structure_set: StructureSet) -> bool:
-    return _names_images(structure_set) or bool(structure_set.frame_uids)
-
-
-def _referred(structure_set: StructureSet, series: Sequence[Series]) -> list[Series]:
-    """The series a structure set was drawn on.
-
-    By the images its contours name, else by the series it names, else by frame of reference. A structure
-    set that names nothing at all may be drawn on any series.
-    """
-    by_image = [one for one in series if one.sop_uids & structure_set.image_uids]
-    if by_image:
-        return by_image
-    if _names_images(structure_set):
-        return [one for one in series if one.uid in structure_set.images]
-    if structure_set.frame_uids:
-        return _of_same_frame(structure_set, series)
-    return list(series)
-
-
-def _of_same_frame(structure_set: StructureSet, series: Sequence[Series]) -> list[Series]:
-    return [one for one in series if one.frame_uids & structure_set.frame_uids]

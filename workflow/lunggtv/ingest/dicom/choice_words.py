@@ -28,7 +28,7 @@ def left_out(taken: StructureSet, sets: Sequence[StructureSet]) -> Iterator[Reas
             continue
         dated = bool(taken.written and one.written)
         newer = dated and taken.written < one.written
-        similar = not dated and any("gtv" in name.casefold() for name in one.roi_names)
+        similar = not dated and bool(one.like_gtv or one.gtv)
         text = (
             f"{one.name} was not used: none of its ROIs with a closed contour is named as ingest.roi_patterns asks; it "
             f"has {listed_names(one.roi_names)}"

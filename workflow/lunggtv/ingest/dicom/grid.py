@@ -12,6 +12,7 @@ from lunggtv.wording import by
 
 COSINE_TOLERANCE = 1e-3  # direction cosines are often written with four decimals
 PIXEL_TOLERANCE_MM = 1e-4  # 0.05 mm at the far edge of 512 pixels
+FRAME_A_SLICE = 0.5  # frames of reference a slice, beyond which they are no patient's positions
 DRIFT_TOLERANCE = 2e-3  # sideways mm per mm along the normal: 0.1 degrees, and rounded cosines
 
 
@@ -85,9 +86,10 @@ def _check_headers(slices: Sequence[CtSlice]) -> None:
                 f"{by(first_place.pixel_spacing_mm, '.6g')} mm, {one.name} {by(place.pixel_spacing_mm, '.6g')} mm. "
                 "Export one reconstruction alone.",
             )
-    frames = {one.frame_uid: one for one in slices if one.frame_uid}
-    # A frame for every slice is an anonymiser's; several for some slices each are scans of which the patient moved.
-    if 1 < len(frames) < len(slices):
+    framed = [one for one in slices if one.frame_uid]
+    frames = {one.frame_uid: one for one in framed}
+    # A frame for every slice is an anonymiser's; several for some slices each are scans that the patient moved between.
+    if 1 < len(frames) <= FRAME_A_SLICE * len(framed):
         one, other = list(frames.values())[:2]
         raise Refused(
             "mixed_frames",

@@ -34,6 +34,7 @@ from lunggtv.ingest.dicom.kinds import (
     may_be_dicom,
 )
 from lunggtv.ingest.dicom.limits import BoundedFile, check_deflated, is_deflated
+from lunggtv.ingest.dicom.slice_names import named_like
 from lunggtv.ingest.dicom.values import READ_ERRORS, numbers_of, text_of
 
 HEADER_TAGS: list[BaseTag | int] = sorted(
@@ -90,7 +91,7 @@ class Inventory:
         slices: CT images.
         structure_sets: files that say that they are one, also damaged ones.
         skipped: number of files by kind that are neither CT images nor structure sets.
-        suspect: those among them that may be DICOM of any kind but cannot be read.
+        suspect: those among them that may be DICOM of any kind but cannot be read, or are named like the slices.
         forbidden: those that may not be read.
         damaged: CT images whose header is cut or unreadable.
         segmentations: those among the skipped that may hold a label, also damaged ones.
@@ -122,6 +123,7 @@ def take_inventory(files: Sequence[Path], folder: Path) -> Inventory:
     forbidden: list[str] = []
     damaged: list[DamagedSlice] = []
     segmentations: list[Path] = []
+    unknown: list[str] = []
     for path in files:
         name = relative_name(path, folder)
         try:
@@ -145,6 +147,9 @@ def take_inventory(files: Sequence[Path], folder: Path) -> Inventory:
             segmentations += [path] if kind == SEGMENTATION else []
         if kind == UNREADABLE or (kind == EMPTY and may_be_dicom(path.name, b"")):
             suspect.append(name)
+        elif kind in (EMPTY, NOT_DICOM):
+            unknown.append(name)
+    suspect += named_like(unknown, [one.name for one in slices])
     return Inventory(
         tuple(slices), tuple(structure_sets), dict(skipped), tuple(suspect), tuple(forbidden), tuple(damaged),
         tuple(segmentations),

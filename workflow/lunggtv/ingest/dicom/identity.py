@@ -21,6 +21,7 @@ IDEOGRAPHS = "\u2e80"  # from here on one sign says as much as several letters
 LONGEST_SHOWN = 64  # characters
 HIDDEN = "…"
 BETWEEN = r"[\W_]*"  # the parts of a value, however they are separated
+SPACE = r"[\W_]{0,3}"  # between the digits of a number
 WRITTEN_OUT = str.maketrans(
     {
         "ä": "ae",
@@ -35,6 +36,12 @@ WRITTEN_OUT = str.maketrans(
         "æ": "ae",
     }
 )
+# How the names of the months begin, in languages of Latin letters.
+MONTHS = (
+    "jan|ene|gen|sty|led", "feb|fév|fev|lut|úno", "mar|mär|mrz|maa|bře", "apr|avr|abr|kwi|dub",
+    "may|mai|mag|mei|maj|kvě", "jun|juin|giu|cze|červen", "jul|juil|lug|lip|červenec", "aug|aoû|aou|ago|sie|srp",
+    "sep|set|wrz|zář", "oct|okt|out|ott|paź|říj", "nov|lis", "dec|dez|déc|dic|gru|pro",
+)  # fmt: skip
 DATE = re.compile(r"(\d{4})\D?(\d\d)\D?(\d\d)")
 
 
@@ -85,8 +92,11 @@ def _patterns(dataset: pydicom.Dataset, keyword: str) -> Iterator[str]:
         if date := DATE.fullmatch(text):
             yield from _dates(*date.groups())
         for some in (parts, *([part] for part in parts)):
-            if sum(3 if letter >= IDEOGRAPHS else 1 for part in some for letter in part) >= LEAST_LETTERS:
-                yield BETWEEN.join(map(re.escape, some))
+            joined = "".join(some)
+            if sum(3 if letter >= IDEOGRAPHS else 1 for letter in joined) >= LEAST_LETTERS:
+                # People group the digits of a number as they like.
+                spaced = any(map(str.isdigit, joined))
+                yield (SPACE if spaced else BETWEEN).join(map(re.escape, joined if spaced else some))
 
 
 def _spellings(text: str) -> set[str]:
@@ -97,8 +107,12 @@ def _spellings(text: str) -> set[str]:
 
 
 def _dates(year: str, month: str, day: str) -> Iterator[str]:
-    """A date in any order, with or without the zeros before days and months and the century."""
+    """A date in any order, with or without the zeros before days and months and the century, the month also by name."""
     short = rf"(?:{year[:2]})?{year[2:]}"
-    days, months = (f"0?{part.lstrip('0')}" for part in (day, month))
+    days = f"0?{day.lstrip('0')}"
+    months = f"(?:0?{month.lstrip('0')}"
+    if 1 <= int(month) <= len(MONTHS):
+        months += rf"|(?:{MONTHS[int(month) - 1]})[^\W\d_]*"
+    months += ")"
     for order in ((short, months, days), (days, months, short), (months, days, short)):
         yield BETWEEN.join(order)

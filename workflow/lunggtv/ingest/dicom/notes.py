@@ -6,6 +6,7 @@ from lunggtv.ingest.dicom.contour_kinds import INTERPOLATED_PLANAR
 from lunggtv.ingest.dicom.contours import Drawing
 from lunggtv.ingest.dicom.headers import Inventory
 from lunggtv.ingest.dicom.pixels import PixelStack
+from lunggtv.ingest.dicom.references import PROVED, rois_of_other_images
 from lunggtv.ingest.dicom.series import Series
 from lunggtv.ingest.dicom.structure_set import Roi, StructureSet
 from lunggtv.ingest.raw_scan import NOTED, WARNED, Reason
@@ -72,16 +73,12 @@ def reference_notes(structure_set: StructureSet, series: Series, here: frozenset
         for roi in structure_set.drawn
         if roi.frame_uid not in ("", *series.frame_uids) and not roi.image_uids & series.sop_uids
     ]
-    others = [
-        f"'{roi.name}'"
-        for roi in structure_set.drawn
-        if roi.image_uids and not roi.image_uids & series.sop_uids
-    ]
+    others = _quoted(rois_of_other_images(structure_set, series.sop_uids))
     if others:
         yield Reason(
             "roi_on_other_images",
-            f"{structure_set.name}: the contours of {', '.join(others)} name images that are none of the CT's, as "
-            "those of another phase or series. Check that the tumour lies where it is drawn.",
+            f"{structure_set.name}: contours of {others} name images that are none of the CT's, as those of another "
+            f"phase or series. {PROVED}",
         )
     if elsewhere and series.frame_uids:
         yield Reason(
@@ -117,10 +114,7 @@ def roi_notes(structure_set: StructureSet, drawing: Drawing, voxel_ml: float) ->
         count = sum(roi.open_contours for roi in opened)
         text = f"{_quoted(opened)}: points and open contours enclose nothing and were left out ({count})."
         yield Reason("open_contours", text)
-    taken = {roi.name for roi in structure_set.gtv}
-    similar = [
-        f"'{name}'" for name in structure_set.roi_names if "gtv" in name.casefold() and name not in taken
-    ]
+    similar = [f"'{name}'" for name in structure_set.like_gtv]
     if similar:
         text = f"ROIs that ingest.roi_patterns does not name, and which are not in the label: {few(similar)}."
         yield Reason("rois_not_taken", text, NOTED)

@@ -4,24 +4,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from lunggtv.image_headers import detached_data
-from lunggtv.ingest.dicom.belonging import check_belonging
+from lunggtv.ingest.dicom.belonging import check_inside
 from lunggtv.ingest.dicom.choice import Choice, choose_labelled, choose_unlabelled
-from lunggtv.ingest.dicom.contour_planes import ContourOffGrid
-from lunggtv.ingest.dicom.contours import UndrawableRoi, draw_rois
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
-from lunggtv.ingest.dicom.drawing_notes import drawing_notes
 from lunggtv.ingest.dicom.grid import planes_of, stack
 from lunggtv.ingest.dicom.headers import DamagedSlice, Inventory, take_inventory
 from lunggtv.ingest.dicom.kinds import ENHANCED, SEGMENTATION
+from lunggtv.ingest.dicom.left_out_slices import slices_left_out
 from lunggtv.ingest.dicom.notes import (
     folder_notes,
     frame_notes,
     pixel_notes,
-    reference_notes,
-    roi_notes,
 )
 from lunggtv.ingest.dicom.pixels import read_stack
 from lunggtv.ingest.dicom.segment_choice import (
@@ -32,11 +26,12 @@ from lunggtv.ingest.dicom.segment_choice import (
 )
 from lunggtv.ingest.dicom.segment_mask import draw_segments, segment_notes
 from lunggtv.ingest.dicom.segmentation import read_segmentation
-from lunggtv.ingest.dicom.series import Series, group_series, slices_left_out, without_copies
+from lunggtv.ingest.dicom.series import Series, group_series, without_copies
 from lunggtv.ingest.dicom.slice_stack import SliceStack
+from lunggtv.ingest.dicom.structure_label import draw_structures
 from lunggtv.ingest.dicom.structure_set import read_structure_set
 from lunggtv.ingest.dicom.uneven_notes import plane_notes
-from lunggtv.ingest.raw_scan import RawScan, Reason, Refused
+from lunggtv.ingest.raw_scan import RawScan, Refused
 from lunggtv.patient_files import PatientFiles
 from lunggtv.quiet_pydicom import quiet_pydicom
 from lunggtv.wording import few
@@ -73,19 +68,30 @@ def read_dicom(patient: PatientFiles, settings: DicomSettings) -> RawScan:
         if choice.segments is not None:
             inventory = inventory.without_one(SEGMENTATION)
         notes = [*folder_notes(inventory, unused, copies), *choice.notes, *frame_notes(chosen)]
-        notes += slices_left_out(choice.series, series)
+        notes += slices_left_out(chosen, inventory.slices)
         notes += [*pixel_notes(pixels), *plane_notes(slices, on_grid, settings.slice_tolerance_mm)]
         label, digests = None, {}
         if choice.structure_set is not None:
             here = frozenset(one.sop_uid for one in inventory.slices)
             ordered = replace(chosen, slices=slices)
-            label, notes_on_label = _draw(replace(choice, series=ordered), here, on_grid, pixels.hu, settings)
+            label, notes_on_label = draw_structures(
+                replace(choice, series=ordered), here, on_grid, pixels.hu, settings
+            )
             notes += notes_on_label
             digests = {"rtstruct": choice.structure_set.digest}
         if choice.segments is not None:
             # A slice may lie so far from its place, and a frame as far from its slice.
-            drawn = draw_segments(choice.segments, slices, grid, 2 * settings.slice_tolerance_mm)
+            drawn = draw_segments(
+                choice.segments,
+                slices,
+                grid,
+                2 * settings.slice_tolerance_mm,
+                by_place_alone=choice.unproved is not None,
+            )
             label, digests = drawn.mask, {"segmentation": choice.segments.digest}
+            if choice.unproved is not None:
+                check_inside(choice.segments.name, "does not name this CT", label, pixels.hu, grid)
+                notes.append(choice.unproved)
             notes += segment_notes(choice.segments, drawn, slices, grid.voxel_ml)
     return RawScan(
         format="dicom",
@@ -150,69 +156,20 @@ def _check_size(on_grid: SliceStack, settings: DicomSettings) -> None:
         )
 
 
-def _draw(
-    choice: Choice, here: frozenset[str], on_grid: SliceStack, ct_hu: np.ndarray, settings: DicomSettings
-) -> tuple[np.ndarray, list[Reason]]:
-    series, structure_set = choice.series, choice.structure_set
-    assert structure_set is not None
-    rois = structure_set.drawn
-    contours = [on_grid.straightened(roi.contours) for roi in rois]
-    try:
-        drawing = draw_rois(
-            contours,
-            on_grid.slices_alone,
-            settings.slice_tolerance_mm,
-            {one.sop_uid: z for z, one in enumerate(series.slices)},
-        )
-    except ContourOffGrid as error:
-        where = (
-            "leans out of the CT's slices: it was drawn on images of another orientation. Export the GTV on "
-            "the axial slices of the planning CT."
-            if error.leaning
-            else "lies outside the CT: slices are missing at an end, or it was drawn on another scan. Add "
-            "the whole planning CT."
-        )
-        text = f"{structure_set.name}: a contour of ROI '{rois[error.roi].name}' {where}"
-        raise Refused("contour_outside_ct", text) from None
-    except UndrawableRoi as error:
-        name = rois[error.roi].name
-        if error.folded:
-            raise Refused(
-                "contour_folded",
-                f"{structure_set.name}: a contour of ROI '{name}' runs along itself there and back, so that what it "
-                "encloses cannot be told. Draw it again.",
-            ) from None
-        raise Refused(
-            "contour_tangled",
-            f"{structure_set.name}: the contours of ROI '{name}' have too many points or too many crossings on a slice "
-            "to be compared with one another. Draw it again, or export it with fewer points.",
-        ) from None
-    if on_grid.added:
-        off_mm = on_grid.off_slice_mm(contours, settings.slice_tolerance_mm)
-        drawing = replace(drawing, mask=on_grid.spread(drawing.mask), off_slice_mm=off_mm)
-    if choice.unproved is not None:
-        check_belonging(structure_set.name, drawing, ct_hu, on_grid.grid, settings.slice_tolerance_mm)
-    return drawing.mask, [
-        *([choice.unproved] if choice.unproved else reference_notes(structure_set, series, here)),
-        *roi_notes(structure_set, drawing, on_grid.grid.voxel_ml),
-        *drawing_notes([roi.name for roi in rois], drawing, on_grid, settings.slice_tolerance_mm),
-    ]
-
-
 def _refuse_unread(inventory: Inventory) -> None:
     """Raise Refused where the right structure set may be among the files that were not read."""
     if inventory.forbidden:
         raise Refused(
             "unreadable_file",
-            f"{few(inventory.forbidden)}: not allowed to read. The structure set with the right GTV may be among "
-            "them. Mend their permissions, or take them out of the folder.",
+            f"{few(inventory.forbidden)}: not allowed to read. The structure set with the right GTV, or a slice of the "
+            "CT, may be among them. Mend their permissions, or take them out of the folder.",
         )
     if inventory.suspect:
         raise Refused(
             "unread_files",
-            f"{few(inventory.suspect)}: empty, or perhaps DICOM but not readable. The structure set with the right GTV "
-            "may be among them, so no other is taken. Copy or export these files again, or take them out of the "
-            "folder.",
+            f"{few(inventory.suspect)}: empty, or perhaps DICOM but not readable. The structure set with the right "
+            "GTV, or a slice of the CT, may be among them, so nothing else is taken. Copy or export these files again, "
+            "or take them out of the folder.",
         )
 
 

@@ -4,15 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from lunggtv.ingest.dicom.choice import Choice, choose_unlabelled
+from lunggtv.ingest.dicom.choice_words import example, listed_names, listing
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.segment_frames import SegmentFrames, read_frames
 from lunggtv.ingest.dicom.segmentation import Segmentation, quoted
 from lunggtv.ingest.dicom.series import Series, phase_named
 from lunggtv.ingest.dicom.structure_set import StructureSet
 from lunggtv.ingest.raw_scan import NOTED, WARNED, Reason, Refused
-from lunggtv.wording import few
-
-MAX_NAMES = 60  # labels of segments listed in a refusal
 
 
 def choose_segments(
@@ -34,12 +32,16 @@ def choose_segments(
     drawn = [read_frames(one) for one in segmentations if one.gtv]
     known = {one.digest: one for one in reversed(drawn)}
     usable = [(one, on) for one in reversed(known.values()) if (on := _drawn_on(one, series))]
-    if not usable:
+    pinned = settings.series is not None
+    if not usable and not pinned:
         raise Refused(
             "segmentation_of_other_images",
             f"{drawn[0].name} refers to images that are not those of a CT series in the folder. Add the planning CT "
-            "that it was drawn on.",
+            "that it was drawn on. If it was drawn on one that is here and its ids were replaced, pin that one under "
+            f"data.series, as {example(patient, series)}; here are {listing(series, settings)}.",
         )
+    unproved = not usable
+    usable = usable or [(one, list(series)) for one in reversed(known.values())]
     if len(usable) > 1:
         found = "; ".join(f"{one.name} has {quoted(one.segments)}" for one, _ in usable)
         raise Refused(
@@ -48,10 +50,12 @@ def choose_segments(
             "ingest.roi_patterns narrower.",
         )
     taken, on = usable[0]
-    pinned = settings.series is not None
     choice = choose_unlabelled(patient, series if pinned else on, (), settings)
-    if phase := phase_named(choice.series, taken.image_uids):
-        choice = replace(choice, series=phase)
+    # The file names all images of a phase, its frames those with a tumour.
+    for named in (taken.images, taken.image_uids):
+        if phase := phase_named(choice.series, named):
+            choice = replace(choice, series=phase)
+            break
     if choice.series.key not in {one.key for one in on}:
         raise Refused(
             "segmentation_of_other_images",
@@ -60,7 +64,16 @@ def choose_segments(
         )
     others = [one for one in segmentations if one.name != taken.name]
     notes = [*segments_left_out(others, taken.name), *_sets_left_out(sets)]
-    return replace(choice, segments=taken, notes=(*choice.notes, *notes))
+    told = _pinned_alone(taken, choice.series) if unproved else None
+    return replace(choice, segments=taken, unproved=told, notes=(*choice.notes, *notes))
+
+
+def _pinned_alone(taken: SegmentFrames, series: Series) -> Reason:
+    return Reason(
+        "pinned_series_not_referenced",
+        f"{taken.name} names neither the images nor the frame of reference of series {series.key}, which data.series "
+        "pins. It lies on the CT's voxels and inside the body. Check that the tumour lies where it is drawn.",
+    )
 
 
 def segments_left_out(segmentations: Sequence[Segmentation], taken: str) -> Iterator[Reason]:
@@ -89,8 +102,8 @@ def left_beside_mask(
     found += [(one.name, [segment.name for segment in one.gtv]) for one in segmentations if one.gtv]
     for name, gtv in found:
         text = (
-            f"{name} has a GTV too, {_names(gtv)}, but {label} was taken, which lies where data.label says. Check "
-            "that this is the right one."
+            f"{name} has a GTV too, {listed_names(gtv)}, but {label} was taken, which lies where data.label says. "
+            "Check that this is the right one."
         )
         yield Reason("other_gtv_left_out", text)
 
@@ -117,18 +130,14 @@ def _drawn_on(found: SegmentFrames, series: Sequence[Series]) -> list[Series]:
 
 def _sets_left_out(sets: Sequence[StructureSet]) -> Iterator[Reason]:
     for one in sets:
-        similar = any("gtv" in name.casefold() for name in one.roi_names)
+        similar = bool(one.like_gtv or one.gtv)
         text = (
             f"{one.name} was not used: none of its ROIs with a closed contour is named as ingest.roi_patterns asks; it "
-            f"has {_names(one.roi_names)}"
+            f"has {listed_names(one.roi_names)}"
         )
         text += ". Check that the GTV is not in it." if similar else "."
         yield Reason("other_rtstruct", text, WARNED if similar else NOTED)
 
 
 def _segments(one: Segmentation) -> str:
-    return _names([segment.name for segment in one.segments])
-
-
-def _names(names: Sequence[str]) -> str:
-    return few([f"'{name}'" for name in names], MAX_NAMES) or "none"
+    return listed_names([segment.name for segment in one.segments])

@@ -30,7 +30,12 @@ class SegmentMask:
 
 
 def draw_segments(
-    found: SegmentFrames, slices: Sequence[CtSlice], grid: Grid, tolerance_mm: float
+    found: SegmentFrames,
+    slices: Sequence[CtSlice],
+    grid: Grid,
+    tolerance_mm: float,
+    *,
+    by_place_alone: bool = False,
 ) -> SegmentMask:
     """Join the chosen segments.
 
@@ -41,6 +46,7 @@ def draw_segments(
         slices: of the CT.
         grid: on which they lie; it may have planes between them.
         tolerance_mm: how far a pixel may lie from its voxel.
+        by_place_alone: whether the images that the frames name do not matter.
 
     Raises:
         Refused: frames on other pixels or images than the CT's, damaged ones, or nothing in any of them.
@@ -61,7 +67,8 @@ def draw_segments(
             )
         seen.add(key)
         drawn = first + np.argwhere(shown) @ steps
-        _check_images(frame, found.name, {int(first[0]), *np.unique(drawn[:, 0]).tolist()}, images)
+        on = {int(first[0]), *np.unique(drawn[:, 0]).tolist()}
+        _check_images(frame, found.name, on, images, by_place_alone)
         mask[tuple(drawn.T)] = 1
         voxels[frame.segment.number] += len(drawn)
     if not any(voxels.values()):
@@ -167,7 +174,9 @@ def _plane(one: CtSlice, grid: Grid) -> int:
     return round(float(grid.index_zyx(one.place.position_mm)[0]))
 
 
-def _check_images(frame: Frame, name: str, planes: set[int], images: dict[int, str]) -> None:
+def _check_images(
+    frame: Frame, name: str, planes: set[int], images: dict[int, str], by_place_alone: bool
+) -> None:
     """Refuse a frame that lies between the slices of the CT, or on others than those that it names."""
     what = f"{name}: a frame of segment '{frame.segment.name}'"
     if not planes <= images.keys():
@@ -175,7 +184,9 @@ def _check_images(frame: Frame, name: str, planes: set[int], images: dict[int, s
             "segmentation_beside_voxels",
             f"{what} lies between the slices of the CT. Export the segmentation on the CT's own images.",
         )
-    if frame.images and not {images[z] for z in planes} <= frame.images:
+    if by_place_alone or not frame.images:
+        return
+    if not {images[z] for z in planes} <= frame.images:
         here = frame.images & set(images.values())
         where = (
             "another slice than the image that it names" if here else "images of another series than the CT"

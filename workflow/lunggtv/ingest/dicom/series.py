@@ -11,11 +11,10 @@ import numpy as np
 
 from lunggtv.ingest.dicom.headers import CtSlice
 from lunggtv.ingest.dicom.nesting import prefix_length
-from lunggtv.ingest.raw_scan import WARNED, Reason, Refused
+from lunggtv.ingest.raw_scan import Refused
 
 MIN_SLICES = 3  # fewer have no spacing that could be checked: scouts, single frames, dose reports
 KEY_CHARACTERS = 8
-ALMOST_A_SLICE = 0.9  # of a slice distance: an image so far beyond an end continues the stack
 
 
 @dataclass(frozen=True)
@@ -85,29 +84,7 @@ def phase_named(series: Series, named: frozenset[str]) -> Series | None:
     return replace(series, slices=kept)
 
 
-def slices_left_out(taken: Series, series: Sequence[Series]) -> list[Reason]:
-    """What to tell where the series taken was parted from images that continue its stack beyond its ends."""
-    heights_mm = set(_heights_mm(taken.slices, taken.slices))
-    if len(heights_mm) < MIN_SLICES:
-        return []
-    low, high = min(heights_mm), max(heights_mm)
-    # Other scans may lie off by part of a slice.
-    far_mm = (high - low) / (len(heights_mm) - 1) * ALMOST_A_SLICE
-    others = [
-        one for part in series if part.uid == taken.uid and part.key != taken.key for one in part.slices
-    ]
-    beyond = [mm for mm in _heights_mm(others, taken.slices) if mm < low - far_mm or mm > high + far_mm]
-    if not beyond:
-        return []
-    beyond_mm = max(low - min(beyond), 0) + max(max(beyond) - high, 0)
-    text = (
-        f"the CT series holds several acquisitions and one of them was taken; {len(beyond)} images of the others "
-        f"continue it by {beyond_mm:.4g} mm and were left out. Check that the CT holds the whole of both lungs."
-    )
-    return [Reason("slices_left_out", text, WARNED)]
-
-
-def _heights_mm(members: Sequence[CtSlice], stack: Sequence[CtSlice]) -> list[float]:
+def heights_mm_of(members: Sequence[CtSlice], stack: Sequence[CtSlice]) -> list[float]:
     """Where images lie along the normal of a stack's first image; those without a place are left out."""
     placed = next((one.place for one in stack if one.place), None)
     if placed is None:
@@ -143,7 +120,7 @@ def _overlaps(members: Sequence[CtSlice]) -> bool:
 def _alternates(members: Sequence[CtSlice]) -> bool:
     """Whether an acquisition comes again after another along the stack: two scans, one between the other's slices."""
     placed = [one for one in members if one.place]
-    heights_mm = _heights_mm(placed, placed)
+    heights_mm = heights_mm_of(placed, placed)
     order = [placed[z].acquisition for z in np.argsort(heights_mm, kind="stable")]
     return sum(1 for _ in groupby(order)) > len(set(order))
 

@@ -57,7 +57,8 @@ class Roi:
 
 @dataclass(frozen=True)
 class StructureSet:
-    """One RTSTRUCT file. ``roi_names`` are all names in it, ``gtv`` those ROIs that the settings choose.
+    """One RTSTRUCT file. ``roi_names`` are all names in it, ``gtv`` those ROIs that the settings choose, ``like_gtv``
+    the names of others that look like a GTV.
 
     ``images`` maps each series it refers to to the images it names there; ``nameless`` counts the ROIs with contours
     but no name; ``written`` is its date and time, to compare alone, empty where it has none.
@@ -67,6 +68,7 @@ class StructureSet:
     digest: str
     roi_names: tuple[str, ...]
     gtv: tuple[Roi, ...]
+    like_gtv: tuple[str, ...]
     nameless: int
     written: str = field(repr=False)
     images: dict[str, frozenset[str]] = field(repr=False)
@@ -128,6 +130,7 @@ def read_structure_set(path: Path, folder: Path, settings: DicomSettings) -> Str
         digest=file_digest(path),
         roi_names=tuple(one.shown for one in names),
         gtv=gtv,
+        like_gtv=tuple(one.shown for one in names if one.may_be_gtv and not one.is_gtv),
         nameless=nameless,
         written=_written(dataset),
         images=images,

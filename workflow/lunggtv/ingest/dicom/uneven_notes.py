@@ -10,6 +10,10 @@ from lunggtv.ingest.dicom.slice_distances import RESAMPLE, distances_text
 from lunggtv.ingest.dicom.slice_stack import SliceStack
 from lunggtv.ingest.raw_scan import Reason, Refused
 
+MADE_ON_GRID = (
+    0.5  # share of the planes within a label on which it has voxels, from which on they are its own
+)
+
 
 def plane_notes(slices: Sequence[CtSlice], stack: SliceStack, tolerance_mm: float) -> list[Reason]:
     """Which distances the slices have and how many planes were interpolated; nothing for one distance."""
@@ -30,8 +34,8 @@ def label_on_planes(
     """A label on all planes of the grid, and what is to be told of those between slices.
 
     Args:
-        label: uint8 on the grid. It is interpolated between slices unless it has voxels there, as a mask that was made
-            on the grid has.
+        label: uint8 on the grid. It is interpolated between slices unless it has voxels there on most planes between
+            slices with a label, as a mask that was made on the grid has.
         name: of the label, for messages.
         interpolate: whether planes between slices may be GTV.
 
@@ -40,9 +44,15 @@ def label_on_planes(
     """
     between = np.array(label)
     between[list(stack.planes)] = 0
-    is_drawn = bool(between.any())
+    by_shape = label_between(label, stack.planes, stack.grid.spacing_mm[1:])
+    drawn_on, expected = np.any(between, axis=(1, 2)), np.any(by_shape, axis=(1, 2))
+    looked_at = expected if expected.any() else drawn_on
+    is_drawn = bool(drawn_on.any()) and np.count_nonzero(
+        drawn_on & looked_at
+    ) >= MADE_ON_GRID * np.count_nonzero(looked_at)
+    stray = 0 if is_drawn else int(np.count_nonzero(between))
     if not is_drawn:
-        between = label_between(label, stack.planes, stack.grid.spacing_mm[1:])
+        between = between | by_shape
     within = int(between.any(axis=(1, 2)).sum())
     if within and not interpolate:
         raise Refused(
@@ -54,6 +64,7 @@ def label_on_planes(
     notes = []
     if within:
         how = "was taken as it stands" if is_drawn else "was interpolated by its shape from the slices around"
+        how += f", beside voxels that it has there ({stray})" if stray else ""
         ml = np.count_nonzero(between) * stack.grid.voxel_ml
         notes.append(
             Reason("gtv_interpolated", f"on planes between slices ({within}) the label {how} ({ml:.3g} ml).")

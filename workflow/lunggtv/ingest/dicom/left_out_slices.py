@@ -1,0 +1,78 @@
+"""Images of a folder that continue the stack of the CT taken beyond its ends, and were left out."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from lunggtv.ingest.dicom.grid import COSINE_TOLERANCE, PIXEL_TOLERANCE_MM
+from lunggtv.ingest.dicom.headers import CtSlice
+from lunggtv.ingest.dicom.series import MIN_SLICES, Series, heights_mm_of
+from lunggtv.ingest.raw_scan import WARNED, Reason
+
+ALMOST_A_SLICE = 0.9  # of a slice distance: an image so far beyond an end continues the stack
+NEXT_SLICE = 1.5  # slice distances between an end and the first image that continues it
+SAME_COLUMN_MM = 1.0  # how far apart across the stack the pixels of one scan may begin
+CHECK = "Check that the CT holds the whole of both lungs"
+
+
+def slices_left_out(taken: Series, slices: Sequence[CtSlice]) -> list[Reason]:
+    """What to tell of images that continue the CT: of other acquisitions of its series, or under another series.
+
+    Args:
+        slices: all CT images of the folder.
+    """
+    heights_mm = set(heights_mm_of(taken.slices, taken.slices))
+    if len(heights_mm) < MIN_SLICES:
+        return []
+    low, high = min(heights_mm), max(heights_mm)
+    step_mm = (high - low) / (len(heights_mm) - 1)
+    by_uid: dict[str, list[CtSlice]] = defaultdict(list)
+    for one in slices:
+        if one.sop_uid not in taken.sop_uids:
+            by_uid[one.series_uid].append(one)
+    reasons = []
+    for uid, others in sorted(by_uid.items()):
+        # Other scans may lie off by part of a slice.
+        far_mm = step_mm * ALMOST_A_SLICE
+        all_mm = heights_mm_of(others, taken.slices)
+        beyond = [mm for mm in all_mm if mm < low - far_mm or mm > high + far_mm]
+        if not beyond or (uid != taken.uid and not _goes_on(taken, others, (low, high), step_mm)):
+            continue
+        beyond_mm = max(low - min(beyond), 0) + max(max(beyond) - high, 0)
+        much = f"{len(beyond)} images of the others continue it by {beyond_mm:.4g} mm and were left out"
+        if uid == taken.uid:
+            text = f"the CT series holds several acquisitions and one of them was taken; {much}. {CHECK}."
+        else:
+            text = (
+                f"the folder holds several CT series and one of them was taken; {much}, with pixels of the same size "
+                f"and place, as where one scan was exported as several series. {CHECK}; else export it as one series."
+            )
+        reasons.append(Reason("slices_left_out", text, WARNED))
+    return reasons
+
+
+def _goes_on(taken: Series, others: Sequence[CtSlice], ends_mm: tuple[float, float], step_mm: float) -> bool:
+    """Whether images under another series are the next slices of the same scan: none of them lies within it."""
+    first = next(one for one in taken.slices if one.place)
+    if not all(_is_alike(first, one) for one in others):
+        return False
+    low, high = ends_mm
+    away_mm = [max(low - mm, mm - high) for mm in heights_mm_of(others, taken.slices)]
+    return 0 < min(away_mm) <= NEXT_SLICE * step_mm
+
+
+def _is_alike(one: CtSlice, other: CtSlice) -> bool:
+    """Whether two images have the same pixels, but for their height."""
+    if one.place is None or other.place is None:
+        return False
+    across = np.array(one.place.orientation).reshape(2, 3) @ np.subtract(
+        other.place.position_mm, one.place.position_mm
+    )
+    return bool(
+        (one.rows, one.columns) == (other.rows, other.columns)
+        and np.abs(np.subtract(one.place.orientation, other.place.orientation)).max() <= COSINE_TOLERANCE
+        and np.abs(np.subtract(one.place.pixel_spacing_mm, other.place.pixel_spacing_mm)).max()
+        <= PIXEL_TOLERANCE_MM
+        and np.abs(across).max() <= SAME_COLUMN_MM
+    )

@@ -1,0 +1,54 @@
+"""Which series of a folder a structure set says that it was drawn on, by images or by frame of reference."""
+
+from collections.abc import Sequence
+
+from lunggtv.ingest.dicom.series import Series
+from lunggtv.ingest.dicom.structure_set import Roi, StructureSet
+
+# For what is taken though its ids do not say that it belongs: ``belonging`` has looked.
+PROVED = "Its contours lie on the slices of the CT and inside the body. Check that the tumour lies where it is drawn."
+
+
+def names_images(structure_set: StructureSet) -> bool:
+    """Whether it names any image or series."""
+    return bool(structure_set.images or structure_set.image_uids)
+
+
+def says_where(structure_set: StructureSet) -> bool:
+    """Whether it names an image, a series or a frame of reference."""
+    return names_images(structure_set) or bool(structure_set.frame_uids)
+
+
+def referred(structure_set: StructureSet, series: Sequence[Series]) -> list[Series]:
+    """The series a structure set was drawn on.
+
+    By the images its contours name, else by the series it names, else by frame of reference. A structure
+    set that names nothing at all may be drawn on any series.
+    """
+    by_image = [one for one in series if one.sop_uids & structure_set.image_uids]
+    if by_image:
+        return by_image
+    if names_images(structure_set):
+        return [one for one in series if one.uid in structure_set.images]
+    if structure_set.frame_uids:
+        return of_same_frame(structure_set, series)
+    return list(series)
+
+
+def of_same_frame(structure_set: StructureSet, series: Sequence[Series]) -> list[Series]:
+    """The series of a frame of reference that it names."""
+    return [one for one in series if one.frame_uids & structure_set.frame_uids]
+
+
+def without_frame(structure_set: StructureSet, series: Sequence[Series]) -> list[Series]:
+    """The series that name no frame of reference, for a structure set that names nothing else: it may be on them."""
+    return [] if names_images(structure_set) else [one for one in series if not one.frame_uids]
+
+
+def rois_of_other_images(structure_set: StructureSet, sop_uids: frozenset[str]) -> list[Roi]:
+    """The GTV ROIs with a contour that names images, none of them among ``sop_uids``."""
+    return [
+        roi
+        for roi in structure_set.drawn
+        if any(contour.images and not contour.images & sop_uids for contour in roi.contours)
+    ]
