@@ -13,6 +13,8 @@ from lunggtv.infer.infer_patient import infer_patient
 from lunggtv.infer.predict_patient import predict_patient
 from lunggtv.infer.prediction_file import read_prediction
 from lunggtv.model import prediction
+from lunggtv.model.architecture import plan_architecture
+from lunggtv.model.network import build_network
 from lunggtv.model.normalisation import Normalisation
 from lunggtv.tables import read_tsv
 from lunggtv.volume import write_rejected
@@ -90,6 +92,48 @@ def test_the_second_pass_sees_left_for_right_and_is_turned_back(monkeypatch):
     assert np.allclose(plain, (ct.astype(np.float32) + 200) / 300, atol=1e-6)
     assert np.array_equal(seen[1].numpy(), plain[:, :, ::-1])
     assert np.array_equal(mirrored, plain)
+
+
+def small_model() -> SimpleNamespace:
+    """A network with weights of its own, that draws something."""
+    architecture = plan_architecture("residual_encoder", (5, 2, 2), (16, 32, 32), 8, 32, [1])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        network = build_network(architecture).eval().requires_grad_(False)
+    normalisation = Normalisation(-1000, 200, -200, 300)
+    return SimpleNamespace(network=network, normalisation=normalisation, architecture=architecture)
+
+
+def test_half_precision_moves_a_draft_by_its_rounding_alone(monkeypatch):
+    """As on a GPU: voxels change sides only where the probability is next to the threshold."""
+    model = small_model()
+    ct = np.random.default_rng(0).normal(-300, 400, (18, 40, 36)).clip(-1000, 900).astype(np.int16)
+    exact = prediction.predict_passes(model, ct, True, "cpu")
+    monkeypatch.setattr(prediction, "PREDICTED_IN", {"cpu": torch.float16})
+    reduced = prediction.predict_passes(model, ct, True, "cpu")
+    for one, other in zip(exact, reduced, strict=True):
+        assert other.dtype == np.float32 and np.any(one != other)
+        assert np.abs(one - other).max() < 0.01
+        threshold = np.median(one)
+        assert np.abs(one - threshold)[(one >= threshold) != (other >= threshold)].max() < 0.01
+
+
+def test_what_overflows_in_half_precision_is_computed_in_full(monkeypatch):
+    seen = []
+
+    def overflowing(network, image, reduced, **_):
+        seen.append(reduced)
+        return image * (float("nan") if reduced is not None else 1)
+
+    monkeypatch.setattr(prediction, "predict_probability", overflowing)
+    monkeypatch.setattr(prediction, "PREDICTED_IN", {"cpu": torch.float16})
+    ct = np.zeros((4, 9, 9), np.int16)
+    (found,) = prediction.predict_passes(small_model(), ct, False, "cpu")
+    assert seen == [torch.float16, None] and np.isfinite(found).all()
+
+
+def test_a_gpu_predicts_in_half_precision_and_a_cpu_does_not():
+    assert prediction.PREDICTED_IN["cuda"] is torch.float16 and "cpu" not in prediction.PREDICTED_IN
 
 
 def test_a_model_for_other_voxels_is_refused(tmp_path):

@@ -120,11 +120,12 @@ def test_on_one_thread_a_small_window_is_not_computed_alone(monkeypatch, threads
     assert [len(x) for x in network.seen] == [together]
 
 
-def test_bfloat16_is_for_the_network_alone():
+@pytest.mark.parametrize("reduced", [torch.float16, torch.bfloat16])
+def test_reduced_precision_is_for_the_network_alone(reduced):
     network, kinds = nn.Conv3d(1, 1, 1), []
     network.register_forward_hook(lambda _, __, output: kinds.append(output.dtype))
-    predicted = [predict(network, box(8, 16, 16), autocast=autocast) for autocast in (False, True)]
-    assert kinds == [torch.float32, torch.bfloat16]
+    predicted = [predict(network, box(8, 16, 16), reduced=kind) for kind in (None, reduced)]
+    assert kinds == [torch.float32, reduced]
     assert predicted[1].dtype == torch.float32
     assert torch.allclose(*predicted, atol=0.01)
 

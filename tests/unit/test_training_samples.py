@@ -49,18 +49,20 @@ def test_a_batch_is_its_samples(caches):
 def test_residency_follows_the_memory_free(monkeypatch):
     # Three bytes a voxel, int16 CT and uint8 label: 200 voxels are half of the host's and a quarter of the device's.
     monkeypatch.setattr(cases, "_host_bytes_free", lambda: 1200)
-    assert [choose_residency(n, CPU, 0.25, 0.5) for n in (200, 201)] == ["host", "stream"]
+    assert [choose_residency(n, CPU, 0.25, 0.5, 10**9) for n in (200, 201)] == ["host", "stream"]
     cuda = torch.device("cuda")
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2400, 10**9))
-    assert [choose_residency(n, cuda, 0.25, 0.5) for n in (200, 201)] == ["device", "stream"]
-    assert choose_residency(200, cuda, 0.2, 0.5) == "host"
+    assert [choose_residency(n, cuda, 0.25, 0.5, 1800) for n in (200, 201)] == ["device", "stream"]
+    assert choose_residency(200, cuda, 0.2, 0.5, 1800) == "host"
+    # What training takes itself is left free.
+    assert choose_residency(200, cuda, 0.25, 0.5, 1801) == "host"
 
 
 def test_free_memory_of_the_host_is_what_can_be_had_without_swapping(monkeypatch):
     told = SimpleNamespace(total=921_600, free=10_240, available=102_400)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: told)
     # 102,400 bytes, of which half is 17,066 voxels.
-    assert [choose_residency(n, CPU, 0.25, 0.5) for n in (17_066, 17_067)] == ["host", "stream"]
+    assert [choose_residency(n, CPU, 0.25, 0.5, 10**9) for n in (17_066, 17_067)] == ["host", "stream"]
 
 
 def test_where_the_free_memory_is_not_known_caches_are_read_as_they_are_needed(monkeypatch, caplog):
@@ -68,7 +70,7 @@ def test_where_the_free_memory_is_not_known_caches_are_read_as_they_are_needed(m
         raise FileNotFoundError(errno.ENOENT, "No such file or directory", "/proc/meminfo")
 
     monkeypatch.setattr(psutil, "virtual_memory", hidden)
-    assert choose_residency(1, CPU, 0.25, 0.5) == "stream"
+    assert choose_residency(1, CPU, 0.25, 0.5, 10**9) == "stream"
     assert "free memory of this machine is not known" in caplog.text
 
 

@@ -1,5 +1,6 @@
 """Other engines: every shipped profile plans the same jobs, and a plain submit command runs them."""
 
+import os
 import shutil
 
 import pytest
@@ -41,3 +42,12 @@ def test_a_submit_command_gets_what_the_rule_asks_for(analysis):
     )  # fmt: skip
     assert (analysis.work / "asked.txt").read_text().startswith("predict_patient 1 6000 30 1 ")
     assert (analysis.work / target).read_bytes() == expected
+
+
+def test_without_a_gpu_on_this_machine_folds_train_side_by_side(analysis):
+    """No job asks for what is not there, and waits for another to give it back."""
+    target = "results/train/fold0/weights.safetensors"
+    (analysis.work / target).unlink()
+    hidden = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    told = analysis.run(target, "--dry-run", env=hidden).stdout
+    assert "gpu=0" in told and "gpu=1" not in told

@@ -13,6 +13,7 @@ from lunggtv.errors import CohortError, LungGtvError, words_of
 from lunggtv.evaluate.other_masks import check_places, mask_file
 from lunggtv.package.package_file import read_manifest
 from lunggtv.report.result_names import crop_labels, draft_labels
+from lunggtv.gpu_presence import gpu_is_there
 from lunggtv.locks import lock_run
 from lunggtv.labelled_patients import keep_labelled
 from lunggtv.code_identity import code_fingerprint
@@ -73,6 +74,11 @@ COHORT_TABLES = [
     *multiext("results/cache/crops", ".tsv", ".html"),
     *expand("results/cache/{patient}/crop.png", patient=PATIENTS),
 ]
+
+
+def gpu(wildcards):
+    """A GPU for a job that is sent to a queue, and here if there is one; without, such jobs run side by side."""
+    return int(workflow.remote_exec or not workflow.local_exec or gpu_is_there())
 
 
 # A second run in the same folder stops here. The profiles switch off Snakemake's own lock, which outlives a run

@@ -41,7 +41,7 @@ rule predict_patient:
         "../../envs/lunggtv.yaml"
     threads: 1
     resources:
-        gpu=1,
+        gpu=gpu,
         mem_mb=grows(6000),
         runtime=30,
     params:
@@ -222,7 +222,7 @@ if PACKAGE:
             "../../envs/lunggtv.yaml"
         threads: 1
         resources:
-            gpu=1,
+            gpu=gpu,
             mem_mb=grows(8000),
             runtime=60,
         params:

@@ -47,7 +47,7 @@ rule train_fold:
         "../../envs/lunggtv.yaml"
     threads: 1
     resources:
-        gpu=1,
+        gpu=gpu,
         mem_mb=grows(8000),
         runtime=720,
         # A training that would take longer on a CPU is not begun.
@@ -81,7 +81,7 @@ rule validate_fold:
         "../../envs/lunggtv.yaml"
     threads: 1
     resources:
-        gpu=1,
+        gpu=gpu,
         mem_mb=memory_for(8000, volume_bytes(8), held_out_patients),
         runtime=120,
     params:

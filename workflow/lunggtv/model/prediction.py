@@ -15,6 +15,7 @@ from lunggtv.wording import by
 # Training shows the network tumours about this much larger and smaller than they are.
 SPACING_FACTOR = 1.25
 LEFT_RIGHT = -1  # axis x
+PREDICTED_IN = {"cuda": torch.float16}  # by type of device; float32 elsewhere
 
 
 def check_fits(volume: Volume, cache_sha256: str, card: dict[str, Any], card_path: str | Path) -> None:
@@ -40,16 +41,26 @@ def check_fits(volume: Volume, cache_sha256: str, card: dict[str, Any], card_pat
 
 
 def predict_passes(model: Model, ct: np.ndarray, mirror: bool, device: str) -> list[np.ndarray]:
-    """Probabilities (z, y, x) float32 of a CT (int16 HU, on the model's spacing): plain, then mirrored."""
+    """Probabilities (z, y, x) float32 of a CT (int16 HU, on the model's spacing): plain, then mirrored.
+
+    On a GPU the network runs in half precision, as nnU-Net's does: float16, whose ten bits of mantissa suffice where
+    nothing is learnt, and which all supported cards have. What overflows there is computed in float32 instead.
+    """
     normalised = model.normalisation.apply(torch.from_numpy(ct).to(device))
+    reduced = PREDICTED_IN.get(normalised.device.type)
 
     def predict(image: torch.Tensor) -> torch.Tensor:
-        return predict_probability(
-            model.network,
-            image,
-            patch_shape=model.architecture.patch_shape,
-            air=model.normalisation.air,
-        )
+        for precision in dict.fromkeys((reduced, None)):
+            found = predict_probability(
+                model.network,
+                image,
+                patch_shape=model.architecture.patch_shape,
+                air=model.normalisation.air,
+                reduced=precision,
+            )
+            if precision is None or bool(torch.isfinite(found).all()):
+                break
+        return found
 
     found = [predict(normalised)]
     if mirror:

@@ -28,7 +28,7 @@ def predict_probability(
     *,
     patch_shape: Shape,
     air: float,
-    autocast: bool = False,
+    reduced: torch.dtype | None = None,
 ) -> Tensor:
     """GTV probability of a box.
 
@@ -37,7 +37,7 @@ def predict_probability(
         ct_normalised: (Z, Y, X) float32, see ``normalisation``.
         patch_shape: window of the sliding prediction, the shape the network was trained on.
         air: normalised value of air, used to pad.
-        autocast: run the network in bfloat16; sums stay float32.
+        reduced: precision to run the network in; sums stay float32. None for float32 throughout.
 
     Returns:
         (Z, Y, X) float32 probability on the same device.
@@ -60,7 +60,7 @@ def predict_probability(
         # On one CPU thread torch convolves a small single sample by a way that takes longer than a pair does.
         small = x.device.type == "cpu" and x[0, 0].numel() <= LARGE_WINDOW_VOX
         twice = small and x.shape[0] == 1 and torch.get_num_threads() == 1
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=autocast):
+        with torch.autocast(x.device.type, reduced or torch.float16, enabled=reduced is not None):
             logits = network(x.repeat(2, 1, 1, 1, 1) if twice else x).float()
         return logits[: x.shape[0]]
 

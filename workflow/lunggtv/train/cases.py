@@ -49,15 +49,19 @@ def load_cases(caches: Mapping[str, str], residency: str, device: torch.device) 
     return [_load_case(patient, path, residency, device) for patient, path in caches.items()]
 
 
-def choose_residency(voxels: int, device: torch.device, device_share: float, host_share: float) -> str:
-    """``device`` if int16 CT and uint8 label fit in a share of its free memory, else ``host``, else
-    ``stream``.
+def choose_residency(
+    voxels: int, device: torch.device, device_share: float, host_share: float, training_bytes: int
+) -> str:
+    """``device`` if int16 CT and uint8 label fit in a share of its free memory and leave what training takes, else
+    ``host``, else ``stream``.
 
     The choice never changes the samples, only where they come from.
     """
     needed = 3 * voxels
-    if device.type == "cuda" and needed <= device_share * torch.cuda.mem_get_info(device)[0]:
-        return "device"
+    if device.type == "cuda":
+        free = torch.cuda.mem_get_info(device)[0]
+        if needed <= min(device_share * free, free - training_bytes):
+            return "device"
     return "host" if needed <= host_share * _host_bytes_free() else "stream"
 
 

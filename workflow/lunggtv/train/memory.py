@@ -3,6 +3,7 @@
 import torch
 
 from lunggtv.model.architecture import Architecture
+from lunggtv.model.network import build_network, parameter_count
 
 # Bytes kept for the backward pass per output number of a convolution, in float32. Counted with saved-tensor hooks
 # for the default network: 9.98 GB at batch 2, and 10.02 GB by this number (tests/unit/test_gpu_path.py counts again).
@@ -14,6 +15,12 @@ def free_text(device: torch.device) -> str:
     if device.type != "cuda":
         return ""
     return f" ({torch.cuda.mem_get_info(device)[0] / 1e9:.1f} GB are free)"
+
+
+def planned_weights(architecture: Architecture) -> int:
+    """How many weights a network has, counted without memory."""
+    with torch.device("meta"):
+        return parameter_count(build_network(architecture))
 
 
 def training_bytes(architecture: Architecture, batch: int, parameters: int, autocast: bool) -> int:

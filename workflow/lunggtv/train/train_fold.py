@@ -17,7 +17,7 @@ from lunggtv.train.cpu_hours import refuse_days
 from lunggtv.train.deliver import FoldFiles, deliver
 from lunggtv.train.doubts import refuse_doubtful
 from lunggtv.train.fit import fit, planned, snapshot_steps
-from lunggtv.train.memory import free_text, training_bytes
+from lunggtv.train.memory import free_text, planned_weights, training_bytes
 from lunggtv.train.progress import announce
 from lunggtv.train.state import (
     fingerprint_of,
@@ -103,11 +103,14 @@ def train_fold(
         refresh_card(files.card, card)
         return
     with claimed_device(device, insist=True) as home:
+        plan = planned(spacings_mm(caches), settings)
         if home.type == "cpu" and math.isfinite(cpu_hours):
-            refuse_days(fold, planned(spacings_mm(caches), settings), settings, threads, cpu_hours)
+            refuse_days(fold, plan, settings, threads, cpu_hours)
         choice = residency
         if residency == "auto":
-            choice = choose_residency(count_voxels(caches), home, DEVICE_SHARE, HOST_SHARE)
+            # Whether bfloat16 can be used is found out later.
+            taken = training_bytes(plan, settings.batch, planned_weights(plan), autocast=False)
+            choice = choose_residency(count_voxels(caches), home, DEVICE_SHARE, HOST_SHARE, taken)
         cases = load_cases(caches, choice, home)
 
         def started(architecture: Architecture, weights: int, autocast: bool) -> None:
