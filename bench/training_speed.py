@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 from lunggtv.model.architecture import Architecture
 from lunggtv.model.device import claimed_device
 from lunggtv.model.network import parameter_count
-from lunggtv.model.numerics import bfloat16_works, numerics, place_network
+from lunggtv.model.numerics import half_precision, numerics, place_network
 from lunggtv.settings import settings_from
 from lunggtv.train import fit, optimisation
 from lunggtv.train.batches import Sampler, make_batch
@@ -82,14 +82,11 @@ def workload(settings: TrainSettings, caches: list[str], device: torch.device) -
     cases = load_cases({str(n): path for n, path in enumerate(caches)}, "device", device)
     architecture, sampler = prepare(0, cases, settings)
     network = place_network(new_network(architecture, settings.seed, 0), device).train()
-    autocast = (
-        settings.bfloat16
-        and device.type == "cuda"
-        and bfloat16_works(network, architecture.patch_shape, device)
-    )
-    place = optimisation.Device(device, autocast)
+    wanted = settings.mixed_precision and device.type == "cuda"
+    precision = half_precision(network, architecture.patch_shape, device) if wanted else None
+    place = optimisation.Device(device, precision)
     forward = fit.compiled(network, settings.batch, sampler, place) if settings.compile else network
-    run = optimisation.start_run(network, settings)
+    run = optimisation.start_run(network, settings, precision)
     fixed = make_batch(sampler, range(settings.batch))
 
     def step_on(source: Callable[[Sampler, range], object]) -> Callable[[int], object]:

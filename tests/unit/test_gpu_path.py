@@ -109,7 +109,7 @@ def test_a_step_at_full_size_never_mixes_devices_nor_reads_a_number(pretended, o
     run = start_run(network, chosen)
     with numerics(deterministic=True, threads=torch.get_num_threads()):
         for _ in range(2):
-            parts = one_step(run, network, sampler, chosen, Device(META, autocast=True))
+            parts = one_step(run, network, sampler, chosen, Device(META, torch.bfloat16))
             run.step += 1
     assert parts.device == META and parts.shape == (4,)
 

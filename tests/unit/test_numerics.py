@@ -1,11 +1,10 @@
-"""Before a training computes in bfloat16, its own network shows that this device can."""
-
-from types import SimpleNamespace
+"""Before a training computes in half precision, its own network shows that this device can."""
 
 import pytest
 import torch
+from lunggtv.model import numerics as numerics_module
 from lunggtv.model.architecture import plan_architecture
-from lunggtv.model.numerics import bfloat16_works, is_out_of_memory
+from lunggtv.model.numerics import half_precision, is_out_of_memory
 from lunggtv.train.fit import new_network
 from torch import nn
 
@@ -15,7 +14,7 @@ PLAN = plan_architecture("residual_encoder", (5.0, 1.17, 1.17), (8, 32, 32), 4, 
 
 
 class Tampered(nn.Module):
-    """A network of one weight that does something of its own where it computes in bfloat16."""
+    """A network of one weight that does something of its own where it computes in half precision."""
 
     def __init__(self, tamper) -> None:
         super().__init__()
@@ -36,30 +35,54 @@ def fail(text: str):
 
 def test_the_network_agrees_with_itself_and_its_gradients_are_forgotten():
     network = new_network(PLAN, 1, 0).train()
-    assert bfloat16_works(network, PLAN.patch_shape, CPU)
+    assert half_precision(network, PLAN.patch_shape, CPU) is torch.bfloat16
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
 @pytest.mark.parametrize("tamper", [lambda weight: -weight, lambda weight: weight * float("nan")])
 def test_wrong_gradients_are_told_and_float32_is_taken(tamper, caplog):
-    assert not bfloat16_works(Tampered(tamper), (8, 8, 8), CPU)
+    assert half_precision(Tampered(tamper), (8, 8, 8), CPU) is None
     assert "do not agree" in caplog.text and "computing in float32" in caplog.text
 
 
-def test_a_card_without_bfloat16_is_asked_nothing(monkeypatch):
+class Old(str):
+    """The processor, under the name of a CUDA device without bfloat16."""
+
+    type = "cuda"
+
+
+def test_a_card_without_bfloat16_has_float16(monkeypatch):
+    """The loss of its trial is enlarged as far as its gradients stay finite."""
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
-    assert not bfloat16_works(SimpleNamespace(), (8, 8, 8), torch.device("cuda"))
+    kinds = []
+
+    def tried(network, patch, precision):
+        kinds.append(precision)
+        return torch.ones(3)
+
+    monkeypatch.setattr(numerics_module, "_gradients", tried)
+    assert half_precision(nn.Linear(1, 1), (8, 8, 8), Old("cpu")) is torch.float16
+    assert kinds == [None, torch.float16]
+
+
+def test_small_gradients_survive_a_trial_in_float16():
+    network = new_network(PLAN, 1, 0).train()
+    patch = torch.randn((1, 1, *PLAN.patch_shape), generator=torch.Generator().manual_seed(0))
+    exact = numerics_module._gradients(network, patch, None)
+    rounded = numerics_module._gradients(network, patch, torch.float16)
+    assert torch.nn.functional.cosine_similarity(exact, rounded, dim=0) > 0.99
+    assert 0.9 < rounded.norm() / exact.norm() < 1.1
 
 
 def test_too_little_memory_to_compare_is_no_verdict(caplog):
     caplog.set_level("INFO")
-    assert bfloat16_works(Tampered(fail("CUDA error: out of memory")), (8, 8, 8), CPU)
+    assert half_precision(Tampered(fail("CUDA error: out of memory")), (8, 8, 8), CPU) is torch.bfloat16
     assert "too little memory to compare" in caplog.text
 
 
 def test_any_other_failure_of_the_trial_is_one():
     with pytest.raises(RuntimeError, match="no kernel image"):
-        bfloat16_works(Tampered(fail("no kernel image is available")), (8, 8, 8), CPU)
+        half_precision(Tampered(fail("no kernel image is available")), (8, 8, 8), CPU)
 
 
 def test_words_for_a_lack_of_memory():
@@ -70,5 +93,5 @@ def test_words_for_a_lack_of_memory():
 
 def test_a_cpu_trains_in_float32_and_says_so(tmp_path, caplog):
     caplog.set_level("INFO")
-    train_tiny(tmp_path, write_cohort(tmp_path / "data"), tmp_path / "state", steps=1, bfloat16=True)
+    train_tiny(tmp_path, write_cohort(tmp_path / "data"), tmp_path / "state", steps=1, mixed_precision=True)
     assert "training on cpu in float32; " in caplog.text

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import torch
 from lunggtv.train import fit
 from lunggtv.train.cases import load_cases
 from lunggtv.train.fit import new_network
@@ -27,7 +28,7 @@ def test_snapshots_are_kept_between_two_looks_at_the_device(tmp_path, monkeypatc
     architecture, sampler = prepared(tmp_path / "data", steps=12, snapshots=3)
     run = start_run(new_network(architecture, 1, 0), settings)
     keeper = StateFolder(tmp_path / "state")
-    fit.train(run, sampler, settings, Device(Pretended("cpu"), False), keeper, 1e9)
+    fit.train(run, sampler, settings, Device(Pretended("cpu"), None), keeper, 1e9)
     assert run.step == 12 and [row[0] for row in run.history] == [12]
     steps = fit.snapshot_steps(settings)
     assert steps == [4, 8]
@@ -37,27 +38,30 @@ def test_snapshots_are_kept_between_two_looks_at_the_device(tmp_path, monkeypatc
 @pytest.mark.parametrize(
     ("home", "wanted", "works", "used"),
     [
-        (Pretended("cpu"), True, True, True),
-        (Pretended("cpu"), True, False, False),
-        (Pretended("cpu"), False, True, False),
-        (CPU, True, True, False),
+        (Pretended("cpu"), True, torch.bfloat16, "bfloat16"),
+        (Pretended("cpu"), True, torch.float16, "float16"),
+        (Pretended("cpu"), True, None, "float32"),
+        (Pretended("cpu"), False, torch.bfloat16, "float32"),
+        (CPU, True, torch.bfloat16, "float32"),
     ],
 )
-def test_bfloat16_is_used_where_it_is_wanted_and_the_card_does_it_right(
+def test_half_precision_is_used_where_it_is_wanted_and_the_card_does_it_right(
     tmp_path, monkeypatch, home, wanted, works, used
 ):
     class Told(Exception):
         pass
 
-    def started(architecture, parameters, autocast):
-        raise Told(autocast)
+    def started(architecture, parameters, precision):
+        raise Told(precision)
 
     def tried(network, shape, device):
         assert network.training and shape == SETTINGS.patch_shape and device == home
         return works
 
-    monkeypatch.setattr(fit, "bfloat16_works", tried)
+    monkeypatch.setattr(fit, "half_precision", tried)
     cases = load_cases(write_cohort(tmp_path, 1), "host", CPU)
     with pytest.raises(Told) as told:
-        fit.fit(0, cases, replace(SETTINGS, bfloat16=wanted), home, 1, StateFolder(tmp_path), 1e9, started)
+        fit.fit(
+            0, cases, replace(SETTINGS, mixed_precision=wanted), home, 1, StateFolder(tmp_path), 1e9, started
+        )
     assert told.value.args == (used,)

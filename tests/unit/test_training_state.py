@@ -112,11 +112,13 @@ def test_all_that_a_run_carries_comes_back(tmp_path):
     run.step, run.rate_factor, run.rollbacks, run.micro_batch = 7, 0.5, 1, 1
     run.history, run.sums = [[1.0, 2.0]], [1.0, 2.0, 3.0, 4.0]
     run.average = [tensor + 1 for tensor in run.average]
+    run.scaler, found.scaler = (torch.amp.GradScaler("cpu", init_scale=scale) for scale in (8.0, 2.0))
     StateFolder(tmp_path / "state").write(run)
     assert StateFolder(tmp_path / "state").restore(found)
     plain = ("step", "rate_factor", "rollbacks", "micro_batch", "history", "sums")
-    assert set(vars(run)) == {*plain, "network", "optimiser", "average"}
+    assert set(vars(run)) == {*plain, "network", "optimiser", "average", "scaler"}
     assert {key: getattr(found, key) for key in plain} == {key: getattr(run, key) for key in plain}
+    assert found.scaler.get_scale() == 8.0
     for pair in zip(run.network.parameters(), found.network.parameters(), strict=True):
         assert torch.equal(*pair)
     for pair in zip(run.average, found.average, strict=True):

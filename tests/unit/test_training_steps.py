@@ -37,7 +37,7 @@ def trained(fold, settings, folder: Path, micro_batch: int | None = None) -> tup
     run = start_run(new_network(architecture, 1, 0), settings)
     run.micro_batch = micro_batch or run.micro_batch
     before = weights_of(run)
-    train(run, sampler, settings, Device(CPU, False), StateFolder(folder), 1e9)
+    train(run, sampler, settings, Device(CPU, None), StateFolder(folder), 1e9)
     return before, run
 
 

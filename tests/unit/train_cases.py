@@ -26,7 +26,7 @@ SETTINGS = TrainSettings(
     seed=1, steps=20, batch=2, patch_shape=(8, 16, 16), foreground_share=0.5,
     network=NetworkSettings("residual_encoder", 4, 8, (1,)), optimiser="sgd", learning_rate=0.02,
     momentum=0.9, weight_decay=1e-4, clip_norm=12.0, ema_decay=0.9, deep_supervision=True, snapshots=3,
-    deterministic=True, compile=False, bfloat16=True,
+    deterministic=True, compile=False, mixed_precision=True,
     augmentation=AugmentationSettings(
         mirror_share=0.5, geometry_share=0.5, rotation_in_plane_deg=20.0, rotation_out_of_plane_deg=5.0,
         scale=(0.8, 1.25), elastic_share=0.3, elastic_mm=4.0, elastic_spacing_mm=30.0,

@@ -64,7 +64,7 @@ SETTINGS = {
         "deep_supervision": False,
         "deterministic": False,
         "compile": True,
-        "bfloat16": False,
+        "mixed_precision": False,
         "network": {"width": 3, "max_width": 5, "blocks": [2, 1]},
         "augmentation": {
             "mirror_share": 0.9, "geometry_share": 0.9, "rotation_in_plane_deg": 20, "rotation_out_of_plane_deg": 5,

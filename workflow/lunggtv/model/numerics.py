@@ -1,4 +1,4 @@
-"""What decides how a device rounds: threads, determinism, the layout of weights, bfloat16."""
+"""What decides how a device rounds: threads, determinism, the layout of weights, half precision."""
 
 import logging
 import os
@@ -12,8 +12,12 @@ from torch.nn import functional
 
 from lunggtv.geometry import Shape
 
-# Cosine of the gradients of a new network, in bfloat16 and in float32: about 0.9 where both are right.
+# Cosine of the gradients of a new network, in half precision and in float32: about 0.9 where both are right.
 LEAST_AGREEMENT = 0.5
+BFLOAT16_CAPABILITY = 8  # of CUDA cards from Ampere on; older ones have float16
+NAMES = {torch.bfloat16: "bfloat16", torch.float16: "float16", None: "float32"}
+# Small gradients are nothing in float16 unless the loss is enlarged; too large, they are infinite.
+LOSS_SCALES = (2.0**16, 2.0**12, 2.0**8)
 OUT_OF_MEMORY = (
     "nable to find an engine", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "CUDA error: out of memory",
 )  # fmt: skip
@@ -67,39 +71,51 @@ def is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in OUT_OF_MEMORY)
 
 
-def bfloat16_works(network: nn.Module, shape: Shape, device: torch.device) -> bool:
-    """Whether the device has bfloat16, and one pass of training in it points where float32 does.
+def half_precision(network: nn.Module, shape: Shape, device: torch.device) -> torch.dtype | None:
+    """The half precision a device has, if one pass of training in it points where float32 does; else None.
 
     With one cuDNN some convolutions were wrong, by kernel, channels and size of the plane (pytorch#163539); so what is
     tried is the network itself, forward and backward, on a patch of ``shape``. Its gradients are forgotten.
     """
-    if device.type == "cuda" and torch.cuda.get_device_capability(device)[0] < 8:
-        return False
+    old = device.type == "cuda" and torch.cuda.get_device_capability(device)[0] < BFLOAT16_CAPABILITY
+    precision = torch.float16 if old else torch.bfloat16
     generator = torch.Generator().manual_seed(0)
     patch = torch.randn((1, 1, *shape), generator=generator).to(device)
     try:
-        exact, rounded = (_gradients(network, patch, reduced) for reduced in (False, True))
+        exact, rounded = (_gradients(network, patch, kind) for kind in (None, precision))
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        logging.info("too little memory to compare bfloat16 with float32 before the start")
-        return True
+        logging.info("too little memory to compare %s with float32 before the start", NAMES[precision])
+        return precision
     finally:
         network.zero_grad(set_to_none=True)
     agreement = float(functional.cosine_similarity(exact, rounded, dim=0))
     if not agreement > LEAST_AGREEMENT:
         logging.warning(
-            "gradients in bfloat16 do not agree with those in float32 on %s (cosine %.2f); computing in float32",
-            device, agreement,
+            "gradients in %s do not agree with those in float32 on %s (cosine %.2f); computing in float32",
+            NAMES[precision], device, agreement,
         )  # fmt: skip
-    return agreement > LEAST_AGREEMENT
+        return None
+    return precision
 
 
-def _gradients(network: nn.Module, patch: Tensor, reduced: bool) -> Tensor:
-    """All gradients of one pass in a row, in bfloat16 where ``reduced``."""
-    network.zero_grad(set_to_none=True)
-    with torch.autocast(patch.device.type, torch.bfloat16, enabled=reduced):
-        heads = network(patch)
-    torch.stack([head.float().sigmoid().mean() for head in heads]).sum().backward()
-    found = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
-    return torch.cat([gradient.float().reshape(-1) for gradient in found])
+def autocast(device: torch.device, precision: torch.dtype | None) -> torch.autocast:
+    """Convolutions in ``precision`` for a while; None changes nothing."""
+    return torch.autocast(device.type, precision or torch.bfloat16, enabled=precision is not None)
+
+
+def _gradients(network: nn.Module, patch: Tensor, precision: torch.dtype | None) -> Tensor:
+    """All gradients of one pass in a row."""
+    found = torch.zeros(0)
+    for scale in LOSS_SCALES if precision is torch.float16 else (1.0,):
+        network.zero_grad(set_to_none=True)
+        with autocast(patch.device, precision):
+            heads = network(patch)
+        loss = torch.stack([head.float().sigmoid().mean() for head in heads]).sum()
+        (loss * scale).backward()
+        gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+        found = torch.cat([gradient.float().reshape(-1) for gradient in gradients]) / scale
+        if bool(torch.isfinite(found).all()):
+            break
+    return found

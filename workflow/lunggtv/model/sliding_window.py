@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from lunggtv.boxes import box_at
 from lunggtv.geometry import Shape
+from lunggtv.model.numerics import autocast
 
 OVERLAP = 0.5  # of neighbouring windows
 WINDOWS_AT_ONCE = 2  # needs less memory than training with a batch of two; see forward()
@@ -60,7 +61,7 @@ def predict_probability(
         # On one CPU thread torch convolves a small single sample by a way that takes longer than a pair does.
         small = x.device.type == "cpu" and x[0, 0].numel() <= LARGE_WINDOW_VOX
         twice = small and x.shape[0] == 1 and torch.get_num_threads() == 1
-        with torch.autocast(x.device.type, reduced or torch.float16, enabled=reduced is not None):
+        with autocast(x.device, reduced):
             logits = network(x.repeat(2, 1, 1, 1, 1) if twice else x).float()
         return logits[: x.shape[0]]
 

@@ -16,7 +16,14 @@ from lunggtv.geometry import Triple
 from lunggtv.model.architecture import Architecture, plan_architecture
 from lunggtv.model.network import build_network, parameter_count
 from lunggtv.model.normalisation import Normalisation, fit_normalisation
-from lunggtv.model.numerics import bfloat16_works, is_out_of_memory, numerics, place_network
+from lunggtv.model.numerics import (
+    NAMES,
+    autocast,
+    half_precision,
+    is_out_of_memory,
+    numerics,
+    place_network,
+)
 from lunggtv.train import progress
 from lunggtv.train.batches import Sampler, patients_of
 from lunggtv.train.cases import Case
@@ -71,7 +78,7 @@ def fit(
     threads: int,
     keeper: Keeper,
     save_every_s: float,
-    started: Callable[[Architecture, int, bool], None],
+    started: Callable[[Architecture, int, str], None],
 ) -> Trained:
     """Train a fold, going on where its keeper has it.
 
@@ -83,7 +90,7 @@ def fit(
         threads: CPU threads; on a CPU the weights are bit-identical for the same number.
         keeper: of the states.
         save_every_s: seconds between states.
-        started: is told the network's plan, its number of weights, and whether it computes in bfloat16.
+        started: is told the network's plan, its number of weights, and the name of its precision.
 
     Raises:
         TrainingFailed, TrainingStopped: see ``train``.
@@ -91,14 +98,11 @@ def fit(
     with numerics(settings.deterministic, threads):
         architecture, sampler = prepare(fold, cases, settings)
         network = place_network(new_network(architecture, settings.seed, fold), home)
-        autocast = (
-            settings.bfloat16
-            and home.type == "cuda"
-            and bfloat16_works(network.train(), architecture.patch_shape, home)
-        )
-        started(architecture, parameter_count(network), autocast)
-        run = start_run(network, settings)
-        train(run, sampler, settings, Device(home, autocast), keeper, save_every_s)
+        wanted = settings.mixed_precision and home.type == "cuda"
+        precision = half_precision(network.train(), architecture.patch_shape, home) if wanted else None
+        started(architecture, parameter_count(network), NAMES[precision])
+        run = start_run(network, settings, precision)
+        train(run, sampler, settings, Device(home, precision), keeper, save_every_s)
         samples = shown_samples(sampler)
     return Trained(averaged_weights(run), architecture, sampler.normalisation, run.history, samples)
 
@@ -167,7 +171,7 @@ def train(
             save = clock.save_is_due(save_every_s) or bool(stop)
             if not (due or snapshot or save or run.step % look_every == 0):
                 continue
-            if not bool(torch.isfinite(sums).all()):
+            if not bool(torch.isfinite(sums).all()) or overflows(run):
                 sums = _roll_back(run, sampler, settings, device, keeper, range(looked, run.step))
                 looked = run.step
                 clock = progress.Clock(run.step)
@@ -189,6 +193,11 @@ def train(
                 raise TrainingStopped(progress.stopped(sampler.fold, stop[0], run.step, settings))
 
 
+def overflows(run: Run) -> bool:
+    """Whether the gradients overflow float16 even where the loss is not enlarged any more: no step is made then."""
+    return run.scaler.is_enabled() and run.scaler.get_scale() < 1.0
+
+
 def snapshot_steps(settings: TrainSettings) -> list[int]:
     """Steps whose averaged weights are kept for validation; the last step is not among them, since the
     final weights are kept anyway."""
@@ -202,7 +211,7 @@ def compiled(network: nn.Module, batch: int, sampler: Sampler, device: Device) -
     trial = torch.zeros((batch, 1, *sampler.patch_shape), device=device.home)
     try:
         fast = torch.compile(network, dynamic=False)
-        with torch.autocast(device.home.type, torch.bfloat16, enabled=device.autocast):
+        with autocast(device.home, device.precision):
             heads = fast(trial)
         # The graph of the backward pass is another one, and compiled only now.
         torch.stack([head.float().mean() for head in heads]).sum().backward()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lunggtv.errors import TrainingFailed
-from lunggtv.model.numerics import is_out_of_memory
+from lunggtv.model.numerics import autocast, is_out_of_memory
 from lunggtv.train import progress
 from lunggtv.train.batches import Sampler, make_batch
 from lunggtv.train.loss import supervised_loss
@@ -31,17 +31,19 @@ class Run:
     rollbacks: int = 0
     history: list[list[float]] = field(default_factory=list)
     sums: list[float] = field(default_factory=lambda: [0.0] * 4)
+    # Enlarges the loss where float16 would round its gradients to nothing; does nothing in other precisions.
+    scaler: torch.amp.GradScaler = field(default_factory=lambda: torch.amp.GradScaler("cpu", enabled=False))
 
 
 @dataclass(frozen=True)
 class Device:
-    """Where the network computes, and whether in bfloat16."""
+    """Where the network computes, and in which half precision; None for float32."""
 
     home: torch.device
-    autocast: bool
+    precision: torch.dtype | None
 
 
-def start_run(network: nn.Module, settings: TrainSettings) -> Run:
+def start_run(network: nn.Module, settings: TrainSettings, precision: torch.dtype | None = None) -> Run:
     """A run at step 0. The averaged weights start as the initial ones."""
     parameters = list(network.parameters())
     if settings.optimiser == "sgd":
@@ -54,7 +56,8 @@ def start_run(network: nn.Module, settings: TrainSettings) -> Run:
             parameters, settings.learning_rate, betas=(settings.momentum, 0.999),
             weight_decay=settings.weight_decay,
         )  # fmt: skip
-    return Run(network, optimiser, [p.detach().clone() for p in parameters], settings.batch)
+    scaler = torch.amp.GradScaler(parameters[0].device.type, enabled=precision is torch.float16)
+    return Run(network, optimiser, [p.detach().clone() for p in parameters], settings.batch, scaler=scaler)
 
 
 def learning_rate(settings: TrainSettings, step: int) -> float:
@@ -97,13 +100,17 @@ def one_step(
         # Outside the handler, whose traceback would keep the tensors alive.
         if device.home.type == "cuda":
             torch.cuda.empty_cache()
+    run.scaler.unscale_(run.optimiser)
     norm = nn.utils.clip_grad_norm_(run.network.parameters(), settings.clip_norm)
     for group in run.optimiser.param_groups:
         group["lr"] = learning_rate(settings, run.step) * run.rate_factor
-    run.optimiser.step()
+    # A step whose gradients overflow is left out, and the next loss enlarged half as much.
+    run.scaler.step(run.optimiser)
+    run.scaler.update()
     parameters = [parameter.detach() for parameter in run.network.parameters()]
     torch._foreach_lerp_(run.average, parameters, 1 - average_decay(settings, run.step))
-    return torch.cat((parts, norm.detach().double()[None]))
+    norm = norm.detach().double()[None]
+    return torch.cat((parts, torch.nan_to_num(norm, 0.0, 0.0, 0.0) if run.scaler.is_enabled() else norm))
 
 
 def _gradients(
@@ -120,11 +127,11 @@ def _gradients(
     for start in range(first, first + settings.batch, run.micro_batch):
         indices = range(start, min(start + run.micro_batch, first + settings.batch))
         ct, label = make_batch(sampler, indices)
-        with torch.autocast(device.home.type, torch.bfloat16, enabled=device.autocast):
+        with autocast(device.home, device.precision):
             heads = forward(ct)
         heads = heads if settings.deep_supervision else heads[:1]
         loss, dice_loss, entropy = supervised_loss(heads, label)
         share = len(indices) / settings.batch
-        (loss * share).backward()
+        run.scaler.scale(loss * share).backward()
         parts += torch.stack((loss.detach(), dice_loss, entropy)).double() * share
     return parts

@@ -30,7 +30,7 @@ class StateFolder:
             tensors |= {
                 f"optimiser/{index}/{key}": value for key, value in values.items() if value is not None
             }
-        content = {key: getattr(run, key) for key in CARRIED}
+        content = {**{key: getattr(run, key) for key in CARRIED}, "scaler": run.scaler.state_dict()}
         save_state(self.folder, run.step, tensors, content)
 
     def restore(self, run: Run) -> bool:
@@ -39,7 +39,7 @@ class StateFolder:
         if found is None:
             return False
         tensors, content = found
-        if not {"step", *CARRIED} <= set(content) or not _names_of(run) <= set(tensors):
+        if not {"step", "scaler", *CARRIED} <= set(content) or not _names_of(run) <= set(tensors):
             logging.warning("%s holds a state of another layout; it is left aside", self.folder)
             return False
         groups: dict[str, dict[str, Any]] = {"network": {}, "average": {}, "optimiser": {}}
@@ -62,6 +62,8 @@ class StateFolder:
         run.optimiser.load_state_dict(
             {"state": state, "param_groups": run.optimiser.state_dict()["param_groups"]}
         )
+        if run.scaler.is_enabled() and content["scaler"]:
+            run.scaler.load_state_dict(content["scaler"])
         run.step = content["step"]
         for key in CARRIED:
             setattr(run, key, content[key])

@@ -11,6 +11,7 @@ from lunggtv.errors import CohortError
 from lunggtv.files import checked_digest
 from lunggtv.model.architecture import Architecture
 from lunggtv.model.device import claimed_device
+from lunggtv.model.numerics import NAMES
 from lunggtv.model.weights import refresh_card
 from lunggtv.train.cases import choose_residency, count_voxels, load_cases, spacings_mm
 from lunggtv.train.cpu_hours import refuse_days
@@ -108,16 +109,16 @@ def train_fold(
             refuse_days(fold, plan, settings, threads, cpu_hours)
         choice = residency
         if residency == "auto":
-            # Whether bfloat16 can be used is found out later.
+            # Whether half precision can be used is found out later.
             taken = training_bytes(plan, settings.batch, planned_weights(plan), autocast=False)
             choice = choose_residency(count_voxels(caches), home, DEVICE_SHARE, HOST_SHARE, taken)
         cases = load_cases(caches, choice, home)
 
-        def started(architecture: Architecture, weights: int, autocast: bool) -> None:
-            needed = training_bytes(architecture, settings.batch, weights, autocast)
+        def started(architecture: Architecture, weights: int, precision: str) -> None:
+            needed = training_bytes(architecture, settings.batch, weights, precision != NAMES[None])
             announce(
                 f"fold {fold}: {len(cases)} patients ({WHERE[choice]}), training on {home} in "
-                f"{'bfloat16' if autocast else 'float32'}; patches of "
+                f"{precision}; patches of "
                 f"{by(architecture.patch_shape)} voxels, {weights / 1e6:.1f} million weights, "
                 f"about {needed / 1e9:.1f} GB of memory{free_text(home)}"
             )

@@ -72,7 +72,7 @@ class TrainSettings:
     snapshots: int
     deterministic: bool
     compile: bool
-    bfloat16: bool
+    mixed_precision: bool
     augmentation: AugmentationSettings
 
     def to_dict(self) -> dict[str, Any]:
