@@ -284,26 +284,27 @@ def test_a_frame_alone_chooses_no_series_for_a_draft_among_those_without(tmp_pat
     assert caught.value.reason.code == "several_series"
 
 
-@pytest.mark.parametrize("frames", ["0.234567", "01234556", "0123.5.7"])
-def test_a_frame_for_nearly_every_slice(tmp_path: Path, frames: str) -> None:
-    """Some slices name none, or one twice."""
+def write_framed(folder: Path, frames: str) -> None:
+    """A CT whose slices name these frames of reference, or none where there is a dot."""
 
     def one_each(dataset, z):
         dataset.FrameOfReferenceUID = "" if frames[z] == "." else f"1.2.3.{frames[z]}"
 
-    write_ct(tmp_path, CT, chest(), change=one_each)
-    drawn_on(tmp_path, CT)
+    write_ct(folder, CT, chest(), change=one_each)
+    drawn_on(folder, CT)
+
+
+@pytest.mark.parametrize("frames", ["0.234567", "01234556", "0123.5.7"])
+def test_a_frame_for_nearly_every_slice(tmp_path: Path, frames: str) -> None:
+    """Some slices name none, or one twice."""
+    write_framed(tmp_path, frames)
     scan = read(tmp_path)
     assert scan.label.sum() == 75 and "no_frame_of_reference" in told(scan)
 
 
 @pytest.mark.parametrize("frames", ["00112233", "0000...1", "01010101"])
 def test_frames_that_slices_share(tmp_path: Path, frames: str) -> None:
-    def shared(dataset, z):
-        dataset.FrameOfReferenceUID = "" if frames[z] == "." else f"1.2.3.{frames[z]}"
-
-    write_ct(tmp_path, CT, chest(), change=shared)
-    drawn_on(tmp_path, CT)
+    write_framed(tmp_path, frames)
     assert refusal(tmp_path).reason.code == "mixed_frames"
 
 
