@@ -27,16 +27,16 @@ def slices_left_out(taken: Series, slices: Sequence[CtSlice]) -> list[Reason]:
         return []
     low, high = min(heights_mm), max(heights_mm)
     step_mm = (high - low) / (len(heights_mm) - 1)
+    # Other scans may lie off by part of a slice.
+    far_mm = step_mm * ALMOST_A_SLICE
+    sop_uids = taken.sop_uids
     by_uid: dict[str, list[CtSlice]] = defaultdict(list)
     for one in slices:
-        if one.sop_uid not in taken.sop_uids:
+        if one.sop_uid not in sop_uids:
             by_uid[one.series_uid].append(one)
     reasons = []
     for uid, others in sorted(by_uid.items()):
-        # Other scans may lie off by part of a slice.
-        far_mm = step_mm * ALMOST_A_SLICE
-        all_mm = heights_mm_of(others, taken.slices)
-        beyond = [mm for mm in all_mm if mm < low - far_mm or mm > high + far_mm]
+        beyond = [mm for mm in heights_mm_of(others, taken.slices) if mm < low - far_mm or mm > high + far_mm]
         if not beyond or (uid != taken.uid and not _goes_on(taken, others, (low, high), step_mm)):
             continue
         beyond_mm = max(low - min(beyond), 0) + max(max(beyond) - high, 0)

@@ -10,9 +10,7 @@ from lunggtv.ingest.dicom.slice_distances import RESAMPLE, distances_text
 from lunggtv.ingest.dicom.slice_stack import SliceStack
 from lunggtv.ingest.raw_scan import Reason, Refused
 
-MADE_ON_GRID = (
-    0.5  # share of the planes within a label on which it has voxels, from which on they are its own
-)
+MADE_ON_GRID = 0.5  # share of the planes within a label that bear voxels of their own
 
 
 def plane_notes(slices: Sequence[CtSlice], stack: SliceStack, tolerance_mm: float) -> list[Reason]:
