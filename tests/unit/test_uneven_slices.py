@@ -306,3 +306,30 @@ def test_a_stray_voxel_between_slices_makes_no_mask_of_the_grid():
     assert "interpolated by its shape" in notes[0].text and "voxels that it has there (1)" in notes[0].text
     half = on_planes(0, 1, 2, 4, 5, 6)  # one of two planes within it
     np.testing.assert_array_equal(label_on_planes(half, stack, "a.nii", interpolate=True)[0], half)
+
+
+@pytest.mark.parametrize("strays", [(1,), (1, 3)])
+def test_as_many_strays_as_planes_between_make_no_mask_of_the_grid_either(strays) -> None:
+    """A plane with a few voxels where the slices around it have many is not drawn on."""
+    stack = SliceStack(GRID.grid, PLANES)
+    mask = on_planes(0, 2, 4)
+    for plane in strays:
+        mask[plane, 3, 4] = 1
+    expected = on_planes(0, 1, 2, 3, 4)
+    for plane in strays:
+        expected[plane, 3, 4] = 1
+    label, notes = label_on_planes(mask, stack, "a.nii", interpolate=True)
+    np.testing.assert_array_equal(label, expected)
+    assert f"voxels that it has there ({len(strays)})" in notes[0].text
+
+
+def test_a_plane_with_more_than_a_quarter_of_what_the_slices_around_it_have_is_drawn_on() -> None:
+    stack = SliceStack(GRID.grid, PLANES)
+    due = int(on_planes(3, rows=slice(3, 7)).sum())
+    assert due == 24
+    for voxels, taken in ((7, True), (6, False)):
+        mask = on_planes(2, 4, rows=slice(3, 7))
+        inside = np.argwhere(on_planes(3, rows=slice(3, 7))[3])[:voxels]
+        mask[3, inside[:, 0], inside[:, 1]] = 1
+        label, _ = label_on_planes(mask, stack, "a.nii", interpolate=True)
+        assert int(label[3].sum()) == (voxels if taken else due)

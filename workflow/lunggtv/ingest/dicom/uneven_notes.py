@@ -10,7 +10,8 @@ from lunggtv.ingest.dicom.slice_distances import RESAMPLE, distances_text
 from lunggtv.ingest.dicom.slice_stack import SliceStack
 from lunggtv.ingest.raw_scan import Reason, Refused
 
-MADE_ON_GRID = 0.5  # share of the planes within a label that bear voxels of their own
+MADE_ON_GRID = 0.5  # share of the planes within a label that are drawn on
+STRAY = 0.25  # share of the voxels that a plane is to have by the slices around it: no more are strays
 
 
 def plane_notes(slices: Sequence[CtSlice], stack: SliceStack, tolerance_mm: float) -> list[Reason]:
@@ -32,8 +33,8 @@ def label_on_planes(
     """A label on all planes of the grid, and what is to be told of those between slices.
 
     Args:
-        label: uint8 on the grid. It is interpolated between slices unless it has voxels there on most planes between
-            slices with a label, as a mask that was made on the grid has.
+        label: uint8 on the grid. It is interpolated between slices unless it is drawn on most planes between slices
+            with a label, as a mask that was made on the grid is.
         name: of the label, for messages.
         interpolate: whether planes between slices may be GTV.
 
@@ -43,11 +44,12 @@ def label_on_planes(
     between = np.array(label)
     between[list(stack.planes)] = 0
     by_shape = label_between(label, stack.planes, stack.grid.spacing_mm[1:])
-    drawn_on, expected = np.any(between, axis=(1, 2)), np.any(by_shape, axis=(1, 2))
-    looked_at = expected if expected.any() else drawn_on
-    is_drawn = bool(drawn_on.any()) and np.count_nonzero(
-        drawn_on & looked_at
-    ) >= MADE_ON_GRID * np.count_nonzero(looked_at)
+    own, due = (np.count_nonzero(mask, axis=(1, 2)) for mask in (between, by_shape))
+    drawn_on = own > STRAY * due
+    looked_at = due > 0 if due.any() else own > 0
+    is_drawn = bool(own.any()) and np.count_nonzero(drawn_on & looked_at) >= MADE_ON_GRID * np.count_nonzero(
+        looked_at
+    )
     stray = 0 if is_drawn else int(np.count_nonzero(between))
     if not is_drawn:
         between = between | by_shape
