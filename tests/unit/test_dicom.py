@@ -962,3 +962,14 @@ def test_what_is_named_like_a_slice_may_be_one(tmp_path: Path, content: bytes) -
     assert "slice_0005" in note.text and note.severity == WARNED
     (tmp_path / "slice_0005").rename(tmp_path / "notes_5")
     assert [note.code for note in read(tmp_path).notes] == ["skipped_files"]
+
+
+def test_what_is_named_by_a_hash_as_the_slices_are_may_be_one(tmp_path: Path) -> None:
+    names = ["9b1de0aa-1f", "c0ffee00-77", "00000000-0a", "123e4567-e8", "deadbee5-4b", "0f0f0f0f-12"]
+    write_ct(tmp_path, CT, name=names.__getitem__)
+    labelled(tmp_path, CT)
+    assert read(tmp_path).notes == ()
+    (tmp_path / "5ca1ab1e-99").write_bytes(b"")
+    assert refusal(tmp_path).reason.code == "unread_files"
+    (tmp_path / "5ca1ab1e-99").rename(tmp_path / "feedback-99")  # letters alone make a word, not a hash
+    assert [note.code for note in read(tmp_path).notes] == ["skipped_files"]
