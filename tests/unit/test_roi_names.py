@@ -178,9 +178,28 @@ def identified(**values) -> Dataset:
         ({"PatientBirthDate": "19450307"}, "GTV March 7, 1945", "GTV …"),
         ({"PatientBirthDate": "19450307"}, "GTV 7. März 45", "GTV …"),
         ({"PatientBirthDate": "19450307"}, "GTV 7mars1945", "GTV …"),
-        ({"PatientBirthDate": "19450307"}, "GTV 7 May 1945", "GTV 7 May 1945"),
+        ({"PatientBirthDate": "19450307"}, "GTV 7 May 45", "GTV 7 May 45"),
+        ({"PatientBirthDate": "19450307"}, "GTV 7 Gy of 1945 cGy", "GTV … cGy"),
+        ({"PatientBirthDate": "19450307"}, "GTV 17 Gy of 1945 cGy", "GTV 17 Gy of 1945 cGy"),
+        ({"PatientBirthDate": "19450307"}, "GTV 7th March 1945", "GTV …"),
+        ({"PatientBirthDate": "19450307"}, "GTV 7. Maerz 45", "GTV …"),
+        ({"PatientBirthDate": "19450307"}, "GTV 7th of March 45", "GTV …"),
+        ({"PatientBirthDate": "19450307"}, "GTV 7 de marzo de 1945", "GTV …"),
+        ({"PatientBirthDate": "19450307"}, "GTV 7 марта 45", "GTV …"),
+        ({"PatientBirthDate": "19450307"}, "GTV 7.III.45", "GTV …"),
+        ({"PatientBirthDate": "19450307"}, "GTV 7 Μαρτίου 1945", "GTV …"),
+        ({"PatientBirthDate": "19450307"}, "GTV 1945年3月7日", "GTV …"),
+        ({"PatientBirthDate": "19450307"}, "GTV 45年3月7日", "GTV …"),
+        ({"PatientBirthDate": "19450307"}, "GTV １９４５０３０７", "GTV …"),
+        ({"PatientBirthDate": "19450307"}, "GTV ½ ²", "GTV ½ ²"),
+        ({"PatientBirthDate": "19450307"}, "GTV 7.3", "GTV 7.3"),
+        ({"PatientName": "ＤＯＥ^J"}, "GTV doe", "GTV …"),
+        ({"ReviewerName": "House^G"}, "GTV house", "GTV …"),
+        ({"OtherPatientIDsSequence": [identified(PatientID="K1234")]}, "GTV k1234", "GTV …"),
+        ({"RTROIObservationsSequence": [identified(ROIInterpreter="House^G")]}, "GTV house", "GTV …"),
+        ({"RequestAttributesSequence": [identified(AccessionNumber="ACC77")]}, "GTV acc-77", "GTV …"),
         ({"PatientBirthDate": "19451207"}, "GTV 1945 Dezember 07", "GTV …"),
-        ({"PatientBirthDate": "19451307"}, "GTV 7 Dec 1945", "GTV 7 Dec 1945"),
+        ({"PatientBirthDate": "19451307"}, "GTV 7 Dec 45", "GTV 7 Dec 45"),
         ({}, "GTV house", "GTV house"),
     ],
 )
@@ -189,6 +208,26 @@ def test_words_with_a_value_in_them_are_hidden(values, text, shown) -> None:
     assert identity.shown(text) == shown
     assert identity.is_in(text) == (shown != text)
     assert not any(str(value) in repr(identity) for value in values.values())
+
+
+@pytest.mark.parametrize(
+    "keyword", ["OtherPatientIDsSequence", "RTROIObservationsSequence", "ReferencedRequestSequence"]
+)
+def test_who_is_named_in_an_item_of_the_structure_set_is_hidden(tmp_path: Path, keyword: str) -> None:
+    write_ct(tmp_path / "ct", CT)
+    write_rtstruct(tmp_path / "rs.dcm", {"Liver": ORGAN, "Weissbrodt 2": ORGAN}, Reference(CT))
+    dataset = pydicom.dcmread(tmp_path / "rs.dcm")
+    name = "ROIInterpreter" if keyword.startswith("RTROI") else "AccessionNumber"
+    setattr(dataset, keyword, [identified(**{name: "Weissbrodt"})])
+    dataset.save_as(tmp_path / "rs.dcm")
+    assert "'… 2'" in refusal(tmp_path, "nothing") and "Weissbrodt" not in refusal(tmp_path, "nothing")
+
+
+def test_a_word_of_any_length_is_searched_once() -> None:
+    """Steps of the search are seconds here: a search anew from each letter would take hours."""
+    identity = identity_of(identified(PatientName="Doe^Jane", PatientBirthDate="19450307"))
+    assert identity.shown("x" * 1_000_000) == "x" * 63 + "…"
+    assert identity.shown("x" * 1_000_000 + "doe") == "…"
 
 
 def test_nobody_hides_nothing() -> None:

@@ -14,13 +14,19 @@ IDENTITY_TAGS = [
     "PatientName", "PatientID", "PatientBirthDate", "OtherPatientIDs", "OtherPatientNames", "AccessionNumber",
     "ReferringPhysicianName", "OperatorsName", "PhysiciansOfRecord", "InstitutionName", "StudyID", "StudyDate",
     "PatientBirthName", "PatientMotherBirthName", "PerformingPhysicianName", "RequestingPhysician", "AdmissionID",
-    "NameOfPhysiciansReadingStudy", "ConsultingPhysicianName", "ResponsiblePerson",
+    "NameOfPhysiciansReadingStudy", "ConsultingPhysicianName", "ResponsiblePerson", "ReviewerName", "ROIInterpreter",
 ]  # fmt: skip
+# Sequences whose items have some of them.
+IDENTITY_SEQUENCES = [
+    "OtherPatientIDsSequence", "RTROIObservationsSequence", "ReferencedRequestSequence", "RequestAttributesSequence",
+]  # fmt: skip
+ALL_TAGS = [*IDENTITY_TAGS, *IDENTITY_SEQUENCES]
 LEAST_LETTERS = 3  # of a value, or a part of one, that could tell it
 IDEOGRAPHS = "\u2e80"  # from here on one sign says as much as several letters
 LONGEST_SHOWN = 64  # characters
 HIDDEN = "…"
 BETWEEN = r"[\W_]*"  # the parts of a value, however they are separated
+BETWEEN_DATES = r"(?:[\W_]|del?|of|th|st|nd|rd|er|\u5e74|\u6708|\u65e5)*"  # the parts of a date, likewise
 SPACE = r"[\W_]{0,3}"  # between the digits of a number
 WRITTEN_OUT = str.maketrans(
     {
@@ -36,12 +42,16 @@ WRITTEN_OUT = str.maketrans(
         "æ": "ae",
     }
 )
-# How the names of the months begin, in languages of Latin letters.
+# How the names of the months begin, in languages of Latin and Cyrillic letters, and their Roman numbers.
 MONTHS = (
-    "jan|ene|gen|sty|led", "feb|fév|fev|lut|úno", "mar|mär|mrz|maa|bře", "apr|avr|abr|kwi|dub",
-    "may|mai|mag|mei|maj|kvě", "jun|juin|giu|cze|červen", "jul|juil|lug|lip|červenec", "aug|aoû|aou|ago|sie|srp",
-    "sep|set|wrz|zář", "oct|okt|out|ott|paź|říj", "nov|lis", "dec|dez|déc|dic|gru|pro",
+    "jan|ene|gen|sty|led|янв|січ|i", "feb|fév|fev|lut|úno|фев|лют|ii",
+    "mar|mär|maerz|mrz|maa|bře|мар|бер|iii", "apr|avr|abr|kwi|dub|апр|кві|iv",
+    "may|mai|mag|mei|maj|kvě|мая|май|тра|v", "jun|juin|giu|cze|červen|июн|чер|vi",
+    "jul|juil|lug|lip|červenec|июл|лип|vii", "aug|aoû|aou|ago|sie|srp|авг|сер|viii",
+    "sep|set|wrz|zář|сен|вер|ix", "oct|okt|out|ott|paź|říj|окт|жов|x", "nov|lis|ноя|лис|xi",
+    "dec|dez|déc|dic|gru|pro|дек|гру|xii",
 )  # fmt: skip
+WORDS = r"\D{1,24}"  # between a day and its year, in whatever language
 DATE = re.compile(r"(\d{4})\D?(\d\d)\D?(\d\d)")
 
 
@@ -53,13 +63,13 @@ class Identity:
 
     def is_in(self, text: str) -> bool:
         """Whether a text holds one of the values."""
-        return self.words is not None and self.words.search(unicodedata.normalize("NFC", text)) is not None
+        return self.words is not None and self.words.search(_plain(text)) is not None
 
     def shown(self, text: str) -> str:
         """A text that somebody typed, for a message: identity hidden, blanks made plain, odd letters escaped, short."""
         plain = " ".join(unicodedata.normalize("NFC", text).split())
-        if self.words is not None:
-            plain = self.words.sub(HIDDEN, plain)
+        if self.words is not None and self.is_in(text):
+            plain = self.words.sub(HIDDEN, _plain(text))
         escaped = "".join(
             one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in plain
         )
@@ -70,13 +80,25 @@ NOBODY = Identity()
 
 
 def identity_of(dataset: pydicom.Dataset) -> Identity:
-    """What names a person in a data set read with IDENTITY_TAGS: each value whole, its parts, dates in any order."""
-    found = {pattern for keyword in IDENTITY_TAGS for pattern in _patterns(dataset, keyword)}
+    """What names a person in a data set read with ALL_TAGS: each value whole, its parts, dates in any order."""
+    items = [item for keyword in IDENTITY_SEQUENCES for item in value_of(dataset, keyword) or ()]
+    found = {
+        pattern
+        for one in (dataset, *items)
+        for keyword in IDENTITY_TAGS
+        for pattern in _patterns(one, keyword)
+    }
     if not found:
         return NOBODY
     # The longest first: an alternative that comes first wins.
     any_of = "|".join(sorted(found, key=lambda one: (-len(one), one)))
-    return Identity(re.compile(rf"[^\W_]*(?:{any_of})[^\W_]*", re.IGNORECASE))
+    # Tried from the start of a word alone, or a long word would be searched anew from each of its letters.
+    return Identity(re.compile(rf"(?<![^\W_])[^\W_]*(?:{any_of})[^\W_]*", re.IGNORECASE))
+
+
+def _plain(text: str) -> str:
+    """A text as it is searched: one blank where there are several, wide letters and digits as the usual ones."""
+    return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
 def _patterns(dataset: pydicom.Dataset, keyword: str) -> Iterator[str]:
@@ -101,7 +123,7 @@ def _patterns(dataset: pydicom.Dataset, keyword: str) -> Iterator[str]:
 
 def _spellings(text: str) -> set[str]:
     """A text, also with its umlauts written out or left out, and an id without the zeros before it."""
-    composed = unicodedata.normalize("NFC", text)
+    composed = unicodedata.normalize("NFKC", text)
     bare = "".join(one for one in unicodedata.normalize("NFKD", composed) if not unicodedata.combining(one))
     return {composed, composed.translate(WRITTEN_OUT), bare, bare.replace("ß", "ss"), composed.lstrip("0")}
 
@@ -115,4 +137,6 @@ def _dates(year: str, month: str, day: str) -> Iterator[str]:
         months += rf"|(?:{MONTHS[int(month) - 1]})[^\W\d_]*"
     months += ")"
     for order in ((short, months, days), (days, months, short), (months, days, short)):
-        yield BETWEEN.join(order)
+        yield BETWEEN_DATES.join(order)
+    yield rf"(?<!\d){days}{WORDS}{year}(?!\d)"
+    yield rf"(?<!\d){year}{WORDS}{days}(?!\d)"

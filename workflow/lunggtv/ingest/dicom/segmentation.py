@@ -9,7 +9,7 @@ from pydicom.tag import BaseTag, Tag
 
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.headers import relative_name
-from lunggtv.ingest.dicom.identity import IDENTITY_TAGS, identity_of
+from lunggtv.ingest.dicom.identity import ALL_TAGS, identity_of
 from lunggtv.ingest.dicom.limits import BoundedFile, is_deflated
 from lunggtv.ingest.dicom.nesting import UNDEFINED_LENGTH
 from lunggtv.ingest.dicom.values import READ_ERRORS, typed_text_of
@@ -17,7 +17,7 @@ from lunggtv.ingest.raw_scan import Refused
 
 SEGMENTS = Tag("SegmentSequence")
 LABEL_TAGS: list[BaseTag | int] = [
-    Tag(keyword) for keyword in ("SpecificCharacterSet", "SegmentSequence", *IDENTITY_TAGS)
+    Tag(keyword) for keyword in ("SpecificCharacterSet", "SegmentSequence", *ALL_TAGS)
 ]
 
 

@@ -10,13 +10,13 @@ import pydicom
 
 from lunggtv.ingest.dicom.dicom_settings import PreferredSeries
 from lunggtv.ingest.dicom.grid import planes_of, stack
-from lunggtv.ingest.dicom.identity import IDENTITY_TAGS, Identity, identity_of
+from lunggtv.ingest.dicom.identity import ALL_TAGS, Identity, identity_of
 from lunggtv.ingest.dicom.series import Series
 from lunggtv.ingest.dicom.values import READ_ERRORS, numbers_of, typed_text_of, value_of
 from lunggtv.ingest.raw_scan import Refused
 from lunggtv.wording import by
 
-TAGS = ["SpecificCharacterSet", "SeriesDescription", "ConvolutionKernel", "SliceThickness", *IDENTITY_TAGS]
+TAGS = ["SpecificCharacterSet", "SeriesDescription", "ConvolutionKernel", "SliceThickness", *ALL_TAGS]
 PLANES = ("sagittal", "coronal", "axial")  # by the axis of the patient that the slices follow
 STRAIGHT = 0.9  # cosine from which on slices follow an axis
 SAME_MM = 0.01

@@ -14,7 +14,7 @@ from lunggtv.ingest.dicom.contour_kinds import UnknownKind, judge_kind
 from lunggtv.ingest.dicom.contour_planes import Contour
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.headers import relative_name
-from lunggtv.ingest.dicom.identity import IDENTITY_TAGS, Identity, identity_of
+from lunggtv.ingest.dicom.identity import ALL_TAGS, Identity, identity_of
 from lunggtv.ingest.dicom.limits import check_items
 from lunggtv.ingest.dicom.nesting import UNDEFINED_LENGTH, check_nesting
 from lunggtv.ingest.dicom.roi_names import RoiName, items_of, number_of, read_roi_names
@@ -31,7 +31,7 @@ NEEDED_TAGS = [
     "ROIContourSequence",
 ]  # fmt: skip
 DATE_TAGS = ["StructureSetDate", "StructureSetTime"]
-TAGS = [*NEEDED_TAGS, *DATE_TAGS, *IDENTITY_TAGS]
+TAGS = [*NEEDED_TAGS, *DATE_TAGS, *ALL_TAGS]
 
 
 @dataclass(frozen=True)
