@@ -445,14 +445,14 @@ def test_a_frame_that_stands_twice_and_a_slice_that_is_skipped(folder):
 def test_segments_that_are_not_taken_are_told(folder):
     """A label that looks like a GTV, and frames of a segment without a label."""
     frames = frames_of([gtv(), lungs(), lungs()])
-    write_segmentation(folder / "seg.dcm", SERIES, {"GTV": gtv(), "old gtv": lungs()}, frames=frames)
+    write_segmentation(folder / "seg.dcm", SERIES, {"GTV": gtv(), "old G.T.V.": lungs()}, frames=frames)
     scan = read(folder)
     assert np.array_equal(scan.label, gtv())
     assert [(note.code, note.severity) for note in scan.notes] == [
         ("segments_not_taken", NOTED),
         ("nameless_segments", "warned"),
     ]
-    assert "'old gtv'" in scan.notes[0].text and "does not name (1)" in scan.notes[1].text
+    assert "'old G.T.V.'" in scan.notes[0].text and "does not name (1)" in scan.notes[1].text
 
 
 def test_two_segments_of_one_number(folder):

@@ -369,6 +369,34 @@ def test_rois_named_like_a_gtv_but_not_taken_are_told(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ＧＴＶ",
+        "G T V",
+        "G.T.V.",
+        "g_t-v 2",
+        "G\u00adT\u200bV",
+        "GΤV",
+        "GТV",
+        "Gross Tumour Volume",
+        "ГТВ",
+        "大体肿瘤",
+    ],
+)
+def test_what_people_may_mean_by_a_gtv_is_told_however_it_is_spelt(tmp_path: Path, name: str) -> None:
+    write_ct(tmp_path, CT)
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": BOXES, "R": BOXES, "Vestigial trunk": BOXES}, Reference(CT))
+
+    def rename(dataset: Dataset) -> None:
+        dataset.SpecificCharacterSet = "ISO_IR 192"
+        dataset.StructureSetROISequence[1].ROIName = name
+
+    edit(tmp_path / "rs.dcm", rename)
+    severity, text = told(read(tmp_path))["rois_not_taken"]
+    assert severity == NOTED and text.count("'") == 2 and "Vestigial" not in text
+
+
 # --- numbers and names of ROIs ----------------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """The names of the structures in a set: they say which ones are GTV, in whatever letters they are written."""
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 
 import pydicom
@@ -9,6 +10,9 @@ from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.identity import Identity
 from lunggtv.ingest.dicom.values import text_of, typed_text_of
 
+# Gross tumour volume in the languages of those who write it out, and the letters that others look like.
+GTV_WORDS = ("gtv", "grosstumo", "гтв", "vtm", "肿瘤", "腫瘍")
+LOOK_ALIKE = str.maketrans("тτνѵԍɡ", "ttvvgg")
 CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")  # but for blanks, such as tabs
 
 
@@ -42,7 +46,7 @@ def read_roi_names(dataset: pydicom.Dataset, settings: DicomSettings, identity: 
         name = typed_text_of(item, "ROIName")
         # A damaged length makes a name swallow what follows. Only what could hide the GTV matters.
         until_control = CONTROLS.split(name)[0]
-        may_be_gtv = settings.is_gtv(until_control) or "gtv" in name.casefold()
+        may_be_gtv = settings.is_gtv(until_control) or looks_like_gtv(name)
         if until_control != name and may_be_gtv:
             raise ValueError("the name of the GTV has no control characters")
         names.append(
@@ -55,6 +59,13 @@ def read_roi_names(dataset: pydicom.Dataset, settings: DicomSettings, identity: 
             )
         )
     return names
+
+
+def looks_like_gtv(name: str) -> bool:
+    """Whether people may mean a gross tumour volume, however they space, widen or abbreviate it."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    letters = "".join(one for one in plain if one.isalpha())
+    return any(word in spelt for word in GTV_WORDS for spelt in (letters, letters.translate(LOOK_ALIKE)))
 
 
 def number_of(item: pydicom.Dataset, keyword: str) -> int | str:

@@ -7,6 +7,7 @@ import numpy as np
 
 from lunggtv.geometry import Grid
 from lunggtv.ingest.dicom.headers import CtSlice
+from lunggtv.ingest.dicom.roi_names import looks_like_gtv
 from lunggtv.ingest.dicom.segment_frames import Frame, SegmentFrames
 from lunggtv.ingest.dicom.segmentation import quoted
 from lunggtv.ingest.dicom.slice_parts import gaps
@@ -99,7 +100,7 @@ def segment_notes(
         )
     if empty := [one for one in found.segments if not drawn.voxels[one.number]]:
         yield Reason("empty_segment", f"{quoted(empty)} is empty and gave nothing to the label.", NOTED)
-    if similar := [one for one in found.others if "gtv" in one.name.casefold()]:
+    if similar := [one for one in found.others if looks_like_gtv(one.name)]:
         text = f"segments that ingest.roi_patterns does not name, and which are not in the label: {quoted(similar)}."
         yield Reason("segments_not_taken", text, NOTED)
     if found.nameless:
