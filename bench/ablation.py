@@ -31,7 +31,7 @@ from lunggtv.natural_order import natural_key
 from lunggtv.settings import settings_from
 from lunggtv.statistics import paired_difference
 from lunggtv.tables import read_tsv
-from nnunet_peer import machine
+from machine import machine
 
 ROOT = Path(__file__).parents[1]
 RESAMPLES = 10000

@@ -2,7 +2,6 @@
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import sysconfig
@@ -103,22 +102,3 @@ def find_peer(python: Path | None, work: Path, wheels: Path | None) -> Peer:
             ]
             subprocess.run(command, check=True, stdout=sys.stderr)
     return Peer(Path(python).absolute(), work / "nnunet")
-
-
-def machine(device: str = "cpu") -> str:
-    """The machine in words, without its name."""
-    cores = len(os.sched_getaffinity(0))
-    words = f"{cores} cores of {platform.machine()} ({_processor()})"
-    if device.startswith("cuda"):
-        import torch
-
-        words = f"{torch.cuda.get_device_name(device)}, {words}"
-    return words
-
-
-def _processor() -> str:
-    """The processor's name where Linux tells it."""
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return "unknown"

@@ -42,7 +42,8 @@ from lunggtv.settings import settings_from
 from lunggtv.tables import read_tsv
 from lunggtv.train.train_settings import TrainSettings
 from lunggtv.volume import read_volume
-from nnunet_peer import DATASET, PACKAGE, Peer, find_peer, machine
+from machine import machine
+from nnunet_peer import DATASET, PACKAGE, Peer, find_peer
 from training_speed import median_ms, workload
 
 ROOT = Path(__file__).parents[1]

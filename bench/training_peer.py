@@ -14,11 +14,13 @@ folder with --wheels.
 """
 
 import argparse
+import gc
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +35,9 @@ from lunggtv.model.numerics import numerics
 from lunggtv.settings import settings_from
 from lunggtv.train.train_settings import TrainSettings
 from lunggtv.volume import read_volume
-from nnunet_peer import DATASET, PACKAGE, find_peer, machine
-from training_speed import Work, read_section, workload
+from machine import machine
+from nnunet_peer import DATASET, PACKAGE, Peer, find_peer
+from training_speed import read_section, workload
 
 ROOT = Path(__file__).parents[1]
 DEMO = str(ROOT / "profiles" / "demo" / "small.yaml")
@@ -95,11 +98,54 @@ def mean_s(work: Callable[[int], object], steps: int, warm: int, device: torch.d
     return (time.perf_counter() - start) / steps
 
 
-def report(settings: TrainSettings, work: Work, ours: tuple[float, float], theirs: dict, name: str) -> None:
+@dataclass(frozen=True)
+class Own:
+    """What LungGTV's training costs: wall seconds of a step with the data path, and on a fixed batch."""
+
+    real_s: float
+    fixed_s: float
+    architecture: Architecture
+    weights: int
+
+
+def own_speed(settings: TrainSettings, caches: list[str], device: torch.device, steps: int, warm: int) -> Own:
+    """Time LungGTV's steps. Nothing of the device is held when it returns: the peer is to have all of it."""
+    work = workload(settings, caches, device)
+    seconds = [mean_s(part, steps, warm, device) for part in (work.real_step, work.fixed_step)]
+    found = Own(*seconds, work.architecture, work.weights)
+    del work
+    if device.type == "cuda":
+        gc.collect()
+        torch.cuda.empty_cache()
+    return found
+
+
+def peer_speed(
+    peer: Peer,
+    caches: list[str],
+    own: Own,
+    settings: TrainSettings,
+    device: torch.device,
+    steps: int,
+    warm: int,
+) -> dict:
+    """Time nnU-Net's steps on the same boxes; see ``nnunet_driver.speed`` for what comes back."""
+    cores = len(os.sched_getaffinity(0))
+    peer.give(boxes(caches))
+    names = [f"box{number}" for number in range(len(caches))]
+    splits = [{"train": names[1:], "val": names[:1]}]
+    plan = peer_plan(own.architecture, settings.batch)
+    peer.call("prepare", {"dataset": DATASET, "processes": cores, "splits": splits, "plan": plan}, cores)
+    arguments = {"dataset": DATASET, "device": device.type, "threads": cores, "steps": steps, "warm": warm}
+    # nnU-Net's own default is twelve workers, and no more than there are cores.
+    return peer.call("speed", arguments, min(12, cores), cores)
+
+
+def report(settings: TrainSettings, own: Own, theirs: dict, name: str) -> None:
     print("# Patches a second: LungGTV and nnU-Net, same network, patch, batch and device\n")
     print("`python bench/training_peer.py > bench/results/training_peer.md`\n")
     batch = settings.batch
-    patch = " x ".join(map(str, work.architecture.patch_shape))
+    patch = " x ".join(map(str, own.architecture.patch_shape))
     print(
         f"{name}; patches of {patch} voxels, {batch} a step; torch {torch.__version__} and "
         f"{theirs['torch']}; {PACKAGE.replace('==', ' ')} with {theirs['workers']} worker processes"
@@ -108,13 +154,13 @@ def report(settings: TrainSettings, work: Work, ours: tuple[float, float], their
     )
     print("| |weights|patches/s with the data path|patches/s on a fixed batch|step with / without|")
     print("|---|---|---|---|---|")
-    rows = [("LungGTV", work.weights, *ours)]
+    rows = [("LungGTV", own.weights, own.real_s, own.fixed_s)]
     rows += [("nnU-Net", theirs["weights"], theirs["real_s"], theirs["fixed_s"])]
     for tool, weights, real, fixed in rows:
         print(f"|{tool}|{weights:,}|{batch / real:.2f}|{batch / fixed:.2f}|{real / fixed:.3f}|")
-    real, fixed = theirs["real_s"] / ours[0], theirs["fixed_s"] / ours[1]
+    real, fixed = theirs["real_s"] / own.real_s, theirs["fixed_s"] / own.fixed_s
     print(f"|**ratio**| |**{real:.2f}**|{fixed:.2f}| |")
-    minutes = settings.steps * ours[0] / 60
+    minutes = settings.steps * own.real_s / 60
     print(f"\nA fold of these settings ({settings.steps} steps) takes LungGTV {minutes:.1f} minutes here.")
 
 
@@ -139,24 +185,9 @@ def main() -> None:
     caches = options.caches or make_caches(work / "phantoms", configs, options.patients, options.size)
     peer = find_peer(options.peer_python, work, options.wheels)
     with claimed_device("auto") as device, numerics(settings.deterministic, cores):
-        ours = workload(settings, caches, device)
-        parts = (ours.real_step, ours.fixed_step)
-        seconds = tuple(mean_s(part, options.steps, options.warm, device) for part in parts)
-        # What this process still holds of the device must not stand in the other's way.
-        ours = Work(*[None] * 3, ours.architecture, ours.weights)
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
-        peer.give(boxes(caches))
-        names = [f"box{number}" for number in range(len(caches))]
-        splits = [{"train": names[1:], "val": names[:1]}]
-        plan = peer_plan(ours.architecture, settings.batch)
-        peer.call("prepare", {"dataset": DATASET, "processes": cores, "splits": splits, "plan": plan}, cores)
-        arguments = {"dataset": DATASET, "device": device.type, "threads": cores}
-        # nnU-Net's own default is twelve workers, and no more than there are cores.
-        theirs = peer.call(
-            "speed", {**arguments, "steps": options.steps, "warm": options.warm}, min(12, cores), cores
-        )
-    report(settings, ours, seconds, theirs, machine(str(device)))
+        own = own_speed(settings, caches, device, options.steps, options.warm)
+        theirs = peer_speed(peer, caches, own, settings, device, options.steps, options.warm)
+    report(settings, own, theirs, machine(str(device)))
 
 
 if __name__ == "__main__":

@@ -25,14 +25,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 from lunggtv.model.architecture import Architecture
 from lunggtv.model.device import claimed_device
 from lunggtv.model.network import parameter_count
-from lunggtv.model.numerics import half_precision, numerics, place_network
+from lunggtv.model.numerics import NAMES, half_precision, numerics, place_network
 from lunggtv.settings import settings_from
 from lunggtv.train import fit, optimisation
 from lunggtv.train.batches import Sampler, make_batch
 from lunggtv.train.cases import load_cases
 from lunggtv.train.fit import new_network, prepare
 from lunggtv.train.train_settings import TrainSettings
-from nnunet_peer import machine
+from machine import machine
 
 ROOT = Path(__file__).parents[1]
 
@@ -75,6 +75,8 @@ class Work:
     data: Callable[[int], object]
     architecture: Architecture
     weights: int
+    run: optimisation.Run
+    precision: str
 
 
 def workload(settings: TrainSettings, caches: list[str], device: torch.device) -> Work:
@@ -103,6 +105,8 @@ def workload(settings: TrainSettings, caches: list[str], device: torch.device) -
         lambda step: make_batch(sampler, range(step * settings.batch, (step + 1) * settings.batch)),
         architecture,
         parameter_count(network),
+        run,
+        NAMES[precision],
     )
 
 
