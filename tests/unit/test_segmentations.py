@@ -1,6 +1,7 @@
 """DICOM segmentations as labels: every frame on its own slice, voxel by voxel, or refused for the true reason."""
 
 import logging
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -50,6 +51,7 @@ from tests.unit.segmentation_files import (
     SEG_CLASS,
     FramePlan,
     frames_of,
+    image_item,
     item,
     set_frames,
     write_segmentation,
@@ -657,17 +659,61 @@ def test_one_whose_ids_were_replaced_is_taken_by_a_pin_alone(tmp_path):
     refused(tmp_path, "several_segmentations", series=key)
 
 
+def write_phases(folder: Path, parted: str = "") -> None:
+    """Two phases in one series, in one by ``acquisitions``, or in two ``series``."""
+    for phase in (1, 2):
+
+        def part(dataset, z, phase=phase):
+            if parted != "series":
+                dataset.SeriesInstanceUID = SERIES.uid
+            if parted == "acquisitions":
+                dataset.AcquisitionNumber = phase
+
+        series = replace(SERIES, number=phase)
+        write_ct(folder / str(phase), series, SERIES.stored(seed=phase), change=part)
+
+
 def test_the_phase_whose_images_the_file_names_is_taken(tmp_path):
     """Two phases in one series; the frames name the slices with a tumour alone, the file all of its phase."""
-
-    def one_series(dataset, z):
-        dataset.SeriesInstanceUID = SERIES.uid
-
-    for phase in (1, 2):
-        write_ct(
-            tmp_path / str(phase), replace(SERIES, number=phase), SERIES.stored(seed=phase), change=one_series
-        )
+    write_phases(tmp_path)
     write_segmentation(tmp_path / "seg.dcm", replace(SERIES, number=2), {"GTV": gtv()})
+    scan = read(tmp_path)
+    np.testing.assert_array_equal(scan.ct, SERIES.stored(seed=2).astype(int) - 1024)
+    np.testing.assert_array_equal(scan.label, gtv())
+
+
+@pytest.mark.parametrize(
+    ("parted", "whole"), [("", False), ("acquisitions", False), ("series", False), ("series", True)]
+)
+def test_frames_of_another_phase_than_the_file_lists(tmp_path, parted, whole):
+    """By its list of images, or of series alone, it was drawn on one phase, by its frames on the other."""
+    write_phases(tmp_path, parted)
+
+    def frames_of_the_first(dataset):
+        for group in dataset.PerFrameFunctionalGroupsSequence:
+            source = group.DerivationImageSequence[0].SourceImageSequence[0]
+            source.ReferencedSOPInstanceUID = source.ReferencedSOPInstanceUID.replace(".3.2.", ".3.1.")
+        if whole:
+            del dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence
+
+    drawn = {"GTV": gtv()}
+    write_segmentation(tmp_path / "seg.dcm", replace(SERIES, number=2), drawn, change=frames_of_the_first)
+    words = ("seg.dcm lists the images of one of them", "frames of 'GTV' name images of another one")
+    refused(tmp_path, "contours_of_another_phase", *words)
+    shutil.rmtree(tmp_path / "2")
+    scan = read(tmp_path)
+    np.testing.assert_array_equal(scan.label, gtv())
+
+
+@pytest.mark.parametrize("parted", ["acquisitions", "series"])
+def test_a_file_that_lists_all_phases_was_drawn_on_that_of_its_frames(tmp_path, parted):
+    write_phases(tmp_path, parted)
+
+    def all_phases(dataset):
+        images = dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence
+        images.extend([image_item(replace(SERIES, number=1), z) for z in range(SERIES.slices)])
+
+    write_segmentation(tmp_path / "seg.dcm", replace(SERIES, number=2), {"GTV": gtv()}, change=all_phases)
     scan = read(tmp_path)
     np.testing.assert_array_equal(scan.ct, SERIES.stored(seed=2).astype(int) - 1024)
     np.testing.assert_array_equal(scan.label, gtv())

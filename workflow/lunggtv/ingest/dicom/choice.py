@@ -13,12 +13,12 @@ from lunggtv.ingest.dicom.choice_words import (
     undecided,
 )
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
+from lunggtv.ingest.dicom.listed_images import check_contours
 from lunggtv.ingest.dicom.references import (
     PROVED,
     names_images,
     of_same_frame,
     referred,
-    rois_of_other_images,
     says_where,
     without_frame,
 )
@@ -55,7 +55,7 @@ def choose_labelled(
 
     Raises:
         Refused: no structure set, no GTV in it, a GTV without contours, several structure sets with a GTV,
-            the series it refers to is not there, or several series remain.
+            the series it refers to is not there, several series remain, or contours of other images than it lists.
     """
     drawn = _with_gtv(sets, settings)
     if settings.series is not None:
@@ -65,7 +65,7 @@ def choose_labelled(
     taken = choice.structure_set
     assert taken is not None
     phase = _phase(choice, [taken])
-    _check_phase(taken, choice.series, phase.series)
+    check_contours(taken, series, choice.series, phase.series)
     return replace(phase, notes=(*phase.notes, *left_out(taken, sets)))
 
 
@@ -129,20 +129,6 @@ def _phase(choice: Choice, sets: Sequence[StructureSet]) -> Choice:
         NOTED,
     )
     return replace(choice, series=phase, notes=(*choice.notes, note))
-
-
-def _check_phase(structure_set: StructureSet, series: Series, phase: Series) -> None:
-    """Refuse a phase that the contours contradict: by the images that they name they were drawn on another."""
-    left = series.sop_uids - phase.sop_uids
-    of_others = rois_of_other_images(structure_set, phase.sop_uids)
-    if not any(roi.image_uids & left for roi in of_others):
-        return
-    raise Refused(
-        "contours_of_another_phase",
-        f"the CT series holds several images at each place, as phases of a 4D CT. {structure_set.name} names those of "
-        f"one phase, but contours of {listed_names([roi.name for roi in of_others])} name images of another one. Leave "
-        "in the folder the images of the phase that the GTV was drawn on, or make ingest.roi_patterns narrower.",
-    )
 
 
 def _only(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from lunggtv.ingest.dicom.choice import Choice, choose_unlabelled
 from lunggtv.ingest.dicom.choice_words import example, listed_names, listing
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
+from lunggtv.ingest.dicom.listed_images import check_frames
 from lunggtv.ingest.dicom.segment_frames import SegmentFrames, read_frames
 from lunggtv.ingest.dicom.segmentation import Segmentation, quoted
 from lunggtv.ingest.dicom.series import Series, phase_named
@@ -26,8 +27,8 @@ def choose_segments(
         sets: structure sets of the folder, none with a GTV.
 
     Raises:
-        Refused: several segmentations have a GTV on the CT, the images they were drawn on are not there or not those of
-            the pinned series, or several series remain.
+        Refused: several segmentations have a GTV on the CT, the images they were drawn on are not there, not those of
+            the pinned series or others than the file lists, or several series remain.
     """
     drawn = [read_frames(one) for one in segmentations if one.gtv]
     known = {one.digest: one for one in reversed(drawn)}
@@ -50,6 +51,7 @@ def choose_segments(
             "ingest.roi_patterns narrower.",
         )
     taken, on = usable[0]
+    check_frames(taken, series)
     choice = choose_unlabelled(patient, series if pinned else on, (), settings)
     # The file names all images of a phase, its frames those with a tumour.
     for named in (taken.images, taken.image_uids):
