@@ -23,7 +23,8 @@ from lunggtv.ingest.dicom.read_folder import read_dicom
 from lunggtv.ingest.dicom.segment_frames import read_frames
 from lunggtv.ingest.dicom.segment_mask import draw_segments, segment_notes
 from lunggtv.ingest.dicom.segmentation import read_segmentation
-from lunggtv.ingest.raw_scan import NOTED, RawScan, Refused
+from lunggtv.ingest.dicom.series import Series, group_series
+from lunggtv.ingest.raw_scan import NOTED, WARNED, RawScan, Refused
 from pydicom.encaps import encapsulate
 from pydicom.sr.codedict import codes
 from pydicom.uid import (
@@ -354,6 +355,42 @@ def test_of_several_series_the_one_it_was_drawn_on_is_taken(folder):
             assert f"data.series pins {key}" in refusal.reason.text
             results.append("refused")
     assert sorted(map(str, results)) == ["True", "refused"]
+
+
+def test_a_pin_chooses_between_segmentations_of_two_series(folder):
+    """As between structure sets: the one drawn on the pinned series is taken, the other told."""
+    other = replace(SERIES, number=2, frame=2)
+    write_ct(folder / "other", other, SERIES.stored(seed=1))
+    drawn = {"a.dcm": (SERIES, gtv()), "b.dcm": (other, gtv()[:, ::-1])}
+    for name, (series, mask) in drawn.items():
+        write_segmentation(folder / name, series, {"GTV": mask, "Lungs": lungs()})
+    refused(folder, "several_segmentations", "a.dcm has 'GTV'; b.dcm has 'GTV'")
+    keys = {}
+    for name, (series, _) in drawn.items():
+        (one,) = (one for one in series_in(folder) if one.uid == series.uid)
+        keys[name] = one.key
+    for name, left in (("a.dcm", "b.dcm"), ("b.dcm", "a.dcm")):
+        scan = read(folder, series=keys[name])
+        np.testing.assert_array_equal(scan.label, drawn[name][1])
+        (note,) = (note for note in scan.notes if note.code == "other_gtv_left_out")
+        assert note.severity == WARNED
+        assert f"{left} has a GTV too, 'GTV', but refers to other images than {name}" in note.text
+        assert "other_segmentation" not in codes_of(scan)
+    # Two on the pinned series, or none.
+    write_segmentation(folder / "c.dcm", SERIES, {"GTV": lungs()})
+    refused(folder, "several_segmentations", "a.dcm has 'GTV'; c.dcm has 'GTV'", series=keys["a.dcm"])
+    (folder / "b.dcm").unlink()
+    words = (f"data.series pins {keys['b.dcm']}", "a.dcm was drawn on other images")
+    refused(folder, "segmentation_of_other_images", *words, series=keys["b.dcm"])
+    # Nor does one whose images are not here keep the other from being taken without a pin.
+    write_segmentation(folder / "c.dcm", replace(SERIES, number=3, frame=3), {"GTV": lungs()})
+    scan = read(folder)
+    np.testing.assert_array_equal(scan.label, gtv())
+    assert "other_gtv_left_out" in codes_of(scan)
+
+
+def series_in(folder: Path) -> list[Series]:
+    return group_series(take_inventory(patient_files(folder).files, folder).slices)[0]
 
 
 def test_one_that_names_no_images_is_placed_and_warned_about(folder):

@@ -59,7 +59,7 @@ def choose_labelled(
     """
     drawn = _with_gtv(sets, settings)
     if settings.series is not None:
-        choice = _labelled_on(_pinned(patient, series, settings), drawn)
+        choice = _labelled_on(pinned_series(patient, series, settings), drawn)
     else:
         choice = _labelled_by_reference(patient, series, drawn, settings)
     taken = choice.structure_set
@@ -106,7 +106,7 @@ def choose_unlabelled(
         Refused: several series remain.
     """
     if settings.series is not None:
-        return _phase(Choice(_pinned(patient, series, settings), None), sets)
+        return _phase(Choice(pinned_series(patient, series, settings), None), sets)
     named = {found.key: found for one in sets if says_where(one) for found in referred(one, series)}
     if len(series) > 1 and len(named) == 1:
         return _phase(Choice(next(iter(named.values())), None), sets)
@@ -214,7 +214,8 @@ def _another_series(structure_set: StructureSet, taken: Series) -> Reason:
     )
 
 
-def _pinned(patient: str, series: Sequence[Series], settings: DicomSettings) -> Series:
+def pinned_series(patient: str, series: Sequence[Series], settings: DicomSettings) -> Series:
+    """The series that ``data.series`` pins; Refused if it is not there."""
     for one in series:
         if one.key == settings.series:
             return one
