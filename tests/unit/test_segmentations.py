@@ -717,6 +717,9 @@ def test_the_phase_whose_images_the_file_names_is_taken(tmp_path):
     scan = read(tmp_path)
     np.testing.assert_array_equal(scan.ct, SERIES.stored(seed=2).astype(int) - 1024)
     np.testing.assert_array_equal(scan.label, gtv())
+    (note,) = scan.notes
+    assert (note.code, note.severity) == ("phase_by_structure_set", NOTED)
+    assert f"those that the segmentation names were taken, {SERIES.slices} others left out" in note.text
 
 
 @pytest.mark.parametrize(

@@ -215,7 +215,7 @@ def test_the_phase_that_a_structure_set_names_is_taken(tmp_path: Path, named: in
     np.testing.assert_array_equal(scan.ct, stored.astype(int) - 1024)
     assert len(scan.slice_digests) == 5
     (note,) = (note for note in scan.notes if note.code == "phase_by_structure_set")
-    assert note.severity == NOTED and "5 others left out" in note.text
+    assert note.severity == NOTED and "the structure set names were taken, 5 others left out" in note.text
 
 
 def test_a_part_of_a_phase_is_no_phase(tmp_path: Path) -> None:

@@ -117,14 +117,16 @@ def choose_unlabelled(
 def _phase(choice: Choice, sets: Sequence[StructureSet]) -> Choice:
     """The one phase of a 4D CT in one series that the structure sets name, all its images."""
     named = [phase_named(choice.series, frozenset().union(*one.images.values())) for one in sets]
-    phases = {one.sop_uids: one for one in named if one is not None}
-    if len(phases) != 1:
-        return choice
-    phase = next(iter(phases.values()))
+    phases = list({one.sop_uids: one for one in named if one is not None}.values())
+    return choice_of_phase(choice, phases[0], "structure set") if len(phases) == 1 else choice
+
+
+def choice_of_phase(choice: Choice, phase: Series, by: str) -> Choice:
+    """The choice with one phase of its series alone, which a label file of the kind ``by`` names; noted."""
     left = len(choice.series.slices) - len(phase.slices)
     note = Reason(
         "phase_by_structure_set",
-        f"the CT series holds several images at each place, as phases of a 4D CT; those that the structure set names "
+        f"the CT series holds several images at each place, as phases of a 4D CT; those that the {by} names "
         f"were taken, {left} others left out.",
         NOTED,
     )

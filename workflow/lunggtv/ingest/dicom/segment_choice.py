@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from lunggtv.ingest.dicom.choice import Choice, choose_unlabelled, pinned_series
+from lunggtv.ingest.dicom.choice import Choice, choice_of_phase, choose_unlabelled, pinned_series
 from lunggtv.ingest.dicom.choice_words import example, listed_names, listing
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.listed_images import check_frames
@@ -56,7 +56,7 @@ def choose_segments(
     # The file names all images of a phase, its frames those with a tumour.
     for named in (taken.images, taken.image_uids):
         if phase := phase_named(choice.series, named):
-            choice = replace(choice, series=phase)
+            choice = choice_of_phase(choice, phase, "segmentation")
             break
     if choice.series.key not in {one.key for one in on}:
         raise Refused(
