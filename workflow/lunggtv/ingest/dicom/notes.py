@@ -6,7 +6,7 @@ from lunggtv.ingest.dicom.contour_kinds import INTERPOLATED_PLANAR
 from lunggtv.ingest.dicom.contours import Drawing
 from lunggtv.ingest.dicom.headers import Inventory
 from lunggtv.ingest.dicom.pixels import PixelStack
-from lunggtv.ingest.dicom.references import PROVED, rois_of_other_images
+from lunggtv.ingest.dicom.references import PLACED, rois_of_other_images
 from lunggtv.ingest.dicom.series import Series
 from lunggtv.ingest.dicom.structure_set import Roi, StructureSet
 from lunggtv.ingest.raw_scan import NOTED, WARNED, Reason
@@ -78,7 +78,7 @@ def reference_notes(structure_set: StructureSet, series: Series, here: frozenset
         yield Reason(
             "roi_on_other_images",
             f"{structure_set.name}: contours of {others} name images that are none of the CT's, as those of another "
-            f"phase or series. {PROVED}",
+            f"phase or series. They {PLACED}",
         )
     if elsewhere and series.frame_uids:
         yield Reason(

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+from lunggtv.ingest.dicom.contour_planes import Contour
 from lunggtv.ingest.dicom.series import Series
 from lunggtv.ingest.dicom.structure_set import Roi, StructureSet
 
 # For what is taken though its ids do not say that it belongs: ``belonging`` has looked.
-PROVED = "Its contours lie on the slices of the CT and inside the body. Check that the tumour lies where it is drawn."
+PLACED = "lie on the slices of the CT and inside the body. Check that the tumour lies where it is drawn."
+PROVED = f"Its contours {PLACED}"
 
 
 def names_images(structure_set: StructureSet) -> bool:
@@ -47,8 +49,9 @@ def without_frame(structure_set: StructureSet, series: Sequence[Series]) -> list
 
 def rois_of_other_images(structure_set: StructureSet, sop_uids: frozenset[str]) -> list[Roi]:
     """The GTV ROIs with a contour that names images, none of them among ``sop_uids``."""
-    return [
-        roi
-        for roi in structure_set.drawn
-        if any(contour.images and not contour.images & sop_uids for contour in roi.contours)
-    ]
+    return [roi for roi in structure_set.drawn if contours_of_other_images(roi, sop_uids)]
+
+
+def contours_of_other_images(roi: Roi, sop_uids: frozenset[str]) -> tuple[Contour, ...]:
+    """The contours of a ROI that name images, none of them among ``sop_uids``."""
+    return tuple(one for one in roi.contours if one.images and not one.images & sop_uids)
