@@ -345,15 +345,25 @@ def write_framed(folder: Path, frames: str) -> None:
     drawn_on(folder, CT)
 
 
-@pytest.mark.parametrize("frames", ["0.234567", "01234556", "0123.5.7"])
-def test_a_frame_for_nearly_every_slice(tmp_path: Path, frames: str) -> None:
+@pytest.mark.parametrize(
+    ("frames", "words"),
+    [
+        ("0.234567", "7 frames of reference on 8 slices, 1 of them without one"),
+        ("01234556", "7 frames of reference on 8 slices"),
+        ("0123.5.7", "6 frames of reference on 8 slices, 2 of them without one"),
+        ("0......7", "2 frames of reference on 8 slices, 6 of them without one"),
+    ],
+)
+def test_a_frame_for_nearly_every_slice(tmp_path: Path, frames: str, words: str) -> None:
     """Some slices name none, or one twice."""
     write_framed(tmp_path, frames)
     scan = read(tmp_path)
-    assert scan.label.sum() == 75 and "no_frame_of_reference" in told(scan)
+    assert scan.label.sum() == 75 and f"the CT has {words}." in told(scan)["no_frame_of_reference"][1]
 
 
-@pytest.mark.parametrize("frames", ["00112233", "0000...1", "01010101"])
+@pytest.mark.parametrize(
+    "frames", ["00112233", "0000...1", "01010101", "01234444", "01234555", "01122345", "0.....77"]
+)
 def test_frames_that_slices_share(tmp_path: Path, frames: str) -> None:
     write_framed(tmp_path, frames)
     assert refusal(tmp_path).reason.code == "mixed_frames"

@@ -37,10 +37,16 @@ def folder_notes(inventory: Inventory, unused: int, copies: Sequence[str]) -> It
 
 def frame_notes(series: Series) -> Iterator[Reason]:
     """What a CT without one frame of reference means for its draft."""
-    frames = len(series.frame_uids)
+    frames, slices = len(series.frame_uids), len(series.slices)
     if frames == 1:
         return
-    which = "names no frame of reference" if not frames else "has another frame of reference for every slice"
+    without = sum(not one.frame_uid for one in series.slices)
+    which = f"has {frames} frames of reference on {slices} slices"
+    which += f", {without} of them without one" if without else ""
+    if not frames:
+        which = "names no frame of reference"
+    elif frames == slices:
+        which = "has another frame of reference for every slice"
     yield Reason(
         "no_frame_of_reference",
         f"the CT {which}. Its slices were stacked by their positions. A draft as RTSTRUCT gets a frame of reference of "
