@@ -1,5 +1,6 @@
 """Contours without a link to the CT are taken only where slices and body bear them out, and told."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -219,6 +220,50 @@ def test_what_a_rule_chose_for_a_set_that_names_no_images_is_looked_at(folder: P
     with pytest.raises(Refused) as caught:
         read_dicom(patient_files(folder), rules)
     assert caught.value.reason.code == "drawn_elsewhere"
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_parted_series_named_as_a_whole_does_not_say_which_part(tmp_path: Path, pinned: bool) -> None:
+    """Two acquisitions in one series, which the set names without images: a rule or a pin chose one of them."""
+    for number, kernel in ((1, "B30"), (2, "B70")):
+
+        def acquired(dataset, z, number=number, kernel=kernel):
+            dataset.SeriesInstanceUID, dataset.AcquisitionNumber = CT.uid, number
+            dataset.ConvolutionKernel = kernel
+
+        write_ct(tmp_path / str(number), replace(CT, number=number), chest(), change=acquired)
+
+    def named_alone(**place) -> None:
+        drawn = {"GTV": contours(**place)}
+        write_rtstruct(tmp_path / "rs.dcm", drawn, Reference(CT, by_contour=False))
+        dataset = pydicom.dcmread(tmp_path / "rs.dcm")
+        study = dataset.ReferencedFrameOfReferenceSequence[0].RTReferencedStudySequence[0]
+        del study.RTReferencedSeriesSequence[0].ContourImageSequence
+        dataset.save_as(tmp_path / "rs.dcm")
+
+    named_alone()
+    assert refusal(tmp_path).reason.code == "several_series"
+    chosen = (
+        settings(series=key_in(tmp_path))
+        if pinned
+        else DicomSettings(("GTV.*",), 0.1, prefer_series=(PreferredSeries(kernel="B70"),))
+    )
+    scan = read_dicom(patient_files(tmp_path), chosen)
+    assert_taken(scan, "structure_set_names_no_images", "inside the body")
+    named_alone(place=((1.5, 4.5), (13.5, 18.5)))
+    with pytest.raises(Refused) as caught:
+        read_dicom(patient_files(tmp_path), chosen)
+    assert caught.value.reason.code == "drawn_elsewhere"
+    # What names the images of one of them needs no rule, nor what names a series that is whole.
+    write_rtstruct(
+        tmp_path / "rs.dcm",
+        {"GTV": contours(place=((1.5, 4.5), (13.5, 18.5)))},
+        Reference(CT, by_contour=False),
+    )
+    assert read(tmp_path).label.sum() == 3 * 3 * 5
+    shutil.rmtree(tmp_path / "2")
+    named_alone(place=((1.5, 4.5), (13.5, 18.5)))
+    assert read(tmp_path, key_in(tmp_path)).label.sum() == 3 * 3 * 5
 
 
 def test_lung_at_the_border_of_the_field_of_view_is_no_outer_air(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.listed_images import check_contours
 from lunggtv.ingest.dicom.references import (
     PROVED,
+    names_an_image,
     names_images,
     of_same_frame,
     referred,
@@ -59,7 +60,7 @@ def choose_labelled(
     """
     drawn = _with_gtv(sets, settings)
     if settings.series is not None:
-        choice = _labelled_on(pinned_series(patient, series, settings), drawn)
+        choice = _labelled_on(pinned_series(patient, series, settings), series, drawn)
     else:
         choice = _labelled_by_reference(patient, series, drawn, settings)
     taken = choice.structure_set
@@ -89,7 +90,7 @@ def _labelled_by_reference(
     taken, notes = _only(patient, found, settings)
     if claim is of_same_frame:
         return Choice(taken, structure_set, _another_series(structure_set, taken), notes)
-    if claim is without_frame or (len(found) > 1 and not names_images(structure_set)):
+    if claim is without_frame or (len(found) > 1 and not names_an_image(structure_set, taken)):
         return Choice(taken, structure_set, _names_nothing(structure_set, taken, PROVED), notes)
     if not says_where(structure_set):
         told = _names_nothing(structure_set, taken, "Check that the tumour lies where it is drawn.")
@@ -174,7 +175,7 @@ def _with_gtv(sets: Sequence[StructureSet], settings: DicomSettings) -> list[Str
     )
 
 
-def _labelled_on(pinned: Series, sets: Sequence[StructureSet]) -> Choice:
+def _labelled_on(pinned: Series, series: Sequence[Series], sets: Sequence[StructureSet]) -> Choice:
     """The structure set of a pinned series: by its images, else by its frame of reference, else the only one."""
     for candidates in (
         [one for one in sets if referred(one, [pinned])],
@@ -187,7 +188,9 @@ def _labelled_on(pinned: Series, sets: Sequence[StructureSet]) -> Choice:
             break
     taken = candidates[0]
     if referred(taken, [pinned]):
-        return Choice(pinned, taken, None if names_images(taken) else _names_nothing(taken, pinned, PROVED))
+        # A series that was parted is named by the images alone.
+        told = names_images(taken) and (names_an_image(taken, pinned) or len(referred(taken, series)) == 1)
+        return Choice(pinned, taken, None if told else _names_nothing(taken, pinned, PROVED))
     if of_same_frame(taken, [pinned]):
         return Choice(pinned, taken, _another_series(taken, pinned))
     return Choice(
