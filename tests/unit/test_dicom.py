@@ -441,6 +441,16 @@ def test_other_objects_are_left_out_and_counted(tmp_path: Path) -> None:
     )
 
 
+def test_images_that_form_no_series_are_counted_alone(tmp_path: Path) -> None:
+    write_ct(tmp_path / "single", replace(CT, number=5, slices=1))
+    assert "in the folder; it holds CT images that form no series of three" in str(
+        refusal(tmp_path, label=False)
+    )
+    write_ct(tmp_path / "ct", CT)
+    (note,) = read(tmp_path, label=False).notes
+    assert note.text == "files not used: CT images that form no series (1)"
+
+
 def test_empty_and_unreadable_files_are_named(tmp_path: Path) -> None:
     write_ct(tmp_path, CT)
     (tmp_path / "x.dcm").write_bytes(b"")

@@ -327,7 +327,17 @@ def test_frames_of_other_images_are_refused(folder):
         source.ReferencedSOPInstanceUID = other.sop_uid(0)
 
     write_segmentation(folder / "seg.dcm", SERIES, {"GTV": gtv()}, change=one_elsewhere)
-    refused(folder, "segmentation_of_other_images", "images of another series than the CT")
+    words = "'GTV' names images that are not the CT's. Export the segmentation on the CT's own images"
+    refused(folder, "segmentation_of_other_images", f"{words}.")
+    # A PET's beside the CT's own is left out by a narrower pattern.
+    masks = {"GTV PET": gtv(), "GTV": gtv()}
+    write_segmentation(folder / "seg.dcm", SERIES, masks, change=one_elsewhere)
+    words = words.replace("GTV", "GTV PET") + ", or make ingest.roi_patterns narrower."
+    refused(folder, "segmentation_of_other_images", words)
+    with pytest.raises(Refused, match="lies on another slice") as caught:
+        write_segmentation(folder / "seg.dcm", SERIES, {"GTV": gtv()}, change=with_images_of(SERIES, 1))
+        read(folder)
+    assert "data.series" not in str(caught.value)
 
 
 def test_of_several_series_the_one_it_was_drawn_on_is_taken(folder):

@@ -15,11 +15,10 @@ from lunggtv.wording import few
 
 def folder_notes(inventory: Inventory, unused: int, copies: Sequence[str]) -> Iterator[Reason]:
     """Files of the folder that were not read; ``unused`` counts the CT images that are in no series."""
-    if any(inventory.skipped.values()) or unused or inventory.damaged:
-        text = f"files not used: {inventory.skipped_text()}"
-        text += f", CT images that form no series ({unused})" if unused else ""
-        text += f", damaged CT images of other series ({len(inventory.damaged)})" if inventory.damaged else ""
-        yield Reason("skipped_files", text, NOTED)
+    images = [f"CT images that form no series ({unused})"] if unused else []
+    images += [f"damaged CT images of other series ({len(inventory.damaged)})"] if inventory.damaged else []
+    if any(inventory.skipped.values()) or images:
+        yield Reason("skipped_files", f"files not used: {inventory.skipped_text(*images)}", NOTED)
     if inventory.suspect:
         yield Reason(
             "suspect_files",

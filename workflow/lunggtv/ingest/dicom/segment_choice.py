@@ -74,8 +74,8 @@ def choose_segments(
 def _pinned_alone(taken: SegmentFrames, series: Series) -> Reason:
     return Reason(
         "pinned_series_not_referenced",
-        f"{taken.name} names neither the images nor the frame of reference of series {series.key}, which data.series "
-        "pins. It lies on the CT's voxels and inside the body. Check that the tumour lies where it is drawn.",
+        f"{taken.name} does not name the images of series {series.key}, which data.series pins. "
+        "It lies on the CT's voxels and inside the body. Check that the tumour lies where it is drawn.",
     )
 
 
