@@ -414,6 +414,26 @@ def test_frames_that_slices_share(tmp_path: Path, frames: str) -> None:
     assert refusal(tmp_path).reason.code == "mixed_frames"
 
 
+def test_three_slices_of_one_frame_are_a_position_of_the_patient_however_long_the_scan(
+    tmp_path: Path,
+) -> None:
+    """Below the quarter of slices that may share a frame by twos."""
+    for frames, code in (("0123456789abcddd", "mixed_frames"), ("0123456789abccdd", "")):
+        series = replace(CT, slices=len(frames))
+
+        def framed(dataset, z, frames=frames):
+            dataset.FrameOfReferenceUID = f"1.2.3.{int(frames[z], 16)}"
+
+        write_ct(tmp_path, series, change=framed)
+        if not code:
+            scan = read_dicom(patient_files(tmp_path, labelled=False), settings())
+            assert "14 frames of reference on 16 slices." in told(scan)["no_frame_of_reference"][1]
+            continue
+        with pytest.raises(Refused, match=r"ct013.dcm and ct000.dcm .* has 3 slices") as caught:
+            read_dicom(patient_files(tmp_path, labelled=False), settings())
+        assert caught.value.reason.code == code
+
+
 def test_the_body_is_found_where_a_file_lost_its_intercept(tmp_path: Path) -> None:
     """Air is then stored as 24, and would be taken for tissue."""
     unscaled = replace(CT, slope=None, intercept=None)
