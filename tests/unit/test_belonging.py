@@ -1,5 +1,7 @@
 """Contours without a link to the CT are taken only where slices and body bear them out, and told."""
 
+import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,8 +113,8 @@ def test_a_set_that_names_the_ct_is_preferred_to_one_of_the_same_frame(folder: P
     ("place", "words"),
     [
         ({"shift_mm": 1.2}, "up to 1.2 mm off"),
-        ({"place": ((1.5, 4.5), (13.5, 18.5))}, "100 % of its GTV lie outside the body"),
-        ({"place": ((2.5, 13.5), (13.5, 18.5))}, "45 % of its GTV lie outside the body"),
+        ({"place": ((1.5, 4.5), (13.5, 18.5))}, "100 % of what they enclose lie outside the body"),
+        ({"place": ((2.5, 13.5), (13.5, 18.5))}, "45 % of what they enclose lie outside the body"),
     ],
 )
 def test_what_geometry_does_not_bear_out_is_refused(
@@ -220,6 +222,50 @@ def test_what_a_rule_chose_for_a_set_that_names_no_images_is_looked_at(folder: P
     assert caught.value.reason.code == "drawn_elsewhere"
 
 
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_parted_series_named_as_a_whole_does_not_say_which_part(tmp_path: Path, pinned: bool) -> None:
+    """Two acquisitions in one series, which the set names without images: a rule or a pin chose one of them."""
+    for number, kernel in ((1, "B30"), (2, "B70")):
+
+        def acquired(dataset, z, number=number, kernel=kernel):
+            dataset.SeriesInstanceUID, dataset.AcquisitionNumber = CT.uid, number
+            dataset.ConvolutionKernel = kernel
+
+        write_ct(tmp_path / str(number), replace(CT, number=number), chest(), change=acquired)
+
+    def named_alone(**place) -> None:
+        drawn = {"GTV": contours(**place)}
+        write_rtstruct(tmp_path / "rs.dcm", drawn, Reference(CT, by_contour=False))
+        dataset = pydicom.dcmread(tmp_path / "rs.dcm")
+        study = dataset.ReferencedFrameOfReferenceSequence[0].RTReferencedStudySequence[0]
+        del study.RTReferencedSeriesSequence[0].ContourImageSequence
+        dataset.save_as(tmp_path / "rs.dcm")
+
+    named_alone()
+    assert refusal(tmp_path).reason.code == "several_series"
+    chosen = (
+        settings(series=key_in(tmp_path))
+        if pinned
+        else DicomSettings(("GTV.*",), 0.1, prefer_series=(PreferredSeries(kernel="B70"),))
+    )
+    scan = read_dicom(patient_files(tmp_path), chosen)
+    assert_taken(scan, "structure_set_names_no_images", "inside the body")
+    named_alone(place=((1.5, 4.5), (13.5, 18.5)))
+    with pytest.raises(Refused) as caught:
+        read_dicom(patient_files(tmp_path), chosen)
+    assert caught.value.reason.code == "drawn_elsewhere"
+    # What names the images of one of them needs no rule, nor what names a series that is whole.
+    write_rtstruct(
+        tmp_path / "rs.dcm",
+        {"GTV": contours(place=((1.5, 4.5), (13.5, 18.5)))},
+        Reference(CT, by_contour=False),
+    )
+    assert read(tmp_path).label.sum() == 3 * 3 * 5
+    shutil.rmtree(tmp_path / "2")
+    named_alone(place=((1.5, 4.5), (13.5, 18.5)))
+    assert read(tmp_path, key_in(tmp_path)).label.sum() == 3 * 3 * 5
+
+
 def test_lung_at_the_border_of_the_field_of_view_is_no_outer_air(tmp_path: Path) -> None:
     cut = chest()[:, :, 12:]  # the lung begins at the first column
     series = replace(CT, columns=36)
@@ -248,12 +294,62 @@ def test_rois_of_other_images_are_looked_at(folder: Path) -> None:
     outside = contours(place=((1.5, 4.5), (13.5, 18.5)))
     write_rtstruct(folder / "rs.dcm", {"GTV 1": contours()[:1], "GTV 2": outside[1:]}, Reference(CT))
     assert "roi_on_other_images" not in told(read(folder))
-    dataset = pydicom.dcmread(folder / "rs.dcm")
-    dataset.ROIContourSequence[1].ContourSequence[1].ContourImageSequence[0].ReferencedSOPInstanceUID += ".9"
-    dataset.save_as(folder / "rs.dcm")
+    name_others(folder, 1, contours=[1])
     refused = refusal(folder)
     assert refused.reason.code == "drawn_elsewhere"
-    assert "rs.dcm names other images than this CT's, and 55 % of its GTV lie outside" in str(refused)
+    assert str(refused) == (
+        "rs.dcm: contours of ROI 'GTV 2' name other images than this CT's, and 100 % of what they enclose lie outside "
+        "the body: they were drawn on another scan. Draw them on this CT. If this ROI is not to be in the label, make "
+        "ingest.roi_patterns narrower."
+    )
+
+
+def name_others(folder: Path, roi: int, contours: Sequence[int]) -> None:
+    """Let contours of a ROI name images that are not here."""
+    dataset = pydicom.dcmread(folder / "rs.dcm")
+    for number in contours:
+        contour = dataset.ROIContourSequence[roi].ContourSequence[number]
+        contour.ContourImageSequence[0].ReferencedSOPInstanceUID += ".9"
+    dataset.save_as(folder / "rs.dcm")
+
+
+def test_contours_of_other_images_are_not_blamed_for_those_of_the_ct(folder: Path) -> None:
+    """What names the CT's own images may lie off its slices, or outside the body: by other ROIs and by the same."""
+    outside = contours(place=((1.5, 4.5), (13.5, 18.5)))[0]
+    off = contours(shift_mm=0.3)[1]
+    write_rtstruct(folder / "rs.dcm", {"GTV 1": [outside, off], "GTV 2": [off, contours()[2]]}, Reference(CT))
+    name_others(folder, 1, contours=[1])
+    scan = read(folder)
+    assert scan.label.sum() == 15 + 25 + 25
+    assert "'GTV 2'" in told(scan)["roi_on_other_images"][1]
+    assert "They lie on the slices" in told(scan)["roi_on_other_images"][1]
+    assert "up to 0.3 mm" in told(scan)["contours_off_slice"][1]
+
+
+def test_a_roi_that_was_drawn_on_another_scan_is_named(folder: Path) -> None:
+    """A PET's, between the slices: the CT cannot be mended, but the ROI left out."""
+    rois = {"GTV": contours(), "GTV PET": contours(shift_mm=1.2)}
+    write_rtstruct(folder / "rs.dcm", rois, Reference(CT))
+    name_others(folder, 1, contours=[0, 1, 2])
+    refused = refusal(folder)
+    assert refused.reason.code == "drawn_elsewhere" and "data.series" not in str(refused)
+    assert "contours of ROI 'GTV PET' name other images than this CT's, and not all" in str(refused)
+    assert "(up to 1.2 mm off)" in str(refused) and "ingest.roi_patterns narrower" in str(refused)
+    assert read_dicom(patient_files(folder), settings("GTV")).label.sum() == 75
+
+
+def test_each_roi_of_a_set_that_names_another_ct_is_looked_at(folder: Path) -> None:
+    """A small one outside the body is not made up for by a large one inside; one without a voxel is left to others."""
+    outside = box(CT, 3, (2.5, 3.5), (13.5, 14.5))
+    rois = {"GTV": contours(), "GTV n": [outside]}
+    write_rtstruct(folder / "rs.dcm", rois, Reference(replace(CT, number=2)))
+    refused = refusal(folder)
+    assert "contours of ROI 'GTV n' name no image of this CT, and 100 % of what they enclose" in str(refused)
+    assert "data.series" in str(refused) and "ingest.roi_patterns narrower" in str(refused)
+    rois["GTV n"] = [box(CT, 3, (16.1, 16.4), (14.1, 14.4))]
+    write_rtstruct(folder / "rs.dcm", rois, Reference(replace(CT, number=2)))
+    scan = read(folder)
+    assert scan.label.sum() == 75 and "'GTV n'" in told(scan)["roi_without_voxels"][1]
 
 
 def test_a_ct_without_frame_and_a_set_that_names_nothing_else(tmp_path: Path) -> None:
@@ -294,18 +390,48 @@ def write_framed(folder: Path, frames: str) -> None:
     drawn_on(folder, CT)
 
 
-@pytest.mark.parametrize("frames", ["0.234567", "01234556", "0123.5.7"])
-def test_a_frame_for_nearly_every_slice(tmp_path: Path, frames: str) -> None:
+@pytest.mark.parametrize(
+    ("frames", "words"),
+    [
+        ("0.234567", "7 frames of reference on 8 slices, 1 of them without one"),
+        ("01234556", "7 frames of reference on 8 slices"),
+        ("0123.5.7", "6 frames of reference on 8 slices, 2 of them without one"),
+        ("0......7", "2 frames of reference on 8 slices, 6 of them without one"),
+    ],
+)
+def test_a_frame_for_nearly_every_slice(tmp_path: Path, frames: str, words: str) -> None:
     """Some slices name none, or one twice."""
     write_framed(tmp_path, frames)
     scan = read(tmp_path)
-    assert scan.label.sum() == 75 and "no_frame_of_reference" in told(scan)
+    assert scan.label.sum() == 75 and f"the CT has {words}." in told(scan)["no_frame_of_reference"][1]
 
 
-@pytest.mark.parametrize("frames", ["00112233", "0000...1", "01010101"])
+@pytest.mark.parametrize(
+    "frames", ["00112233", "0000...1", "01010101", "01234444", "01234555", "01122345", "0.....77"]
+)
 def test_frames_that_slices_share(tmp_path: Path, frames: str) -> None:
     write_framed(tmp_path, frames)
     assert refusal(tmp_path).reason.code == "mixed_frames"
+
+
+def test_three_slices_of_one_frame_are_a_position_of_the_patient_however_long_the_scan(
+    tmp_path: Path,
+) -> None:
+    """Below the quarter of slices that may share a frame by twos."""
+    for frames, code in (("0123456789abcddd", "mixed_frames"), ("0123456789abccdd", "")):
+        series = replace(CT, slices=len(frames))
+
+        def framed(dataset, z, frames=frames):
+            dataset.FrameOfReferenceUID = f"1.2.3.{int(frames[z], 16)}"
+
+        write_ct(tmp_path, series, change=framed)
+        if not code:
+            scan = read_dicom(patient_files(tmp_path, labelled=False), settings())
+            assert "14 frames of reference on 16 slices." in told(scan)["no_frame_of_reference"][1]
+            continue
+        with pytest.raises(Refused, match=r"ct013.dcm and ct000.dcm .* has 3 slices") as caught:
+            read_dicom(patient_files(tmp_path, labelled=False), settings())
+        assert caught.value.reason.code == code
 
 
 def test_the_body_is_found_where_a_file_lost_its_intercept(tmp_path: Path) -> None:
@@ -314,7 +440,7 @@ def test_the_body_is_found_where_a_file_lost_its_intercept(tmp_path: Path) -> No
     write_ct(tmp_path, unscaled, chest())
     drawn_on(tmp_path, replace(CT, number=2), place=((1.5, 4.5), (13.5, 18.5)))
     refused = refusal(tmp_path)
-    assert refused.reason.code == "drawn_elsewhere" and "100 % of its GTV" in str(refused)
+    assert refused.reason.code == "drawn_elsewhere" and "100 % of what they enclose" in str(refused)
     drawn_on(tmp_path, replace(CT, number=2))
     assert read(tmp_path).label.sum() == 75
 
@@ -323,4 +449,4 @@ def test_contours_between_slices_that_others_lie_on_are_not_said_to_be_off_by_no
     planes = [box(CT, z, *TUMOUR) for z in (2, 2.5, 3, 3.5, 4)]
     write_rtstruct(folder / "rs.dcm", {"GTV": planes}, Reference(replace(CT, number=2)))
     text = str(refusal(folder))
-    assert "not all its contours lie on the CT's slices" in text and "up to 0 mm" not in text
+    assert "not all of them lie on the CT's slices: they" in text and "up to 0 mm" not in text

@@ -441,6 +441,16 @@ def test_other_objects_are_left_out_and_counted(tmp_path: Path) -> None:
     )
 
 
+def test_images_that_form_no_series_are_counted_alone(tmp_path: Path) -> None:
+    write_ct(tmp_path / "single", replace(CT, number=5, slices=1))
+    assert "in the folder; it holds CT images that form no series of three" in str(
+        refusal(tmp_path, label=False)
+    )
+    write_ct(tmp_path / "ct", CT)
+    (note,) = read(tmp_path, label=False).notes
+    assert note.text == "files not used: CT images that form no series (1)"
+
+
 def test_empty_and_unreadable_files_are_named(tmp_path: Path) -> None:
     write_ct(tmp_path, CT)
     (tmp_path / "x.dcm").write_bytes(b"")
@@ -913,28 +923,50 @@ def parted(
     write_ct(folder / "ct", CT)
 
     def elsewhere(dataset: Dataset, z: int) -> None:
-        at_mm = CT.grid.point_mm((first + z, 0, 0)) + origin_mm
+        at_mm = np.add(second.grid.point_mm((z, 0, 0)), (0, 0, 3 * first)) + np.array(origin_mm)
         dataset.ImagePositionPatient = [f"{v:.9g}" for v in at_mm]
 
     write_ct(folder / "second", second, change=elsewhere)
     return [note for note in read(folder).notes if note.code == "slices_left_out"]
 
 
-@pytest.mark.parametrize(("first", "slices", "mm"), [(5, 5, 15), (5.3, 3, 9.9), (-2, 2, 6), (-4.2, 4, 12.6)])
+@pytest.mark.parametrize(
+    ("first", "slices", "beyond", "mm"),
+    [
+        (5, 5, 5, 15),
+        (5.3, 3, 3, 9.9),
+        (-2, 2, 2, 6),
+        (-4.2, 4, 4, 12.6),
+        # They share slices with the CT.
+        (4, 5, 4, 12),
+        (2, 7, 4, 12),
+        (-3, 4, 3, 9),
+        (-3, 6, 3, 9),
+    ],
+)
 def test_a_series_that_continues_the_scan_is_told(
-    tmp_path: Path, first: float, slices: int, mm: float
+    tmp_path: Path, first: float, slices: int, beyond: int, mm: float
 ) -> None:
     """Half a CT under a series id of its own is left out, as another scan would be."""
     (note,) = parted(tmp_path, replace(CT, number=2, frame=2, slices=slices), first)
     assert note.severity == WARNED
-    assert f"{slices} images of the others continue it by {mm:.4g} mm and were left out" in note.text
+    assert f"{beyond} images of the others continue it by {mm:.4g} mm and were left out" in note.text
     assert "exported as several series" in note.text
+
+
+def test_a_single_image_that_continues_the_scan_is_told(tmp_path: Path) -> None:
+    (note,) = parted(tmp_path, replace(CT, number=2, slices=1), 5)
+    assert "; an image of the others continues it by 3 mm and was left out, with" in note.text
 
 
 @pytest.mark.parametrize(
     ("change", "first", "origin_mm"),
     [
-        ({}, 3, (0, 0, 0)),  # another scan, of more of the body
+        ({"slices": 9}, -2, (0, 0, 0)),  # another scan, of more of the body
+        ({"slices": 3}, 1, (0, 0, 0)),  # within the CT
+        ({}, 0, (0, 0, 0)),  # another reconstruction
+        ({"slices": 4, "spacing_mm": (6.0, 0.9, 1.1)}, 0, (0, 0, 0)),  # one of thicker slices
+        ({"slices": 10, "spacing_mm": (1.5, 0.9, 1.1)}, 0.5, (0, 0, 0)),  # one of thinner slices
         ({}, 7, (0, 0, 0)),  # too far away
         ({"rows": 14}, 5, (0, 0, 0)),
         ({"spacing_mm": (3.0, 0.9, 1.0)}, 5, (0, 0, 0)),

@@ -1,6 +1,7 @@
 """DICOM segmentations as labels: every frame on its own slice, voxel by voxel, or refused for the true reason."""
 
 import logging
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -22,7 +23,8 @@ from lunggtv.ingest.dicom.read_folder import read_dicom
 from lunggtv.ingest.dicom.segment_frames import read_frames
 from lunggtv.ingest.dicom.segment_mask import draw_segments, segment_notes
 from lunggtv.ingest.dicom.segmentation import read_segmentation
-from lunggtv.ingest.raw_scan import NOTED, RawScan, Refused
+from lunggtv.ingest.dicom.series import Series, group_series
+from lunggtv.ingest.raw_scan import NOTED, WARNED, RawScan, Refused
 from pydicom.encaps import encapsulate
 from pydicom.sr.codedict import codes
 from pydicom.uid import (
@@ -50,6 +52,7 @@ from tests.unit.segmentation_files import (
     SEG_CLASS,
     FramePlan,
     frames_of,
+    image_item,
     item,
     set_frames,
     write_segmentation,
@@ -324,7 +327,17 @@ def test_frames_of_other_images_are_refused(folder):
         source.ReferencedSOPInstanceUID = other.sop_uid(0)
 
     write_segmentation(folder / "seg.dcm", SERIES, {"GTV": gtv()}, change=one_elsewhere)
-    refused(folder, "segmentation_of_other_images", "images of another series than the CT")
+    words = "'GTV' names images that are not the CT's. Export the segmentation on the CT's own images"
+    refused(folder, "segmentation_of_other_images", f"{words}.")
+    # A PET's beside the CT's own is left out by a narrower pattern.
+    masks = {"GTV PET": gtv(), "GTV": gtv()}
+    write_segmentation(folder / "seg.dcm", SERIES, masks, change=one_elsewhere)
+    words = words.replace("GTV", "GTV PET") + ", or make ingest.roi_patterns narrower."
+    refused(folder, "segmentation_of_other_images", words)
+    with pytest.raises(Refused, match="lies on another slice") as caught:
+        write_segmentation(folder / "seg.dcm", SERIES, {"GTV": gtv()}, change=with_images_of(SERIES, 1))
+        read(folder)
+    assert "data.series" not in str(caught.value)
 
 
 def test_of_several_series_the_one_it_was_drawn_on_is_taken(folder):
@@ -352,6 +365,42 @@ def test_of_several_series_the_one_it_was_drawn_on_is_taken(folder):
             assert f"data.series pins {key}" in refusal.reason.text
             results.append("refused")
     assert sorted(map(str, results)) == ["True", "refused"]
+
+
+def test_a_pin_chooses_between_segmentations_of_two_series(folder):
+    """As between structure sets: the one drawn on the pinned series is taken, the other told."""
+    other = replace(SERIES, number=2, frame=2)
+    write_ct(folder / "other", other, SERIES.stored(seed=1))
+    drawn = {"a.dcm": (SERIES, gtv()), "b.dcm": (other, gtv()[:, ::-1])}
+    for name, (series, mask) in drawn.items():
+        write_segmentation(folder / name, series, {"GTV": mask, "Lungs": lungs()})
+    refused(folder, "several_segmentations", "a.dcm has 'GTV'; b.dcm has 'GTV'")
+    keys = {}
+    for name, (series, _) in drawn.items():
+        (one,) = (one for one in series_in(folder) if one.uid == series.uid)
+        keys[name] = one.key
+    for name, left in (("a.dcm", "b.dcm"), ("b.dcm", "a.dcm")):
+        scan = read(folder, series=keys[name])
+        np.testing.assert_array_equal(scan.label, drawn[name][1])
+        (note,) = (note for note in scan.notes if note.code == "other_gtv_left_out")
+        assert note.severity == WARNED
+        assert f"{left} has a GTV too, 'GTV', but refers to other images than {name}" in note.text
+        assert "other_segmentation" not in codes_of(scan)
+    # Two on the pinned series, or none.
+    write_segmentation(folder / "c.dcm", SERIES, {"GTV": lungs()})
+    refused(folder, "several_segmentations", "a.dcm has 'GTV'; c.dcm has 'GTV'", series=keys["a.dcm"])
+    (folder / "b.dcm").unlink()
+    words = (f"data.series pins {keys['b.dcm']}", "a.dcm was drawn on other images")
+    refused(folder, "segmentation_of_other_images", *words, series=keys["b.dcm"])
+    # Nor does one whose images are not here keep the other from being taken without a pin.
+    write_segmentation(folder / "c.dcm", replace(SERIES, number=3, frame=3), {"GTV": lungs()})
+    scan = read(folder)
+    np.testing.assert_array_equal(scan.label, gtv())
+    assert "other_gtv_left_out" in codes_of(scan)
+
+
+def series_in(folder: Path) -> list[Series]:
+    return group_series(take_inventory(patient_files(folder).files, folder).slices)[0]
 
 
 def test_one_that_names_no_images_is_placed_and_warned_about(folder):
@@ -657,17 +706,64 @@ def test_one_whose_ids_were_replaced_is_taken_by_a_pin_alone(tmp_path):
     refused(tmp_path, "several_segmentations", series=key)
 
 
+def write_phases(folder: Path, parted: str = "") -> None:
+    """Two phases in one series, in one by ``acquisitions``, or in two ``series``."""
+    for phase in (1, 2):
+
+        def part(dataset, z, phase=phase):
+            if parted != "series":
+                dataset.SeriesInstanceUID = SERIES.uid
+            if parted == "acquisitions":
+                dataset.AcquisitionNumber = phase
+
+        series = replace(SERIES, number=phase)
+        write_ct(folder / str(phase), series, SERIES.stored(seed=phase), change=part)
+
+
 def test_the_phase_whose_images_the_file_names_is_taken(tmp_path):
     """Two phases in one series; the frames name the slices with a tumour alone, the file all of its phase."""
-
-    def one_series(dataset, z):
-        dataset.SeriesInstanceUID = SERIES.uid
-
-    for phase in (1, 2):
-        write_ct(
-            tmp_path / str(phase), replace(SERIES, number=phase), SERIES.stored(seed=phase), change=one_series
-        )
+    write_phases(tmp_path)
     write_segmentation(tmp_path / "seg.dcm", replace(SERIES, number=2), {"GTV": gtv()})
+    scan = read(tmp_path)
+    np.testing.assert_array_equal(scan.ct, SERIES.stored(seed=2).astype(int) - 1024)
+    np.testing.assert_array_equal(scan.label, gtv())
+    (note,) = scan.notes
+    assert (note.code, note.severity) == ("phase_by_structure_set", NOTED)
+    assert f"those that the segmentation names were taken, {SERIES.slices} others left out" in note.text
+
+
+@pytest.mark.parametrize(
+    ("parted", "whole"), [("", False), ("acquisitions", False), ("series", False), ("series", True)]
+)
+def test_frames_of_another_phase_than_the_file_lists(tmp_path, parted, whole):
+    """By its list of images, or of series alone, it was drawn on one phase, by its frames on the other."""
+    write_phases(tmp_path, parted)
+
+    def frames_of_the_first(dataset):
+        for group in dataset.PerFrameFunctionalGroupsSequence:
+            source = group.DerivationImageSequence[0].SourceImageSequence[0]
+            source.ReferencedSOPInstanceUID = source.ReferencedSOPInstanceUID.replace(".3.2.", ".3.1.")
+        if whole:
+            del dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence
+
+    drawn = {"GTV": gtv()}
+    write_segmentation(tmp_path / "seg.dcm", replace(SERIES, number=2), drawn, change=frames_of_the_first)
+    words = ("seg.dcm lists the images of one of them", "frames of 'GTV' name images of another one")
+    refused(tmp_path, "contours_of_another_phase", *words)
+    shutil.rmtree(tmp_path / "2")
+    scan = read(tmp_path)
+    np.testing.assert_array_equal(scan.label, gtv())
+
+
+@pytest.mark.parametrize("parted", ["acquisitions", "series"])
+def test_a_file_that_lists_all_phases_was_drawn_on_that_of_its_frames(tmp_path, parted):
+    write_phases(tmp_path, parted)
+
+    def all_phases(dataset):
+        images = dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence
+        images.extend([image_item(replace(SERIES, number=1), z) for z in range(SERIES.slices)])
+
+    write_segmentation(tmp_path / "seg.dcm", replace(SERIES, number=2), {"GTV": gtv()}, change=all_phases)
     scan = read(tmp_path)
     np.testing.assert_array_equal(scan.ct, SERIES.stored(seed=2).astype(int) - 1024)
     np.testing.assert_array_equal(scan.label, gtv())

@@ -1,5 +1,8 @@
 """Series are told apart in words, chosen by rules for a cohort, and parted where a structure set names one phase."""
 
+import copy
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +13,8 @@ from lunggtv.errors import ConfigError
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings, PreferredSeries
 from lunggtv.ingest.dicom.read_folder import read_dicom
 from lunggtv.ingest.ingest_settings import IngestSettings
-from lunggtv.ingest.raw_scan import NOTED, RawScan, Refused
+from lunggtv.ingest.raw_scan import NOTED, WARNED, RawScan, Refused
+from pydicom.dataset import Dataset
 
 from tests.unit.dicom_files import (
     DATE_MARK,
@@ -151,26 +155,56 @@ def test_rules_come_from_the_settings() -> None:
 # --- phases in one series -------------------------------------------------------------------------------------
 
 
-def phases(folder: Path, named: int, slices: int = 5) -> np.ndarray:
+def phases(folder: Path, named: int, slices: int = 5, parted: str = "") -> np.ndarray:
     """Two phases in one series without acquisition numbers; a structure set on the first slices of one of them.
 
-    Returns its stored values.
+    Args:
+        parted: ``acquisitions`` for such with numbers, ``series`` for phases in two series.
+
+    Returns:
+        The stored values of the phase that the set names.
     """
     stored = []
     for phase in (1, 2):
+
+        def part(dataset, z, phase=phase):
+            if parted != "series":
+                dataset.SeriesInstanceUID = CT.uid
+            if parted == "acquisitions":
+                dataset.AcquisitionNumber = phase
+
         series = replace(CT, number=phase)
-
-        def one_series(dataset, z):
-            dataset.SeriesInstanceUID = CT.uid
-
-        stored.append(write_ct(folder / str(phase), series, CT.stored(seed=phase), change=one_series))
-
-    def names(phase: int) -> CtSeries:
-        return replace(CT, number=phase)
-
+        stored.append(write_ct(folder / str(phase), series, CT.stored(seed=phase), change=part))
     gtv = [box(CT, z, (2.5, 5.5), (3.5, 7.5)) for z in (1, 2)]
-    write_rtstruct(folder / "rs.dcm", {"GTV": gtv}, Reference(names(named), slices=list(range(slices))))
+    reference = Reference(replace(CT, number=named), slices=list(range(slices)))
+    write_rtstruct(folder / "rs.dcm", {"GTV": gtv, "GTV n": gtv[:1]}, reference)
     return stored[named - 1]
+
+
+def edit_set(folder: Path, change: Callable[[Dataset], None]) -> None:
+    dataset = pydicom.dcmread(folder / "rs.dcm")
+    change(dataset)
+    dataset.save_as(folder / "rs.dcm")
+
+
+def drawn_on(phase: int, rois: tuple[int, ...]) -> Callable[[Dataset], None]:
+    """An edit after which the contours of some ROIs name the images of a phase; the list of images stays."""
+
+    def change(dataset):
+        for roi in rois:
+            for z, contour in zip((1, 2), dataset.ROIContourSequence[roi].ContourSequence, strict=False):
+                contour.ContourImageSequence[0].ReferencedSOPInstanceUID = replace(CT, number=phase).sop_uid(
+                    z
+                )
+
+    return change
+
+
+def listed_in(dataset: Dataset) -> list[Dataset]:
+    """The series that a structure set lists."""
+    return (
+        dataset.ReferencedFrameOfReferenceSequence[0].RTReferencedStudySequence[0].RTReferencedSeriesSequence
+    )
 
 
 @pytest.mark.parametrize("label", [True, False])
@@ -181,7 +215,7 @@ def test_the_phase_that_a_structure_set_names_is_taken(tmp_path: Path, named: in
     np.testing.assert_array_equal(scan.ct, stored.astype(int) - 1024)
     assert len(scan.slice_digests) == 5
     (note,) = (note for note in scan.notes if note.code == "phase_by_structure_set")
-    assert note.severity == NOTED and "5 others left out" in note.text
+    assert note.severity == NOTED and "the structure set names were taken, 5 others left out" in note.text
 
 
 def test_a_part_of_a_phase_is_no_phase(tmp_path: Path) -> None:
@@ -192,17 +226,73 @@ def test_a_part_of_a_phase_is_no_phase(tmp_path: Path) -> None:
     assert caught.value.reason.code == "duplicate_slices"
 
 
-def test_contours_of_another_phase_than_the_set_lists(tmp_path: Path) -> None:
+@pytest.mark.parametrize("parted", ["", "acquisitions", "series"])
+def test_contours_of_another_phase_than_the_set_lists(tmp_path: Path, parted: str) -> None:
     """The list of images names one phase, the contours the other: neither may be taken in silence."""
-    phases(tmp_path, 1)
-    path = tmp_path / "rs.dcm"
-    dataset = pydicom.dcmread(path)
-    for z, contour in zip((1, 2), dataset.ROIContourSequence[0].ContourSequence, strict=True):
-        contour.ContourImageSequence[0].ReferencedSOPInstanceUID = replace(CT, number=2).sop_uid(z)
-    dataset.save_as(path)
+    phases(tmp_path, 1, parted=parted)
+    edit_set(tmp_path, drawn_on(2, rois=(0, 1)))
     with pytest.raises(Refused) as caught:
         read_dicom(patient_files(tmp_path), settings())
     assert caught.value.reason.code == "contours_of_another_phase"
-    assert "'GTV' name images of another one" in str(caught.value)
-    # No label is asked for: the phase that the set lists is as good as any.
+    assert "rs.dcm lists the images of one of them, but contours of 'GTV', 'GTV n' name" in str(caught.value)
+    assert "roi_patterns" not in str(caught.value)
+    # No label is asked for: either phase is as good.
     assert len(read_dicom(patient_files(tmp_path, labelled=False), settings()).ct) == 5
+    # As the reason says, the phase that was drawn on does alone.
+    shutil.rmtree(tmp_path / "1")
+    assert read_dicom(patient_files(tmp_path), settings()).label.sum() == 24
+
+
+def test_a_series_listed_without_its_images_is_listed_whole(tmp_path: Path) -> None:
+    phases(tmp_path, 1, parted="series")
+
+    def change(dataset):
+        drawn_on(2, rois=(0, 1))(dataset)
+        del listed_in(dataset)[0].ContourImageSequence
+
+    edit_set(tmp_path, change)
+    with pytest.raises(Refused) as caught:
+        read_dicom(patient_files(tmp_path), settings())
+    assert caught.value.reason.code == "contours_of_another_phase"
+
+
+def test_one_roi_of_another_phase(tmp_path: Path) -> None:
+    """In one series it is refused by name; a narrower pattern leaves it out."""
+    phases(tmp_path, 1)
+    edit_set(tmp_path, drawn_on(2, rois=(1,)))
+    with pytest.raises(Refused) as caught:
+        read_dicom(patient_files(tmp_path), settings())
+    assert caught.value.reason.code == "contours_of_another_phase"
+    assert "contours of 'GTV n' name" in str(caught.value) and "roi_patterns narrower" in str(caught.value)
+    assert read_dicom(patient_files(tmp_path), settings("GTV")).label.sum() == 24
+
+
+@pytest.mark.parametrize("parted", ["acquisitions", "series"])
+def test_a_list_of_all_phases_says_nothing_against_the_one_drawn_on(tmp_path: Path, parted: str) -> None:
+    stored = phases(tmp_path, 2, parted=parted)
+
+    def all_phases(dataset):
+        (one,) = listed_in(dataset)
+        first = copy.deepcopy(one)
+        first.SeriesInstanceUID = replace(CT, number=1).uid
+        for z, image in enumerate(first.ContourImageSequence):
+            image.ReferencedSOPInstanceUID = replace(CT, number=1).sop_uid(z)
+        listed_in(dataset).insert(0, first)
+
+    edit_set(tmp_path, all_phases)
+    scan = read_dicom(patient_files(tmp_path), settings())
+    np.testing.assert_array_equal(scan.ct, stored.astype(int) - 1024)
+    assert [note.code for note in scan.notes if note.severity == WARNED] == ["rois_overlap"]
+
+
+def test_a_list_of_images_that_are_not_here_contradicts_nothing(tmp_path: Path) -> None:
+    """As that of a PET, or of a series that was left behind."""
+    stored = phases(tmp_path, 2, parted="series")
+
+    def left_behind(dataset):
+        for image in listed_in(dataset)[0].ContourImageSequence:
+            image.ReferencedSOPInstanceUID += ".9"
+
+    edit_set(tmp_path, left_behind)
+    scan = read_dicom(patient_files(tmp_path), settings())
+    np.testing.assert_array_equal(scan.ct, stored.astype(int) - 1024)

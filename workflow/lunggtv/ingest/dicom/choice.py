@@ -13,12 +13,13 @@ from lunggtv.ingest.dicom.choice_words import (
     undecided,
 )
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
+from lunggtv.ingest.dicom.listed_images import check_contours
 from lunggtv.ingest.dicom.references import (
     PROVED,
+    names_an_image,
     names_images,
     of_same_frame,
     referred,
-    rois_of_other_images,
     says_where,
     without_frame,
 )
@@ -55,17 +56,17 @@ def choose_labelled(
 
     Raises:
         Refused: no structure set, no GTV in it, a GTV without contours, several structure sets with a GTV,
-            the series it refers to is not there, or several series remain.
+            the series it refers to is not there, several series remain, or contours of other images than it lists.
     """
     drawn = _with_gtv(sets, settings)
     if settings.series is not None:
-        choice = _labelled_on(_pinned(patient, series, settings), drawn)
+        choice = _labelled_on(pinned_series(patient, series, settings), series, drawn)
     else:
         choice = _labelled_by_reference(patient, series, drawn, settings)
     taken = choice.structure_set
     assert taken is not None
     phase = _phase(choice, [taken])
-    _check_phase(taken, choice.series, phase.series)
+    check_contours(taken, series, choice.series, phase.series)
     return replace(phase, notes=(*phase.notes, *left_out(taken, sets)))
 
 
@@ -89,7 +90,7 @@ def _labelled_by_reference(
     taken, notes = _only(patient, found, settings)
     if claim is of_same_frame:
         return Choice(taken, structure_set, _another_series(structure_set, taken), notes)
-    if claim is without_frame or (len(found) > 1 and not names_images(structure_set)):
+    if claim is without_frame or (len(found) > 1 and not names_an_image(structure_set, taken)):
         return Choice(taken, structure_set, _names_nothing(structure_set, taken, PROVED), notes)
     if not says_where(structure_set):
         told = _names_nothing(structure_set, taken, "Check that the tumour lies where it is drawn.")
@@ -106,7 +107,7 @@ def choose_unlabelled(
         Refused: several series remain.
     """
     if settings.series is not None:
-        return _phase(Choice(_pinned(patient, series, settings), None), sets)
+        return _phase(Choice(pinned_series(patient, series, settings), None), sets)
     named = {found.key: found for one in sets if says_where(one) for found in referred(one, series)}
     if len(series) > 1 and len(named) == 1:
         return _phase(Choice(next(iter(named.values())), None), sets)
@@ -117,32 +118,20 @@ def choose_unlabelled(
 def _phase(choice: Choice, sets: Sequence[StructureSet]) -> Choice:
     """The one phase of a 4D CT in one series that the structure sets name, all its images."""
     named = [phase_named(choice.series, frozenset().union(*one.images.values())) for one in sets]
-    phases = {one.sop_uids: one for one in named if one is not None}
-    if len(phases) != 1:
-        return choice
-    phase = next(iter(phases.values()))
+    phases = list({one.sop_uids: one for one in named if one is not None}.values())
+    return choice_of_phase(choice, phases[0], "structure set") if len(phases) == 1 else choice
+
+
+def choice_of_phase(choice: Choice, phase: Series, by: str) -> Choice:
+    """The choice with one phase of its series alone, which a label file of the kind ``by`` names; noted."""
     left = len(choice.series.slices) - len(phase.slices)
     note = Reason(
         "phase_by_structure_set",
-        f"the CT series holds several images at each place, as phases of a 4D CT; those that the structure set names "
+        f"the CT series holds several images at each place, as phases of a 4D CT; those that the {by} names "
         f"were taken, {left} others left out.",
         NOTED,
     )
     return replace(choice, series=phase, notes=(*choice.notes, note))
-
-
-def _check_phase(structure_set: StructureSet, series: Series, phase: Series) -> None:
-    """Refuse a phase that the contours contradict: by the images that they name they were drawn on another."""
-    left = series.sop_uids - phase.sop_uids
-    of_others = rois_of_other_images(structure_set, phase.sop_uids)
-    if not any(roi.image_uids & left for roi in of_others):
-        return
-    raise Refused(
-        "contours_of_another_phase",
-        f"the CT series holds several images at each place, as phases of a 4D CT. {structure_set.name} names those of "
-        f"one phase, but contours of {listed_names([roi.name for roi in of_others])} name images of another one. Leave "
-        "in the folder the images of the phase that the GTV was drawn on, or make ingest.roi_patterns narrower.",
-    )
 
 
 def _only(
@@ -186,7 +175,7 @@ def _with_gtv(sets: Sequence[StructureSet], settings: DicomSettings) -> list[Str
     )
 
 
-def _labelled_on(pinned: Series, sets: Sequence[StructureSet]) -> Choice:
+def _labelled_on(pinned: Series, series: Sequence[Series], sets: Sequence[StructureSet]) -> Choice:
     """The structure set of a pinned series: by its images, else by its frame of reference, else the only one."""
     for candidates in (
         [one for one in sets if referred(one, [pinned])],
@@ -199,7 +188,9 @@ def _labelled_on(pinned: Series, sets: Sequence[StructureSet]) -> Choice:
             break
     taken = candidates[0]
     if referred(taken, [pinned]):
-        return Choice(pinned, taken, None if names_images(taken) else _names_nothing(taken, pinned, PROVED))
+        # A series that was parted is named by the images alone.
+        told = names_images(taken) and (names_an_image(taken, pinned) or len(referred(taken, series)) == 1)
+        return Choice(pinned, taken, None if told else _names_nothing(taken, pinned, PROVED))
     if of_same_frame(taken, [pinned]):
         return Choice(pinned, taken, _another_series(taken, pinned))
     return Choice(
@@ -228,7 +219,8 @@ def _another_series(structure_set: StructureSet, taken: Series) -> Reason:
     )
 
 
-def _pinned(patient: str, series: Sequence[Series], settings: DicomSettings) -> Series:
+def pinned_series(patient: str, series: Sequence[Series], settings: DicomSettings) -> Series:
+    """The series that ``data.series`` pins; Refused if it is not there."""
     for one in series:
         if one.key == settings.series:
             return one

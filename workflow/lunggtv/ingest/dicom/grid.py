@@ -1,5 +1,6 @@
 """The one regular grid on which the slices of a CT series must lie, and the refusals where they do not."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,8 @@ from lunggtv.wording import by
 
 COSINE_TOLERANCE = 1e-3  # direction cosines are often written with four decimals
 PIXEL_TOLERANCE_MM = 1e-4  # 0.05 mm at the far edge of 512 pixels
-FRAME_A_SLICE = 0.5  # frames of reference a slice, beyond which they are no patient's positions
+FRAME_SLICES = 2  # that may share one of many frames of reference; more are a position of the patient
+SHARED_FRAMES = 0.25  # of slices that may share a frame of reference with another
 DRIFT_TOLERANCE = 2e-3  # sideways mm per mm along the normal: 0.1 degrees, and rounded cosines
 
 
@@ -86,20 +88,30 @@ def _check_headers(slices: Sequence[CtSlice]) -> None:
                 f"{by(first_place.pixel_spacing_mm, '.6g')} mm, {one.name} {by(place.pixel_spacing_mm, '.6g')} mm. "
                 "Export one reconstruction alone.",
             )
-    framed = [one for one in slices if one.frame_uid]
-    frames = {one.frame_uid: one for one in framed}
-    # A frame for every slice is an anonymiser's; several for some slices each are scans that the patient moved between.
-    if 1 < len(frames) <= FRAME_A_SLICE * len(framed):
-        one, other = list(frames.values())[:2]
-        raise Refused(
-            "mixed_frames",
-            f"{one.name} and {other.name} are of one CT series but of different frames of reference. "
-            "Export the scan again.",
-        )
+    _check_frames(slices)
     if min(first_place.pixel_spacing_mm) <= 0:
         raise Refused(
             "bad_geometry", f"{first.name}: pixel spacing is {by(first_place.pixel_spacing_mm, '.6g')} mm."
         )
+
+
+def _check_frames(slices: Sequence[CtSlice]) -> None:
+    """Refuse frames of reference that slices share, as those of scans that the patient moved between.
+
+    One for (nearly) every slice is an anonymiser's.
+    """
+    frames = Counter(one.frame_uid for one in slices if one.frame_uid)
+    shared = sum(count for count in frames.values() if count > 1)
+    if len(frames) < 2 or (max(frames.values()) <= FRAME_SLICES and shared <= SHARED_FRAMES * frames.total()):
+        return
+    largest, count = frames.most_common(1)[0]
+    one = next(one for one in slices if one.frame_uid == largest)
+    other = next(one for one in slices if one.frame_uid not in ("", largest))
+    raise Refused(
+        "mixed_frames",
+        f"{one.name} and {other.name} are of one CT series but of different frames of reference, of which the former's "
+        f"has {count} slices. Export the scan again.",
+    )
 
 
 def _place(one: CtSlice) -> SlicePlace:

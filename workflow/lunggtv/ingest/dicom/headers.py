@@ -109,9 +109,10 @@ class Inventory:
         """The same, with one file less of a kind among the skipped."""
         return replace(self, skipped=self.skipped | {kind: self.skipped[kind] - 1})
 
-    def skipped_text(self) -> str:
-        """The skipped files in words, as ``2 RTDOSE, 1 scout``; ``nothing`` if none."""
-        return ", ".join(f"{n} {kind}" for kind, n in sorted(self.skipped.items()) if n) or "nothing"
+    def skipped_text(self, *others: str) -> str:
+        """The skipped files in words, as ``2 RTDOSE, 1 scout``, and then others; ``nothing`` if none."""
+        skipped = (f"{n} {kind}" for kind, n in sorted(self.skipped.items()) if n)
+        return ", ".join([*skipped, *others]) or "nothing"
 
 
 def take_inventory(files: Sequence[Path], folder: Path) -> Inventory:

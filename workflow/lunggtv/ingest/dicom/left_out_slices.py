@@ -40,7 +40,11 @@ def slices_left_out(taken: Series, slices: Sequence[CtSlice]) -> list[Reason]:
         if not beyond or (uid != taken.uid and not _goes_on(taken, others, (low, high), step_mm)):
             continue
         beyond_mm = max(low - min(beyond), 0) + max(max(beyond) - high, 0)
-        much = f"{len(beyond)} images of the others continue it by {beyond_mm:.4g} mm and were left out"
+        much = (
+            f"{len(beyond)} images of the others continue it by {beyond_mm:.4g} mm and were left out"
+            if len(beyond) > 1
+            else f"an image of the others continues it by {beyond_mm:.4g} mm and was left out"
+        )
         if uid == taken.uid:
             text = f"the CT series holds several acquisitions and one of them was taken; {much}. {CHECK}."
         else:
@@ -53,13 +57,21 @@ def slices_left_out(taken: Series, slices: Sequence[CtSlice]) -> list[Reason]:
 
 
 def _goes_on(taken: Series, others: Sequence[CtSlice], ends_mm: tuple[float, float], step_mm: float) -> bool:
-    """Whether images under another series are the next slices of the same scan: none of them lies within it."""
+    """Whether images under another series go on with the same scan where the stack ends.
+
+    They may share slices with it. If they cover all of it again, they are another scan or reconstruction.
+    """
     first = next(one for one in taken.slices if one.place)
     if not all(_is_alike(first, one) for one in others):
         return False
     low, high = ends_mm
-    away_mm = [max(low - mm, mm - high) for mm in heights_mm_of(others, taken.slices)]
-    return 0 < min(away_mm) <= NEXT_SLICE * step_mm
+    heights_mm = np.unique(heights_mm_of(others, taken.slices))
+    away_mm = np.maximum(low - heights_mm, heights_mm - high)
+    within_mm = heights_mm[away_mm <= 0]
+    wide_mm = np.diff([low, *within_mm, high]).max()
+    other_step_mm = float(np.median(np.diff(heights_mm))) if len(heights_mm) > 1 else 0.0
+    covers_again = wide_mm <= NEXT_SLICE * max(step_mm, other_step_mm)
+    return bool(away_mm.min() <= NEXT_SLICE * step_mm) and not covers_again
 
 
 def _is_alike(one: CtSlice, other: CtSlice) -> bool:

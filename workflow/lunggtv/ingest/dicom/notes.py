@@ -6,7 +6,7 @@ from lunggtv.ingest.dicom.contour_kinds import INTERPOLATED_PLANAR
 from lunggtv.ingest.dicom.contours import Drawing
 from lunggtv.ingest.dicom.headers import Inventory
 from lunggtv.ingest.dicom.pixels import PixelStack
-from lunggtv.ingest.dicom.references import PROVED, rois_of_other_images
+from lunggtv.ingest.dicom.references import PLACED, rois_of_other_images
 from lunggtv.ingest.dicom.series import Series
 from lunggtv.ingest.dicom.structure_set import Roi, StructureSet
 from lunggtv.ingest.raw_scan import NOTED, WARNED, Reason
@@ -15,11 +15,10 @@ from lunggtv.wording import few
 
 def folder_notes(inventory: Inventory, unused: int, copies: Sequence[str]) -> Iterator[Reason]:
     """Files of the folder that were not read; ``unused`` counts the CT images that are in no series."""
-    if any(inventory.skipped.values()) or unused or inventory.damaged:
-        text = f"files not used: {inventory.skipped_text()}"
-        text += f", CT images that form no series ({unused})" if unused else ""
-        text += f", damaged CT images of other series ({len(inventory.damaged)})" if inventory.damaged else ""
-        yield Reason("skipped_files", text, NOTED)
+    images = [f"CT images that form no series ({unused})"] if unused else []
+    images += [f"damaged CT images of other series ({len(inventory.damaged)})"] if inventory.damaged else []
+    if any(inventory.skipped.values()) or images:
+        yield Reason("skipped_files", f"files not used: {inventory.skipped_text(*images)}", NOTED)
     if inventory.suspect:
         yield Reason(
             "suspect_files",
@@ -37,10 +36,16 @@ def folder_notes(inventory: Inventory, unused: int, copies: Sequence[str]) -> It
 
 def frame_notes(series: Series) -> Iterator[Reason]:
     """What a CT without one frame of reference means for its draft."""
-    frames = len(series.frame_uids)
+    frames, slices = len(series.frame_uids), len(series.slices)
     if frames == 1:
         return
-    which = "names no frame of reference" if not frames else "has another frame of reference for every slice"
+    without = sum(not one.frame_uid for one in series.slices)
+    which = f"has {frames} frames of reference on {slices} slices"
+    which += f", {without} of them without one" if without else ""
+    if not frames:
+        which = "names no frame of reference"
+    elif frames == slices:
+        which = "has another frame of reference for every slice"
     yield Reason(
         "no_frame_of_reference",
         f"the CT {which}. Its slices were stacked by their positions. A draft as RTSTRUCT gets a frame of reference of "
@@ -78,7 +83,7 @@ def reference_notes(structure_set: StructureSet, series: Series, here: frozenset
         yield Reason(
             "roi_on_other_images",
             f"{structure_set.name}: contours of {others} name images that are none of the CT's, as those of another "
-            f"phase or series. {PROVED}",
+            f"phase or series. They {PLACED}",
         )
     if elsewhere and series.frame_uids:
         yield Reason(

@@ -184,15 +184,15 @@ def _refuse_damaged(damaged: Sequence[DamagedSlice]) -> None:
 
 
 def _no_ct(inventory: Inventory) -> Refused:
-    found = inventory.skipped_text()
     if inventory.skipped.get(ENHANCED):
         return Refused(
             "enhanced_ct",
-            f"the CT is stored as enhanced (multi-frame) CT, which is not read; the folder holds {found}. "
-            "Export it as CT Image Storage, one file a slice (dcm4che's emf2sf converts).",
+            f"the CT is stored as enhanced (multi-frame) CT, which is not read; the folder holds "
+            f"{inventory.skipped_text()}. Export it as CT Image Storage, one file a slice (dcm4che's emf2sf converts).",
         )
-    if inventory.slices:
-        found += f", CT images that form no series of three with a place in space ({len(inventory.slices)})"
+    count = len(inventory.slices)
+    images = [f"CT images that form no series of three with a place in space ({count})"] if count else []
+    found = inventory.skipped_text(*images)
     return Refused(
         "no_ct_series", f"no CT series in the folder; it holds {found}. Add the planning CT as DICOM files."
     )

@@ -2,16 +2,23 @@
 
 from collections.abc import Sequence
 
+from lunggtv.ingest.dicom.contour_planes import Contour
 from lunggtv.ingest.dicom.series import Series
 from lunggtv.ingest.dicom.structure_set import Roi, StructureSet
 
 # For what is taken though its ids do not say that it belongs: ``belonging`` has looked.
-PROVED = "Its contours lie on the slices of the CT and inside the body. Check that the tumour lies where it is drawn."
+PLACED = "lie on the slices of the CT and inside the body. Check that the tumour lies where it is drawn."
+PROVED = f"Its contours {PLACED}"
 
 
 def names_images(structure_set: StructureSet) -> bool:
     """Whether it names any image or series."""
     return bool(structure_set.images or structure_set.image_uids)
+
+
+def names_an_image(structure_set: StructureSet, one: Series) -> bool:
+    """Whether it names any of the images of a series."""
+    return bool(structure_set.image_uids & one.sop_uids)
 
 
 def says_where(structure_set: StructureSet) -> bool:
@@ -25,7 +32,7 @@ def referred(structure_set: StructureSet, series: Sequence[Series]) -> list[Seri
     By the images its contours name, else by the series it names, else by frame of reference. A structure
     set that names nothing at all may be drawn on any series.
     """
-    by_image = [one for one in series if one.sop_uids & structure_set.image_uids]
+    by_image = [one for one in series if names_an_image(structure_set, one)]
     if by_image:
         return by_image
     if names_images(structure_set):
@@ -47,8 +54,9 @@ def without_frame(structure_set: StructureSet, series: Sequence[Series]) -> list
 
 def rois_of_other_images(structure_set: StructureSet, sop_uids: frozenset[str]) -> list[Roi]:
     """The GTV ROIs with a contour that names images, none of them among ``sop_uids``."""
-    return [
-        roi
-        for roi in structure_set.drawn
-        if any(contour.images and not contour.images & sop_uids for contour in roi.contours)
-    ]
+    return [roi for roi in structure_set.drawn if contours_of_other_images(roi, sop_uids)]
+
+
+def contours_of_other_images(roi: Roi, sop_uids: frozenset[str]) -> tuple[Contour, ...]:
+    """The contours of a ROI that name images, none of them among ``sop_uids``."""
+    return tuple(one for one in roi.contours if one.images and not one.images & sop_uids)

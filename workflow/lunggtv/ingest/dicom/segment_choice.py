@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from lunggtv.ingest.dicom.choice import Choice, choose_unlabelled
+from lunggtv.ingest.dicom.choice import Choice, choice_of_phase, choose_unlabelled, pinned_series
 from lunggtv.ingest.dicom.choice_words import example, listed_names, listing
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
+from lunggtv.ingest.dicom.listed_images import check_frames
 from lunggtv.ingest.dicom.segment_frames import SegmentFrames, read_frames
 from lunggtv.ingest.dicom.segmentation import Segmentation, quoted
 from lunggtv.ingest.dicom.series import Series, phase_named
@@ -26,14 +27,14 @@ def choose_segments(
         sets: structure sets of the folder, none with a GTV.
 
     Raises:
-        Refused: several segmentations have a GTV on the CT, the images they were drawn on are not there or not those of
-            the pinned series, or several series remain.
+        Refused: several segmentations have a GTV on the CT, the images they were drawn on are not there, not those of
+            the pinned series or others than the file lists, or several series remain.
     """
     drawn = [read_frames(one) for one in segmentations if one.gtv]
-    known = {one.digest: one for one in reversed(drawn)}
-    usable = [(one, on) for one in reversed(known.values()) if (on := _drawn_on(one, series))]
-    pinned = settings.series is not None
-    if not usable and not pinned:
+    known = list(reversed({one.digest: one for one in reversed(drawn)}.values()))
+    pinned = None if settings.series is None else pinned_series(patient, series, settings)
+    usable = _usable(known, series, pinned)
+    if not usable and pinned is None:
         raise Refused(
             "segmentation_of_other_images",
             f"{drawn[0].name} refers to images that are not those of a CT series in the folder. Add the planning CT "
@@ -41,7 +42,7 @@ def choose_segments(
             f"data.series, as {example(patient, series)}; here are {listing(series, settings)}.",
         )
     unproved = not usable
-    usable = usable or [(one, list(series)) for one in reversed(known.values())]
+    usable = usable or [(one, list(series)) for one in known]
     if len(usable) > 1:
         found = "; ".join(f"{one.name} has {quoted(one.segments)}" for one, _ in usable)
         raise Refused(
@@ -50,11 +51,12 @@ def choose_segments(
             "ingest.roi_patterns narrower.",
         )
     taken, on = usable[0]
+    check_frames(taken, series)
     choice = choose_unlabelled(patient, series if pinned else on, (), settings)
     # The file names all images of a phase, its frames those with a tumour.
     for named in (taken.images, taken.image_uids):
         if phase := phase_named(choice.series, named):
-            choice = replace(choice, series=phase)
+            choice = choice_of_phase(choice, phase, "segmentation")
             break
     if choice.series.key not in {one.key for one in on}:
         raise Refused(
@@ -62,8 +64,9 @@ def choose_segments(
             f"data.series pins {choice.series.key}, but {taken.name} was drawn on other images. Pin the series that it "
             "was drawn on.",
         )
-    others = [one for one in segmentations if one.name != taken.name]
-    notes = [*segments_left_out(others, taken.name), *_sets_left_out(sets)]
+    left = [one for one in known if one is not taken]
+    others = [one for one in segmentations if one.name not in {taken.name, *(one.name for one in left)}]
+    notes = [*_gtv_left_out(left, taken), *segments_left_out(others, taken.name), *_sets_left_out(sets)]
     told = _pinned_alone(taken, choice.series) if unproved else None
     return replace(choice, segments=taken, unproved=told, notes=(*choice.notes, *notes))
 
@@ -71,9 +74,18 @@ def choose_segments(
 def _pinned_alone(taken: SegmentFrames, series: Series) -> Reason:
     return Reason(
         "pinned_series_not_referenced",
-        f"{taken.name} names neither the images nor the frame of reference of series {series.key}, which data.series "
-        "pins. It lies on the CT's voxels and inside the body. Check that the tumour lies where it is drawn.",
+        f"{taken.name} does not name the images of series {series.key}, which data.series pins. "
+        "It lies on the CT's voxels and inside the body. Check that the tumour lies where it is drawn.",
     )
+
+
+def _gtv_left_out(left: Sequence[SegmentFrames], taken: SegmentFrames) -> Iterator[Reason]:
+    for one in left:
+        text = (
+            f"{one.name} has a GTV too, {quoted(one.segments)}, but refers to other images than {taken.name}, which "
+            "was taken. Check that this is the right one."
+        )
+        yield Reason("other_gtv_left_out", text)
 
 
 def segments_left_out(segmentations: Sequence[Segmentation], taken: str) -> Iterator[Reason]:
@@ -115,6 +127,19 @@ def without_gtv(refused: Refused, segmentations: Sequence[Segmentation]) -> Refu
     found = "; ".join(f"{one.name} has {_segments(one)}" for one in segmentations)
     text = f"{refused.reason.text} No segment is named as ingest.roi_patterns asks either: {found}."
     return Refused(refused.reason.code, text)
+
+
+def _usable(
+    known: Sequence[SegmentFrames], series: Sequence[Series], pinned: Series | None
+) -> list[tuple[SegmentFrames, list[Series]]]:
+    """The segmentations drawn on series of the folder, and on which; of a pinned one only its own, if it has any.
+
+    If it has none, one of another series stands for all: it cannot be taken, but named.
+    """
+    usable = [(one, on) for one in known if (on := _drawn_on(one, series))]
+    if pinned is None:
+        return usable
+    return [(one, on) for one, on in usable if _drawn_on(one, [pinned])] or usable[:1]
 
 
 def _drawn_on(found: SegmentFrames, series: Sequence[Series]) -> list[Series]:

@@ -69,7 +69,7 @@ def draw_segments(
         seen.add(key)
         drawn = first + np.argwhere(shown) @ steps
         on = {int(first[0]), *np.unique(drawn[:, 0]).tolist()}
-        _check_images(frame, found.name, on, images, by_place_alone)
+        _check_images(frame, found, on, images, by_place_alone)
         mask[tuple(drawn.T)] = 1
         voxels[frame.segment.number] += len(drawn)
     if not any(voxels.values()):
@@ -176,10 +176,10 @@ def _plane(one: CtSlice, grid: Grid) -> int:
 
 
 def _check_images(
-    frame: Frame, name: str, planes: set[int], images: dict[int, str], by_place_alone: bool
+    frame: Frame, found: SegmentFrames, planes: set[int], images: dict[int, str], by_place_alone: bool
 ) -> None:
     """Refuse a frame that lies between the slices of the CT, or on others than those that it names."""
-    what = f"{name}: a frame of segment '{frame.segment.name}'"
+    what = f"{found.name}: a frame of segment '{frame.segment.name}'"
     if not planes <= images.keys():
         raise Refused(
             "segmentation_beside_voxels",
@@ -190,10 +190,10 @@ def _check_images(
     if not {images[z] for z in planes} <= frame.images:
         here = frame.images & set(images.values())
         where = (
-            "another slice than the image that it names" if here else "images of another series than the CT"
+            "lies on another slice than the image that it names"
+            if here
+            else "names images that are not the CT's"
         )
-        raise Refused(
-            "segmentation_of_other_images",
-            f"{what} belongs to {where}. Export the segmentation on the CT's own images, or pin its series under "
-            "data.series.",
-        )
+        ways = "Export the segmentation on the CT's own images"
+        ways += ", or make ingest.roi_patterns narrower." if len(found.segments) > 1 else "."
+        raise Refused("segmentation_of_other_images", f"{what} {where}. {ways}")
