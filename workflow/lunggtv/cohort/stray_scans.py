@@ -8,19 +8,19 @@ carries the id of a patient that is there (a second channel, lungs) is named amo
 # ruff: noqa: PTH112, PTH113, PTH118, PTH119, PTH120
 
 import os
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lunggtv.cohort.discover_words import loose, misplaced, unasked
 from lunggtv.cohort.foreign_folders import may_be_dicom
 from lunggtv.cohort.found_patients import Found
 from lunggtv.cohort.path_search import Hit, PathSearch
-from lunggtv.cohort.patterns import PLACE, component_expression, is_part_of_dataset, literal_start, wrong_id
+from lunggtv.cohort.patterns import PLACE, is_part_of_dataset, literal_start, wrong_id
+from lunggtv.cohort.stray_names import owner_of
 from lunggtv.image_headers import suffix_of
 
 DICOM = (".dcm", ".dicom", ".ima")
-NAMED_ALONE = 3  # files of found patients that end alike; more are named as one, with an asterisk
+NAMED_ALONE = 3  # files of found patients that are named alike; more are told as one, with an asterisk
 
 
 @dataclass(frozen=True)
@@ -74,15 +74,17 @@ class StrayScans:
         for name in names:
             if (stem := self._stem(folder, name)) is None:
                 continue
-            patient, rest = self._owner(stem, name)
-            if patient not in self.found:
-                scans[name] = patient
-            elif self.found[patient].folder is None and not self.found[patient].images:
-                self.found[patient].problem = unasked([name], self._wanted(patient))
+            owner = owner_of(stem, self.image[-1], self.found)
+            known = self.found.get(owner.patient)
+            if known is None:
+                scans[name] = owner.patient
+            elif owner.plain and known.folder is None and not known.images and known.problem is None:
+                known.problem = unasked([name], self._wanted(owner.patient))
             else:
-                alike.setdefault(rest, []).append(os.path.join(folder, name))
-        for rest, paths in alike.items():
-            self.ignored.update(paths if len(paths) <= NAMED_ALONE else [os.path.join(folder, f"*{rest}")])
+                start, end = owner.place
+                alike.setdefault(f"{name[:start]}*{name[end:]}", []).append(os.path.join(folder, name))
+        for shown, paths in alike.items():
+            self.ignored.update(paths if len(paths) <= NAMED_ALONE else [os.path.join(folder, shown)])
         dicom = [name for name in scans if suffix_of(name) is None]
         for group in [*([name] for name in scans if suffix_of(name)), *([dicom] if dicom else [])]:
             patient = scans[group[0]]
@@ -101,7 +103,7 @@ class StrayScans:
         files, problem = self.paths.below(path)
         scan = problem is not None or any(map(_is_dicom, files))
         scan = scan or (not flat and any(map(suffix_of, files)))
-        known = flat and self._owner(name, name)[0] in self.found
+        known = flat and owner_of(name, self.image[-1], self.found).patient in self.found
         if known or not scan or is_part_of_dataset(name):
             self.ignored.add(path)
         else:
@@ -123,29 +125,6 @@ class StrayScans:
         if suffix := suffix_of(name) or next((end for end in DICOM if name.lower().endswith(end)), None):
             return name[: -len(suffix)]
         return name if os.path.isfile(path) and may_be_dicom(path) else None
-
-    def _owner(self, stem: str, name: str) -> tuple[str, str]:
-        """The id in a name, and what follows it: of a patient that is there, or as the pattern has it, or the stem."""
-        part = self.image[-1]
-        head = part[: -len(suffix_of(part) or "")] or part
-        match = component_expression(head, re.IGNORECASE).fullmatch(stem)
-        patient = match["patient"] if match else stem
-        if patient in self.found:
-            return patient, name.partition(patient)[2]
-        before = part.partition(PLACE)[0]
-        for known in _ids_in(stem, before):
-            if known in self.found:
-                return known, name.partition(known)[2]
-        return patient, name
-
-
-def _ids_in(stem: str, before: str) -> Iterator[str]:
-    """What may be a patient's id in a name: it begins the name or follows ``before``, or, as where the pattern
-    has something before it, it ends the name. Letters and digits do not go on beside it."""
-    for text in {stem, stem.removeprefix(before)}:
-        yield from (text[:end] for end in range(len(text), 0, -1) if not text[end : end + 1].isalnum())
-    if before:
-        yield from (stem[start:] for start in range(1, len(stem)) if not stem[start - 1].isalnum())
 
 
 def _is_dicom(path: str) -> bool:
