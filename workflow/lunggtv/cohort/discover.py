@@ -17,15 +17,15 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lunggtv.cohort.discover_words import known_tree, loose, misnamed, nobody, several, twice
+from lunggtv.cohort.discover_words import known_tree, misnamed, nobody, several, twice
 from lunggtv.cohort.foreign_folders import is_foreign, may_be_dicom
 from lunggtv.cohort.found_patients import Found, check_ids, files_among
 from lunggtv.cohort.known_trees import recognise
 from lunggtv.cohort.path_search import Hit, PathSearch, closed_words
 from lunggtv.cohort.patterns import PLACE, components, literal_length, literal_start
-from lunggtv.cohort.stray_scans import DICOM, StrayScans
+from lunggtv.cohort.stray_scans import StrayScans
 from lunggtv.errors import CohortError
-from lunggtv.image_headers import detached_data, suffix_of
+from lunggtv.image_headers import detached_data
 from lunggtv.natural_order import natural_key
 from lunggtv.patient_files import PatientFiles
 
@@ -118,11 +118,13 @@ class _Search:
 
         found: dict[str, Found] = {}
         covered: set[str] = set()
+        meant: list[str] = []
         depth = next(i for i, part in enumerate(image) if PLACE in part)
         if depth + 1 < len(image) and "**" not in image[:depth]:
             for hit in paths.matches(root, image[: depth + 1]):
                 if (hit.problem or hit.is_folder) and not self._is_ignored(hit.path):
                     self._add_folder(found, hit)
+                    meant.append(hit.path)
                     covered.add(paths.first_level(hit.path))
         images, labels = files_among(images, found), files_among(labels, found)
         taken = {**images, **labels}
@@ -142,10 +144,8 @@ class _Search:
                 path = os.path.join(root, name)
                 self._add_folder(found, Hit(name, path, paths.link_problem(path)))
         self._add_closed(found)
-        if found and len(image) > 1:
-            self._addloose(found, covered)
         if found:
-            StrayScans(paths, image, found, self.ignored).add(images.values(), taken)
+            StrayScans(paths, image, found, self.ignored).add(images.values(), meant, taken)
         return found
 
     def _is_folder(self, name: str) -> bool:
@@ -172,17 +172,6 @@ class _Search:
             told = (path + os.sep).startswith(known) or any(hit.startswith(path + os.sep) for hit in hits)
             if not told and not self._is_ignored(path):
                 self._add_folder(found, Hit(os.path.basename(path), path, closed_words(path, why)))
-
-    def _addloose(self, found: dict[str, Found], covered: set[str]) -> None:
-        """Scans directly below the root, where patients have folders: each image file, the DICOM files together."""
-        root = self.paths.root
-        names = sorted(set(self.paths.names(root)) - covered - set(found))
-        files = [name for name in names if not os.path.isdir(os.path.join(root, name))]
-        dicom = [name for name in files if name.lower().endswith(DICOM)]
-        for group in ([name] for name in files if suffix_of(name)):
-            found[group[0]] = Found(os.path.join(root, group[0]), problem=loose(group))
-        if dicom:
-            found[dicom[0]] = Found(os.path.join(root, dicom[0]), problem=loose(dicom))
 
     def files_of(self, patient: str, found: Found, labelled: bool, image_pattern: str) -> PatientFiles:
         """The files of one patient, or what is the matter with them."""
