@@ -120,3 +120,33 @@ def test_a_scan_whose_name_can_be_no_id_stops_nobody(tmp_path):
     found = discover(tmp_path, True, IMAGE, LABEL)
     assert [files.patient for files in found.patients] == ["1"]
     assert found.ignored == (str(tmp_path / "-2.nii.gz"),)
+
+
+FLAT = ("img/{patient}.nii.gz", "seg/{patient}.nii.gz")
+
+
+@pytest.mark.parametrize(("suffix", "passed_over"), [(".nii", ["seg"]), (".nii.gz", [])])
+def test_where_all_have_another_suffix_the_folders_of_images_and_labels_are_nobody(
+    tmp_path, suffix, passed_over
+):
+    touch(tmp_path, "img/1.nii", "img/2.nii", f"seg/1{suffix}", f"seg/2{suffix}")
+    patients, ignored = seen(tmp_path, *FLAT)
+    assert (list(patients), ignored) == (["1", "2"], passed_over)
+    assert patients["1"].startswith("1.nii lies among the images") and "(img/1.nii.gz)" in patients["1"]
+
+
+def test_a_folder_of_folders_of_dicom_among_images_is_not_one_patient(tmp_path):
+    dicom(tmp_path, "img/1/x.dcm", "img/2/x.dcm")
+    patients, _ = seen(tmp_path, *FLAT)
+    assert list(patients) == ["1", "2"] and None not in patients.values()
+
+
+def test_a_folder_on_the_way_that_holds_no_scan_is_told(tmp_path):
+    touch(tmp_path, "img/notes.txt", "seg/1.nii.gz")
+    patients, _ = seen(tmp_path, *FLAT)
+    assert list(patients) == ["1", "img"] and "img/1.nii.gz" in patients["1"]
+
+
+def test_dicom_patients_in_a_folder_named_like_a_part_of_a_data_set(tmp_path):
+    dicom(tmp_path, "imagesTr/1/x.dcm")
+    assert seen(tmp_path, f"imagesTr/{IMAGE}", f"imagesTr/{LABEL}") == ({"1": None}, [])

@@ -111,10 +111,12 @@ class _Search:
         self._check_listed(image, label)
         with_files = {paths.first_level(path) for path in (*images, *labels)}
         folders = [name for name in sorted(paths.names(root)) if self._is_folder(name)]
-        if any(not hit.is_folder for hit in images.values()):
-            foreign = [n for n in folders if n not in with_files and is_foreign(paths, n, image)]
-            self.ignored.update(os.path.join(root, name) for name in foreign)
-            folders = [name for name in folders if name not in foreign]
+        # With no image in place nothing is foreign, but for the folder of the labels alone.
+        of_labels = [name for name in literal_start(label)[:1] if name != image[0]]
+        asked = folders if any(not hit.is_folder for hit in images.values()) else of_labels
+        foreign = [n for n in asked if n in folders and n not in with_files and is_foreign(paths, n, image)]
+        self.ignored.update(os.path.join(root, name) for name in foreign)
+        folders = [name for name in folders if name not in foreign]
 
         found: dict[str, Found] = {}
         covered: set[str] = set()
@@ -146,7 +148,16 @@ class _Search:
         self._add_closed(found)
         if found:
             StrayScans(paths, image, found, self.ignored).add(images.values(), meant, taken)
+        self._drop_way(found, literal_start(image)[:1])
         return found
+
+    def _drop_way(self, found: dict[str, Found], start: list[str]) -> None:
+        """The folder in which the pattern begins is no patient, where patients lie in it."""
+        for name in start:
+            folder = os.path.join(self.paths.root, name)
+            inner = any(entry.folder and entry.folder.startswith(folder + os.sep) for entry in found.values())
+            if inner and name in found and found[name].folder == folder:
+                del found[name]
 
     def _is_folder(self, name: str) -> bool:
         path = os.path.join(self.paths.root, name)

@@ -86,7 +86,8 @@ class StrayScans:
             known = self.found.get(owner.patient)
             if known is None:
                 scans[name] = owner.patient
-            elif owner.plain and known.folder is None and not known.images and known.problem is None:
+            elif owner.plain and known.folder is None and not known.images:
+                known.folder = os.path.join(folder, name)
                 known.problem = unasked([name], self._wanted(owner.patient))
             else:
                 start, end = owner.place
