@@ -32,10 +32,12 @@ from lunggtv.patient_files import PatientFiles
 
 @dataclass(frozen=True)
 class Discovery:
-    """Patients in natural order, and folders that were passed over because they are no patients."""
+    """Patients in natural order, and what was passed over because it is no patient; ``strays`` are the patients
+    that are but scans that cannot be used where they lie."""
 
     patients: tuple[PatientFiles, ...]
     ignored: tuple[str, ...]
+    strays: frozenset[str] = frozenset()
 
 
 def find_patients(
@@ -79,6 +81,7 @@ def discover(
     return Discovery(
         tuple(sorted(patients, key=lambda files: natural_key(files.patient))),
         tuple(sorted(search.ignored | search.paths.system)),
+        frozenset(name for name, entry in found.items() if entry.stray),
     )
 
 

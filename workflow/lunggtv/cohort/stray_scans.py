@@ -41,9 +41,10 @@ class StrayScans:
         flat = depth + 1 == len(self.image)
         holders = self._holders(images, folders, depth)
         for folder in sorted(holders | ({self.paths.root} if len(self.image) > 1 else set())):
-            paths = [os.path.join(folder, name) for name in sorted(self.paths.names(folder))]
-            inner = [path for path in paths if self._is_folder(path)]
-            files = [os.path.basename(path) for path in paths if path not in ours and path not in inner]
+            paths = (os.path.join(folder, name) for name in sorted(self.paths.names(folder)))
+            others = [path for path in paths if path not in ours]
+            inner = set(filter(self._is_folder, others))
+            files = [os.path.basename(path) for path in others if path not in inner]
             if flat and folder in holders:
                 self._add_files(folder, files)
             else:
@@ -52,9 +53,8 @@ class StrayScans:
                 folder, ((f"*{name[name.rindex('.') :]}", name) for name in filter(is_archive, files))
             )
             if folder != self.paths.root:
-                for path in inner:
-                    if path not in ours and path not in ways:
-                        self._add_folder(path, flat)
+                for path in sorted(inner - ways):
+                    self._add_folder(path, flat)
 
     def _is_folder(self, path: str) -> bool:
         """A link to nothing may have led to a folder."""
@@ -121,7 +121,7 @@ class StrayScans:
         if patient in self.found or wrong_id(patient):
             self.ignored.add(path)
         else:
-            self.found[patient] = Found(path, problem=problem)
+            self.found[patient] = Found(path, problem=problem, stray=problem is not None)
 
     def _wanted(self, patient: str) -> str:
         return "/".join(self.image).replace(PLACE, patient)
