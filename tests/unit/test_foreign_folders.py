@@ -349,6 +349,37 @@ def test_many_files_that_end_alike_are_named_as_one(tmp_path):
     assert len(patients) == 12 and ignored == ["*_0001.nii.gz"]
 
 
+def test_scans_of_another_patient_whose_id_begins_or_ends_like_a_known_one(tmp_path):
+    touch(tmp_path, "imagesTr/P1_0000.nii.gz", "labelsTr/P1.nii.gz", "imagesTr/P1-2_0000.nii")
+    touch(tmp_path, "imagesTr/P1_2/x.dcm", "imagesTr/P1_fu_0000.NII.GZ", "imagesTr/P1_2021.nii.gz")
+    patients, ignored = seen(tmp_path, *NNUNET)
+    assert list(patients) == ["P1", "P1-2", "P1_2", "P1_2021", "P1_fu"] and ignored == []
+    assert patients["P1"] is None and "(imagesTr/P1-2_0000.nii.gz)" in patients["P1-2"]
+    assert patients["P1_2"].startswith("P1_2 is a folder with DICOM files")
+    assert patients["P1_2021"].startswith("P1_2021.nii.gz lies among the images")
+
+
+def test_masks_that_carry_a_known_id_are_named_as_ignored(tmp_path):
+    """Four and more under one name, with an asterisk where the id stands."""
+    touch(tmp_path, *(f"imagesTr/P{n}_0000.nii.gz" for n in range(1, 5)), "imagesTr/P1 masks/a.dcm")
+    touch(tmp_path, *(f"imagesTr/lungs_P{n}.nii.gz" for n in range(1, 5)), "imagesTr/P2_0000_seg.nrrd")
+    touch(tmp_path, *(f"labelsTr/P{n}.nii.gz" for n in range(1, 5)))
+    patients, ignored = seen(tmp_path, *NNUNET)
+    assert list(patients) == ["P1", "P2", "P3", "P4"] and set(patients.values()) == {None}
+    assert ignored == ["P1 masks", "P2_0000_seg.nrrd", "lungs_*.nii.gz"]
+
+
+def test_a_mask_of_a_patient_whose_image_is_missing_is_not_taken_for_it(tmp_path):
+    touch(tmp_path, "imagesTr/P1_0000.nii.gz", "labelsTr/P1.nii.gz", "labelsTr/P2.nii.gz")
+    touch(tmp_path, "imagesTr/lungs_P2.nii.gz")
+    patients, ignored = seen(tmp_path, *NNUNET)
+    assert patients == {
+        "P1": None,
+        "P2": "there is a label, P2.nii.gz, but no image imagesTr/P2_0000.nii.gz.",
+    }
+    assert ignored == ["lungs_P2.nii.gz"]
+
+
 def test_sets_that_share_a_folder_take_each_other_s_images(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     touch(tmp_path / "raw", "1_ct.nii.gz", "1_gtv.nii.gz", "new_2.nii.gz", "P3.nrrd")

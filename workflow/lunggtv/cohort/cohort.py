@@ -1,6 +1,5 @@
 """Who takes part: patients found or planned, exclusions, folds. Known at parse time, from names alone."""
 
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +7,8 @@ from typing import Any
 
 from lungphantom.plan import PhantomPlan, PhantomSettings, folder_of, plan_cohort, planned_files
 
-from lunggtv.cohort.discover import Discovery, discover
+from lunggtv.cohort.data_folders import look_into
 from lunggtv.cohort.folds import deal_folds
-from lunggtv.cohort.patterns import component_expression
 from lunggtv.cohort.pinned_folds import read_pinned
 from lunggtv.errors import CohortError
 from lunggtv.natural_order import natural_key
@@ -76,9 +74,8 @@ def find_cohort(config: Mapping[str, Any]) -> Cohort:
     if plans:
         found = [_planned_patient(plan) for plan in plans]
     else:
-        there = _discovered(data, may_lack_labelled=config["model"] is not None)
-        found = list(there.patients)
-        ignored = _unused(there.ignored, found, config["cache"]["lungs"])
+        there = look_into(data, config["cache"]["lungs"], may_lack_labelled=config["model"] is not None)
+        found, ignored = list(there.patients), there.ignored
     patients = _by_id(found)
     excluded = dict(data["exclude"])
     for key in ("exclude", "series"):
@@ -138,62 +135,6 @@ def check_run_folds(run_folds: Sequence[int], folds: Collection[int]) -> None:
             f"train.run_folds names fold {', '.join(map(str, unknown))}, which holds no patient out. Folds that "
             f"can be trained: {there}. They are numbered from 0; folds.count sets how many there are."
         )
-
-
-def _discovered(data: Mapping[str, Any], may_lack_labelled: bool) -> Discovery:
-    """What lies in both folders. With a model at hand nobody needs a label, so that folder may be missing."""
-    own = data["unlabelled_image"] or data["image"]
-    roots = [(data["labelled"], True, data["image"]), (data["unlabelled"], False, own)]
-    if may_lack_labelled and data["labelled"] is not None and not Path(data["labelled"]).is_dir():
-        roots = roots[1:]
-    roots = [wanted for wanted in roots if wanted[0] is not None]
-    if not roots:
-        raise CohortError(
-            "There is nobody to work on: name a folder of patients as data.unlabelled (drafts only) or "
-            "data.labelled in config.yaml."
-        )
-    found = [
-        discover(root, labelled, image, data["label"], follow_links=data["follow_links"])
-        for root, labelled, image in roots
-    ]
-    # One of the two folders may lie in the other, and is no patient there.
-    places = {Path(root).resolve() for root, _, _ in roots}
-    patients = [
-        files
-        for one in found
-        for files in one.patients
-        if files.image is not None
-        or not any(place.is_relative_to(files.folder.resolve()) for place in places)
-    ]
-    patients = _without_other_set(patients)
-    return Discovery(tuple(patients), tuple(sorted({path for one in found for path in one.ignored})))
-
-
-def _without_other_set(patients: Sequence[PatientFiles]) -> list[PatientFiles]:
-    """Where both sets share a folder, a scan that one pattern does not take may be the other's, or be seen twice."""
-    used = {path for files in patients for path in files.files}
-    told: set[tuple[str, Path]] = set()
-    kept = []
-    for files in patients:
-        if files.problem is None:
-            kept.append(files)
-        elif files.folder not in used and (files.patient, files.folder) not in told:
-            told.add((files.patient, files.folder))
-            kept.append(files)
-    return kept
-
-
-def _unused(ignored: Sequence[str], patients: Sequence[PatientFiles], lungs: str | None) -> tuple[str, ...]:
-    """Folders that were passed over and in which no file of a patient lies, nor a user's lungs."""
-    used = {str(path) + os.sep for files in patients for path in (files.folder, *files.files)}
-    first_and_last = {lungs.split("/")[0], lungs.split("/")[-1]} if lungs else set()
-    of_lungs = [component_expression(part).fullmatch for part in first_and_last]
-    return tuple(
-        path
-        for path in ignored
-        if not any(file.startswith(path + os.sep) for file in used)
-        and not any(fits(Path(path).name) for fits in of_lungs)
-    )
 
 
 def _planned_patient(plan: PhantomPlan) -> PatientFiles:

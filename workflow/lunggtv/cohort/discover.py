@@ -17,25 +17,27 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lunggtv.cohort.discover_words import known_tree, loose, misnamed, nobody, several, twice
+from lunggtv.cohort.discover_words import known_tree, misnamed, nobody, several, twice
 from lunggtv.cohort.foreign_folders import is_foreign, may_be_dicom
 from lunggtv.cohort.found_patients import Found, check_ids, files_among
 from lunggtv.cohort.known_trees import recognise
 from lunggtv.cohort.path_search import Hit, PathSearch, closed_words
 from lunggtv.cohort.patterns import PLACE, components, literal_length, literal_start
-from lunggtv.cohort.stray_scans import DICOM, StrayScans
+from lunggtv.cohort.stray_scans import StrayScans
 from lunggtv.errors import CohortError
-from lunggtv.image_headers import detached_data, suffix_of
+from lunggtv.image_headers import detached_data
 from lunggtv.natural_order import natural_key
 from lunggtv.patient_files import PatientFiles
 
 
 @dataclass(frozen=True)
 class Discovery:
-    """Patients in natural order, and folders that were passed over because they are no patients."""
+    """Patients in natural order, and what was passed over because it is no patient; ``strays`` are the patients
+    that are but scans that cannot be used where they lie."""
 
     patients: tuple[PatientFiles, ...]
     ignored: tuple[str, ...]
+    strays: frozenset[str] = frozenset()
 
 
 def find_patients(
@@ -79,6 +81,7 @@ def discover(
     return Discovery(
         tuple(sorted(patients, key=lambda files: natural_key(files.patient))),
         tuple(sorted(search.ignored | search.paths.system)),
+        frozenset(name for name, entry in found.items() if entry.stray),
     )
 
 
@@ -111,18 +114,22 @@ class _Search:
         self._check_listed(image, label)
         with_files = {paths.first_level(path) for path in (*images, *labels)}
         folders = [name for name in sorted(paths.names(root)) if self._is_folder(name)]
-        if any(not hit.is_folder for hit in images.values()):
-            foreign = [n for n in folders if n not in with_files and is_foreign(paths, n, image)]
-            self.ignored.update(os.path.join(root, name) for name in foreign)
-            folders = [name for name in folders if name not in foreign]
+        # With no image in place nothing is foreign, but for the folder of the labels alone.
+        of_labels = [name for name in literal_start(label)[:1] if name != image[0]]
+        asked = folders if any(not hit.is_folder for hit in images.values()) else of_labels
+        foreign = [n for n in asked if n in folders and n not in with_files and is_foreign(paths, n, image)]
+        self.ignored.update(os.path.join(root, name) for name in foreign)
+        folders = [name for name in folders if name not in foreign]
 
         found: dict[str, Found] = {}
         covered: set[str] = set()
+        meant: list[str] = []
         depth = next(i for i, part in enumerate(image) if PLACE in part)
         if depth + 1 < len(image) and "**" not in image[:depth]:
             for hit in paths.matches(root, image[: depth + 1]):
                 if (hit.problem or hit.is_folder) and not self._is_ignored(hit.path):
                     self._add_folder(found, hit)
+                    meant.append(hit.path)
                     covered.add(paths.first_level(hit.path))
         images, labels = files_among(images, found), files_among(labels, found)
         taken = {**images, **labels}
@@ -142,11 +149,18 @@ class _Search:
                 path = os.path.join(root, name)
                 self._add_folder(found, Hit(name, path, paths.link_problem(path)))
         self._add_closed(found)
-        if found and len(image) > 1:
-            self._addloose(found, covered)
         if found:
-            StrayScans(paths, image, found, self.ignored).add(images.values(), taken)
+            StrayScans(paths, image, found, self.ignored).add(images.values(), meant, taken)
+        self._drop_way(found, literal_start(image)[:1])
         return found
+
+    def _drop_way(self, found: dict[str, Found], start: list[str]) -> None:
+        """The folder in which the pattern begins is no patient, where patients lie in it."""
+        for name in start:
+            folder = os.path.join(self.paths.root, name)
+            inner = any(entry.folder and entry.folder.startswith(folder + os.sep) for entry in found.values())
+            if inner and name in found and found[name].folder == folder:
+                del found[name]
 
     def _is_folder(self, name: str) -> bool:
         path = os.path.join(self.paths.root, name)
@@ -172,17 +186,6 @@ class _Search:
             told = (path + os.sep).startswith(known) or any(hit.startswith(path + os.sep) for hit in hits)
             if not told and not self._is_ignored(path):
                 self._add_folder(found, Hit(os.path.basename(path), path, closed_words(path, why)))
-
-    def _addloose(self, found: dict[str, Found], covered: set[str]) -> None:
-        """Scans directly below the root, where patients have folders: each image file, the DICOM files together."""
-        root = self.paths.root
-        names = sorted(set(self.paths.names(root)) - covered - set(found))
-        files = [name for name in names if not os.path.isdir(os.path.join(root, name))]
-        dicom = [name for name in files if name.lower().endswith(DICOM)]
-        for group in ([name] for name in files if suffix_of(name)):
-            found[group[0]] = Found(os.path.join(root, group[0]), problem=loose(group))
-        if dicom:
-            found[dicom[0]] = Found(os.path.join(root, dicom[0]), problem=loose(dicom))
 
     def files_of(self, patient: str, found: Found, labelled: bool, image_pattern: str) -> PatientFiles:
         """The files of one patient, or what is the matter with them."""

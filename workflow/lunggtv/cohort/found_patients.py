@@ -14,12 +14,14 @@ from lunggtv.errors import CohortError
 
 @dataclass
 class Found:
-    """What was found of one patient."""
+    """What was found of one patient; ``stray``: nothing but a scan that cannot be used
+    where it lies."""
 
     folder: str | None = None
     images: list[Hit] = field(default_factory=list)
     labels: list[Hit] = field(default_factory=list)
     problem: str | None = None
+    stray: bool = False
 
 
 def files_among(hits: dict[str, Hit], found: dict[str, Found]) -> dict[str, Hit]:

@@ -1,26 +1,25 @@
 """Scans that lie where patients lie, but that neither pattern takes. Standard library only: runs at parse time.
 
 A folder that holds images by the pattern may hold others too: with another suffix (``P4_0000.nii``), without
-the channel, or a folder of DICOM files. Each is a patient with a problem, as nobody is left out in silence; but what
-carries the id of a patient that is there (a second channel, lungs) is named among the ignored.
+the channel, or a folder of DICOM files; and scans may lie beside the patients' folders. Each is a patient with a
+problem, as nobody is left out in silence; but what carries the id of a patient that is there (a second channel, lungs)
+is named among the ignored, and so are archives, as nobody knows what is in them.
 """
 
-# ruff: noqa: PTH112, PTH113, PTH118, PTH119, PTH120
+# ruff: noqa: PTH110, PTH112, PTH114, PTH118, PTH119, PTH120
 
 import os
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lunggtv.cohort.discover_words import loose, misplaced, unasked
-from lunggtv.cohort.foreign_folders import may_be_dicom
 from lunggtv.cohort.found_patients import Found
 from lunggtv.cohort.path_search import Hit, PathSearch
-from lunggtv.cohort.patterns import PLACE, component_expression, is_part_of_dataset, literal_start, wrong_id
-from lunggtv.image_headers import suffix_of
+from lunggtv.cohort.patterns import PLACE, is_part_of_dataset, literal_start, wrong_id
+from lunggtv.cohort.scan_kinds import image_stem, is_archive, is_dicom, scan_stem
+from lunggtv.cohort.stray_names import owner_of
 
-DICOM = (".dcm", ".dicom", ".ima")
-NAMED_ALONE = 3  # files of found patients that end alike; more are named as one, with an asterisk
+NAMED_ALONE = 3  # files of found patients that are named alike; more are told as one, with an asterisk
 
 
 @dataclass(frozen=True)
@@ -33,75 +32,85 @@ class StrayScans:
     found: dict[str, Found]
     ignored: set[str]
 
-    def add(self, images: Iterable[Hit], taken: Iterable[str]) -> None:
-        """All strays: ``images`` are what the pattern took, ``taken`` the paths that either pattern took."""
+    def add(self, images: Iterable[Hit], folders: Iterable[str], taken: Iterable[str]) -> None:
+        """All strays: ``images`` and ``folders`` are what the pattern took, ``taken`` the files that either pattern
+        took."""
         ours = {*taken, *(entry.folder for entry in self.found.values() if entry.folder is not None)}
         ways = _folders_above(ours)
         depth = next(i for i, part in enumerate(self.image) if PLACE in part)
         flat = depth + 1 == len(self.image)
-        for folder in sorted(self._holders(images, depth)):
-            names = [
-                name for name in sorted(self.paths.names(folder)) if os.path.join(folder, name) not in ours
-            ]
-            folders = [name for name in names if os.path.isdir(os.path.join(folder, name))]
-            files = [name for name in names if name not in folders]
-            if flat:
+        holders = self._holders(images, folders, depth)
+        for folder in sorted(holders | ({self.paths.root} if len(self.image) > 1 else set())):
+            paths = (os.path.join(folder, name) for name in sorted(self.paths.names(folder)))
+            others = [path for path in paths if path not in ours]
+            inner = set(filter(self._is_folder, others))
+            files = [os.path.basename(path) for path in others if path not in inner]
+            if flat and folder in holders:
                 self._add_files(folder, files)
-            elif folder != self.paths.root:
+            else:
                 self._add_loose(folder, files)
+            self._ignore_alike(
+                folder, ((f"*{name[name.rindex('.') :]}", name) for name in filter(is_archive, files))
+            )
             if folder != self.paths.root:
-                for name in folders:
-                    if (path := os.path.join(folder, name)) not in ways:
-                        self._add_folder(path, flat)
+                for path in sorted(inner - ways):
+                    self._add_folder(path, flat)
 
-    def _holders(self, images: Iterable[Hit], depth: int) -> set[str]:
+    def _is_folder(self, path: str) -> bool:
+        """A link to nothing may have led to a folder."""
+        gone = os.path.islink(path) and not os.path.exists(path)
+        return os.path.isdir(path) or (gone and "." not in os.path.basename(path))
+
+    def _holders(self, images: Iterable[Hit], folders: Iterable[str], depth: int) -> set[str]:
         """Folders in which the pattern finds the files or folders that bear the patients' ids."""
-        if "**" in self.image[depth:]:
-            return set()
-        holders = set()
-        for hit in images:
-            path = hit.path
-            for _ in self.image[depth:]:
-                path = os.path.dirname(path)
-            holders |= {path} if hit.problem is None else set()
+        holders = set(map(os.path.dirname, folders))
         start = literal_start(self.image[: depth + 1])
-        return holders | ({os.path.join(self.paths.root, *start)} if len(start) == depth else set())
+        if len(start) == depth:
+            holders.add(os.path.join(self.paths.root, *start))
+        if "**" not in self.image[depth:]:
+            for hit in images:
+                path = hit.path
+                for _ in self.image[depth:]:
+                    path = os.path.dirname(path)
+                holders |= {path} if hit.problem is None else set()
+        return holders
 
     def _add_files(self, folder: str, names: list[str]) -> None:
         """Files among images that bear their patient's id in their name."""
         scans: dict[str, str] = {}
-        alike: dict[str, list[str]] = {}
+        alike: list[tuple[str, str]] = []
         for name in names:
-            if (stem := self._stem(folder, name)) is None:
+            if (stem := scan_stem(os.path.join(folder, name))) is None:
                 continue
-            patient, rest = self._owner(stem, name)
-            if patient not in self.found:
-                scans[name] = patient
-            elif self.found[patient].folder is None and not self.found[patient].images:
-                self.found[patient].problem = unasked([name], self._wanted(patient))
+            owner = owner_of(stem, self.image[-1], self.found)
+            known = self.found.get(owner.patient)
+            if known is None:
+                scans[name] = owner.patient
+            elif owner.plain and known.folder is None and not known.images:
+                known.folder = os.path.join(folder, name)
+                known.problem = unasked([name], self._wanted(owner.patient))
             else:
-                alike.setdefault(rest, []).append(os.path.join(folder, name))
-        for rest, paths in alike.items():
-            self.ignored.update(paths if len(paths) <= NAMED_ALONE else [os.path.join(folder, f"*{rest}")])
-        dicom = [name for name in scans if suffix_of(name) is None]
-        for group in [*([name] for name in scans if suffix_of(name)), *([dicom] if dicom else [])]:
+                start, end = owner.place
+                alike.append((f"{name[:start]}*{name[end:]}", name))
+        self._ignore_alike(folder, alike)
+        for group in _groups(scans):
             patient = scans[group[0]]
             self._add(patient, os.path.join(folder, group[0]), unasked(group, self._wanted(patient)))
 
     def _add_loose(self, folder: str, names: list[str]) -> None:
         """Files beside the folders of patients: each image, the DICOM files together."""
-        scans = [name for name in names if self._stem(folder, name) is not None]
-        dicom = [name for name in scans if suffix_of(name) is None]
-        for group in [*([name] for name in scans if suffix_of(name)), *([dicom] if dicom else [])]:
+        stems = {name: scan_stem(os.path.join(folder, name)) for name in names}
+        for group in _groups({name: stem for name, stem in stems.items() if stem is not None}):
             self._add(group[0], os.path.join(folder, group[0]), loose(group))
 
     def _add_folder(self, path: str, flat: bool) -> None:
         """A folder among images is a patient if it holds DICOM; among folders of patients, any image will do."""
         name = os.path.basename(path)
         files, problem = self.paths.below(path)
-        scan = problem is not None or any(map(_is_dicom, files))
-        scan = scan or (not flat and any(map(suffix_of, files)))
-        known = flat and self._owner(name, name)[0] in self.found
+        problem = self.paths.link_problem(path) or problem
+        scan = problem is not None or any(map(is_dicom, files))
+        scan = scan or (not flat and any(image_stem(os.path.basename(file)) is not None for file in files))
+        known = flat and owner_of(name, self.image[-1], self.found).patient in self.found
         if known or not scan or is_part_of_dataset(name):
             self.ignored.add(path)
         else:
@@ -112,44 +121,26 @@ class StrayScans:
         if patient in self.found or wrong_id(patient):
             self.ignored.add(path)
         else:
-            self.found[patient] = Found(path, problem=problem)
+            self.found[patient] = Found(path, problem=problem, stray=problem is not None)
 
     def _wanted(self, patient: str) -> str:
         return "/".join(self.image).replace(PLACE, patient)
 
-    def _stem(self, folder: str, name: str) -> str | None:
-        """A scan's name without its suffix; None if the file is no scan."""
-        path = os.path.join(folder, name)
-        if suffix := suffix_of(name) or next((end for end in DICOM if name.lower().endswith(end)), None):
-            return name[: -len(suffix)]
-        return name if os.path.isfile(path) and may_be_dicom(path) else None
-
-    def _owner(self, stem: str, name: str) -> tuple[str, str]:
-        """The id in a name, and what follows it: of a patient that is there, or as the pattern has it, or the stem."""
-        part = self.image[-1]
-        head = part[: -len(suffix_of(part) or "")] or part
-        match = component_expression(head, re.IGNORECASE).fullmatch(stem)
-        patient = match["patient"] if match else stem
-        if patient in self.found:
-            return patient, name.partition(patient)[2]
-        before = part.partition(PLACE)[0]
-        for known in _ids_in(stem, before):
-            if known in self.found:
-                return known, name.partition(known)[2]
-        return patient, name
+    def _ignore_alike(self, folder: str, names: Iterable[tuple[str, str]]) -> None:
+        """Names among the ignored, each given with what many of them are shown as."""
+        alike: dict[str, list[str]] = {}
+        for shown, name in names:
+            alike.setdefault(shown, []).append(os.path.join(folder, name))
+        for shown, paths in alike.items():
+            self.ignored.update(paths if len(paths) <= NAMED_ALONE else [os.path.join(folder, shown)])
 
 
-def _ids_in(stem: str, before: str) -> Iterator[str]:
-    """What may be a patient's id in a name: it begins the name or follows ``before``, or, as where the pattern
-    has something before it, it ends the name. Letters and digits do not go on beside it."""
-    for text in {stem, stem.removeprefix(before)}:
-        yield from (text[:end] for end in range(len(text), 0, -1) if not text[end : end + 1].isalnum())
-    if before:
-        yield from (stem[start:] for start in range(1, len(stem)) if not stem[start - 1].isalnum())
-
-
-def _is_dicom(path: str) -> bool:
-    return path.lower().endswith(DICOM) or may_be_dicom(path)
+def _groups(scans: dict[str, str]) -> list[list[str]]:
+    """Names of scans that are told together: images of one id (a header and its data), and all DICOM files."""
+    groups: dict[str | None, list[str]] = {}
+    for name, owner in scans.items():
+        groups.setdefault(None if image_stem(name) is None else owner, []).append(name)
+    return list(groups.values())
 
 
 def _folders_above(paths: Iterable[str]) -> set[str]:

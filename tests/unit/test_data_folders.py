@@ -1,0 +1,119 @@
+"""Both sets in one tree: a stray scan stops nobody, twins are refused, and lungs of the user's own are no patients."""
+
+from pathlib import Path
+
+import pytest
+from lunggtv.cohort.cohort import Cohort, find_cohort
+from lunggtv.errors import CohortError
+
+from tests.unit.test_discover import touch
+from tests.unit.test_foreign_folders import settings
+
+ONE_TREE = """data: {labelled: raw, image: "imagesTr/{patient}_0000.nii.gz", label: "labelsTr/{patient}.nii.gz",
+                     unlabelled: raw, unlabelled_image: "imagesTs/{patient}_0000.nii.gz"}"""
+TREE = ("imagesTr/a1_0000.nii.gz", "labelsTr/a1.nii.gz", "imagesTs/b1_0000.nii.gz")
+
+
+@pytest.fixture
+def cohort(tmp_path, monkeypatch):
+    """The cohort of some files below ``raw``; those that end in .dcm begin like DICOM."""
+    monkeypatch.chdir(tmp_path)
+
+    def find(text: str, *names: str, lungs: str | None = None) -> Cohort:
+        touch(Path("raw"), *names)
+        for name in names:
+            if name.endswith(".dcm"):
+                Path("raw", name).write_bytes(bytes(128) + b"DICM")
+        config = settings(text)
+        return find_cohort(config | {"cache": config["cache"] | {"lungs": lungs}})
+
+    return find
+
+
+def test_a_folder_of_dicom_in_a_tree_of_both_sets_is_a_labelled_patient(cohort):
+    """Where the words on a folder of DICOM files among the images say to put it."""
+    found = cohort(ONE_TREE, *TREE, "imagesTs/p7/x.dcm")
+    assert "Put the folder directly below the data folder" in found.patients["p7"].problem
+    Path("raw/imagesTs/p7").rename("raw/p7")
+    found = cohort(ONE_TREE)
+    assert (found.labelled, found.unlabelled, found.ignored) == (["a1", "p7"], ["b1"], ())
+    assert found.patients["p7"].problem is None and found.patients["p7"].files == (Path("raw/p7/x.dcm"),)
+
+
+@pytest.mark.parametrize(
+    ("strays", "labelled", "unlabelled", "ignored"),
+    [
+        (["imagesTr/q.nii", "imagesTs/q.nii"], ["a1", "q"], ["b1"], ["raw/imagesTs/q.nii"]),
+        (["imagesTr/b1.nii"], ["a1"], ["b1"], ["raw/imagesTr/b1.nii"]),
+        (["imagesTs/a1.nii"], ["a1"], ["b1"], ["raw/imagesTs/a1.nii"]),
+        (["imagesTs/a1/x.dcm"], ["a1"], ["b1"], ["raw/imagesTs/a1"]),
+        (["q.nii"], ["a1", "q.nii"], ["b1"], []),
+        (["imagesTs/q.nii"], ["a1"], ["b1", "q"], []),
+    ],
+)
+def test_a_stray_scan_gives_way_and_is_told(cohort, strays, labelled, unlabelled, ignored):
+    found = cohort(ONE_TREE, *TREE, *strays)
+    assert (found.labelled, found.unlabelled, list(found.ignored)) == (labelled, unlabelled, ignored)
+    assert [name for name, files in found.patients.items() if files.problem] == [
+        name for name in found.patients if name not in ("a1", "b1")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "patient"),
+    [
+        (ONE_TREE, [*TREE, "imagesTs/a1_0000.nii.gz"], "a1"),
+        ("data: {labelled: raw/old, unlabelled: raw/new}", ["old/1/x.dcm", "new/1/x.dcm"], "1"),
+        ("data: {labelled: raw, unlabelled: raw}", ["1/x.dcm", "2/x.dcm"], "1"),
+        # Found beside the images of others, and a patient like them.
+        ("""data: {labelled: raw/old, image: "**/{patient}/data.nii.gz", unlabelled: raw/new}""",
+         ["old/A/1/data.nii.gz", "old/A/2/x.dcm", "new/2/x.dcm"], "2"),
+    ],
+)  # fmt: skip
+def test_twins_are_refused(cohort, text, names, patient):
+    with pytest.raises(CohortError, match=f"Patient {patient} is there twice: raw/"):
+        cohort(text, *names)
+
+
+def test_what_is_of_a_patient_of_the_other_set_is_no_patient(cohort):
+    text = """data: {labelled: raw, image: "{patient}_ct.nii.gz", label: "{patient}_gtv.nii.gz",
+                     unlabelled: raw, unlabelled_image: "{patient}_new.nii.gz"}"""
+    found = cohort(text, "1_ct.nii.gz", "1_gtv.nii.gz", "2_new.nii.gz", "2_new_mask.nii.gz")
+    assert (found.labelled, found.unlabelled, found.ignored) == (["1"], ["2"], ("raw/2_new_mask.nii.gz",))
+
+
+FLAT = """data: {labelled: raw, image: "ct/{patient}_ct.nii.gz", label: "gtv/{patient}.nii.gz"}"""
+BARE = """data: {labelled: raw, image: "ct/{patient}.nii.gz", label: "gtv/{patient}.nii.gz"}"""
+FOLDERS = """data: {labelled: raw, image: "{patient}/ct.nii.gz", label: "{patient}/gtv.nii.gz"}"""
+
+
+@pytest.mark.parametrize(
+    ("text", "image", "label", "lungs"),
+    [
+        (FLAT, "ct/{}_ct.nii.gz", "gtv/{}.nii.gz", "ct/lungs_{patient}.nii.gz"),
+        (FLAT, "ct/{}_ct.nii.gz", "gtv/{}.nii.gz", "ct/{patient}_lungs2.nrrd"),
+        (FLAT, "ct/{}_ct.nii.gz", "gtv/{}.nii.gz", "ct/lungs_{patient}_ct.nrrd"),
+        (FLAT, "ct/{}_ct.nii.gz", "gtv/{}.nii.gz", "ct/lungs_{patient}_ct.nii.gz"),
+        (BARE, "ct/{}.nii.gz", "gtv/{}.nii.gz", "ct/{patient}_lungs.nii.gz"),
+        (FOLDERS, "{}/ct.nii.gz", "{}/gtv.nii.gz", "{patient}_lungs.nii.gz"),
+        (FOLDERS, "{}/ct.nii.gz", "{}/gtv.nii.gz", "{patient}/lungs.nii.gz"),
+    ],
+)
+def test_lungs_of_the_user_s_own_beside_the_images_are_no_patients(cohort, text, image, label, lungs):
+    names = [pattern.format(patient) for patient in "12345" for pattern in (image, label)]
+    masks = [lungs.replace("{patient}", patient) for patient in "12345"]
+    found = cohort(text, *names, *masks, lungs=lungs)
+    assert (found.labelled, found.ignored) == (list("12345"), ())
+    assert all(files.problem is None and files.label for files in found.patients.values())
+
+
+def test_a_scan_that_is_nobody_s_lungs_stays_a_patient(cohort):
+    found = cohort(
+        FLAT, "ct/1_ct.nii.gz", "gtv/1.nii.gz", "ct/lungs_9.nii.gz", lungs="ct/lungs_{patient}.nii.gz"
+    )
+    assert found.labelled == ["1", "lungs_9"]
+
+
+def test_a_pattern_of_lungs_that_is_that_of_the_images_takes_nobody_away(cohort):
+    found = cohort(FLAT, "ct/1_ct.nii.gz", "gtv/1.nii.gz", lungs="ct/{patient}_ct.nii.gz")
+    assert found.labelled == ["1"]

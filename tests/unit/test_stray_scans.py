@@ -1,0 +1,152 @@
+"""Scans that no pattern takes: told wherever they lie, in whatever form, each as what it is."""
+
+from pathlib import Path
+
+import pytest
+from lunggtv.cohort.discover import discover
+
+from tests.unit.test_discover import IMAGE, LABEL, touch
+from tests.unit.test_foreign_folders import NNUNET, seen
+
+LOOSE = "lies beside the patients' folders and is in none of them"
+DICOM = bytes(128) + b"DICM"
+
+
+def dicom(root: Path, *names: str) -> None:
+    """Files that begin like DICOM."""
+    touch(root, *names)
+    for name in names:
+        (root / name).write_bytes(DICOM)
+
+
+@pytest.mark.parametrize("above", ["", "raw/", "raw/more/"])
+def test_loose_dicom_without_suffix_is_told_wherever_it_lies(tmp_path, above):
+    touch(tmp_path, f"{above}1/data.nii.gz", f"{above}1/label.nii.gz", f"{above}README", f"{above}x.json")
+    dicom(tmp_path, f"{above}IM0001", f"{above}IM0002")
+    patients, ignored = seen(tmp_path, above + IMAGE, above + LABEL)
+    assert (list(patients), ignored, patients["1"]) == (["1", "IM0001"], [], None)
+    assert patients["IM0001"].startswith(f"IM0001, IM0002 {LOOSE}")
+
+
+def test_a_scan_in_the_data_folder_above_flat_images(tmp_path):
+    touch(tmp_path, "imagesTr/P1_0000.nii.gz", "labelsTr/P1.nii.gz", "dataset.json")
+    dicom(tmp_path, "IM7")
+    assert seen(tmp_path, *NNUNET)[0]["IM7"].startswith(f"IM7 {LOOSE}")
+
+
+def test_scans_beside_dicom_patients_at_several_sites(tmp_path):
+    dicom(tmp_path, "A/sub-1/x.dcm", "A/2/x.dcm", "A/IM7", "A/notes/sub/IM8")
+    touch(tmp_path, "A/3.nii.gz", "B/sub-4/ct.nii.gz", "B/sub-4/gtv.nii.gz", "A/text/a.txt")
+    patients, ignored = seen(tmp_path, "*/sub-{patient}/ct.nii.gz", "*/sub-{patient}/gtv.nii.gz")
+    assert list(patients) == ["1", "2", "3.nii.gz", "4", "IM7", "notes"] and ignored == ["text"]
+    assert patients["3.nii.gz"].startswith(f"3.nii.gz {LOOSE}") and patients["IM7"].startswith(f"IM7 {LOOSE}")
+    assert [patients[patient] for patient in ("1", "2", "4", "notes")] == [None] * 4
+
+
+def test_scans_beside_patients_whose_images_lie_at_any_depth(tmp_path):
+    touch(tmp_path, "raw/1/st/se/ct.nrrd", "raw/1/gtv.nrrd", "raw/2.nrrd")
+    patients, _ = seen(tmp_path, "raw/{patient}/**/ct.nrrd", "raw/{patient}/gtv.nrrd")
+    assert list(patients) == ["1", "2.nrrd"] and patients["2.nrrd"].startswith(f"2.nrrd {LOOSE}")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["P2_0000.nii.bz2", "P2_0000.nii.zip", "P2_0000.nii.gz.part", "P2_0000.NII.GZ.1", "P2_0000.nii.gz~",
+     "P2_0000.mgz", "P2_0000.nrrd.xz", "P2_0000.nii (1).gz"],
+)  # fmt: skip
+def test_other_formats_packed_and_half_copied_scans_are_told(tmp_path, name):
+    touch(
+        tmp_path,
+        "imagesTs/P1_0000.nii.gz",
+        f"imagesTs/{name}",
+        f"imagesTs/{name}.md5",
+        "imagesTs/P3.nii.json",
+    )
+    patients, ignored = seen(tmp_path, "imagesTs/{patient}_0000.nii.gz", LABEL, labelled=False)
+    assert (list(patients), ignored, patients["P1"]) == (["P1", "P2"], [], None)
+    assert patients["P2"].startswith(f"{name} lies among the images and is not named")
+    assert "(imagesTs/P2_0000.nii.gz)" in patients["P2"]
+
+
+def test_a_header_and_its_data_are_one_patient(tmp_path):
+    touch(
+        tmp_path,
+        "imagesTr/P1_0000.nii.gz",
+        "labelsTr/P1.nii.gz",
+        "imagesTr/P2_0000.hdr",
+        "imagesTr/P2_0000.img",
+    )
+    touch(tmp_path, "imagesTr/P3_0000.hdr", "imagesTr/P1_0001.hdr", "imagesTr/P1_0001.img")
+    patients, ignored = seen(tmp_path, *NNUNET)
+    assert list(patients) == ["P1", "P2", "P3"] and ignored == ["P1_0001.hdr", "P1_0001.img"]
+    assert patients["P2"].startswith("P2_0000.hdr, P2_0000.img lies among the images")
+    assert patients["P3"].startswith("P3_0000.hdr lies among the images")
+
+
+def test_archives_are_named_as_ignored(tmp_path):
+    touch(tmp_path, "1/data.nii.gz", "1/label.nii.gz", "2.zip", "3.tar.gz", "4.TGZ", "notes.gz")
+    assert seen(tmp_path) == ({"1": None}, ["2.zip", "3.tar.gz", "4.TGZ"])
+    touch(tmp_path, *(f"{n}.zip" for n in range(5, 9)))
+    assert seen(tmp_path) == ({"1": None}, ["*.zip", "3.tar.gz", "4.TGZ"])
+
+
+@pytest.mark.parametrize("name", ["DICOMDIR", "dicomdir", "DICOMDIR.dcm"])
+def test_a_dicomdir_is_nobody(tmp_path, name):
+    flat = tmp_path / "flat"
+    dicom(tmp_path, f"root/{name}", "root/1/x.dcm", f"below/raw/{name}", "below/raw/2/x.dcm")
+    assert seen(tmp_path / "root") == ({"1": None}, [])
+    assert seen(tmp_path / "below", f"raw/{IMAGE}", f"raw/{LABEL}") == ({"2": None}, [])
+    touch(flat, "imagesTr/P1_0000.nii.gz", "labelsTr/P1.nii.gz")
+    dicom(flat, f"imagesTr/{name}", f"imagesTr/disk/{name}")
+    assert seen(flat, *NNUNET) == ({"P1": None}, ["disk"])
+
+
+def test_a_folder_that_is_a_link_is_told_as_the_link(tmp_path):
+    root = tmp_path / "root"
+    touch(root, "imagesTr/P1_0000.nii.gz", "labelsTr/P1.nii.gz")
+    dicom(tmp_path, "outside/x.dcm")
+    (tmp_path / "outside/inner").symlink_to("/")
+    (root / "imagesTr/P2").symlink_to(tmp_path / "outside")
+    (root / "imagesTr/P3").symlink_to(tmp_path / "nowhere")
+    (root / "imagesTr/notes.txt").symlink_to(tmp_path / "nowhere")
+    patients, ignored = seen(root, *NNUNET)
+    assert list(patients) == ["P1", "P2", "P3"] and ignored == []
+    assert patients["P2"].startswith("P2 is a symbolic link that leads out of the data folder")
+    assert patients["P3"].startswith("P3 is a symbolic link to something that is not there")
+
+
+def test_a_scan_whose_name_can_be_no_id_stops_nobody(tmp_path):
+    touch(tmp_path, "1/data.nii.gz", "1/label.nii.gz", "-2.nii.gz")
+    found = discover(tmp_path, True, IMAGE, LABEL)
+    assert [files.patient for files in found.patients] == ["1"]
+    assert found.ignored == (str(tmp_path / "-2.nii.gz"),)
+
+
+FLAT = ("img/{patient}.nii.gz", "seg/{patient}.nii.gz")
+
+
+@pytest.mark.parametrize(("suffix", "passed_over"), [(".nii", ["seg"]), (".nii.gz", [])])
+def test_where_all_have_another_suffix_the_folders_of_images_and_labels_are_nobody(
+    tmp_path, suffix, passed_over
+):
+    touch(tmp_path, "img/1.nii", "img/2.nii", f"seg/1{suffix}", f"seg/2{suffix}")
+    patients, ignored = seen(tmp_path, *FLAT)
+    assert (list(patients), ignored) == (["1", "2"], passed_over)
+    assert patients["1"].startswith("1.nii lies among the images") and "(img/1.nii.gz)" in patients["1"]
+
+
+def test_a_folder_of_folders_of_dicom_among_images_is_not_one_patient(tmp_path):
+    dicom(tmp_path, "img/1/x.dcm", "img/2/x.dcm")
+    patients, _ = seen(tmp_path, *FLAT)
+    assert list(patients) == ["1", "2"] and None not in patients.values()
+
+
+def test_a_folder_on_the_way_that_holds_no_scan_is_told(tmp_path):
+    touch(tmp_path, "img/notes.txt", "seg/1.nii.gz")
+    patients, _ = seen(tmp_path, *FLAT)
+    assert list(patients) == ["1", "img"] and "img/1.nii.gz" in patients["1"]
+
+
+def test_dicom_patients_in_a_folder_named_like_a_part_of_a_data_set(tmp_path):
+    dicom(tmp_path, "imagesTr/1/x.dcm")
+    assert seen(tmp_path, f"imagesTr/{IMAGE}", f"imagesTr/{LABEL}") == ({"1": None}, [])

@@ -1,0 +1,103 @@
+"""Who lies in the data folders of both sets, labelled and unlabelled. Standard library only: runs at parse time.
+
+The sets may share a folder, or one may lie in the other; what both see is told once.
+"""
+
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lunggtv.cohort.discover import Discovery, discover
+from lunggtv.cohort.patterns import PLACE, component_expression
+from lunggtv.errors import CohortError
+from lunggtv.patient_files import PatientFiles
+
+
+def look_into(data: Mapping[str, Any], lungs: str | None, may_lack_labelled: bool) -> Discovery:
+    """What lies in both folders, the user's own lung masks left out.
+
+    Args:
+        data: the settings ``data``.
+        lungs: where lung masks of the user's own lie below the folders (cache.lungs).
+        may_lack_labelled: with a model at hand nobody needs a label, so that folder may be missing.
+
+    Raises:
+        CohortError: no folder is named, or as ``discover`` raises it.
+    """
+    own = data["unlabelled_image"] or data["image"]
+    roots = [(data["labelled"], True, data["image"]), (data["unlabelled"], False, own)]
+    if may_lack_labelled and data["labelled"] is not None and not Path(data["labelled"]).is_dir():
+        roots = roots[1:]
+    roots = [wanted for wanted in roots if wanted[0] is not None]
+    if not roots:
+        raise CohortError(
+            "There is nobody to work on: name a folder of patients as data.unlabelled (drafts only) or "
+            "data.labelled in config.yaml."
+        )
+    found = [
+        discover(root, labelled, image, data["label"], follow_links=data["follow_links"])
+        for root, labelled, image in roots
+    ]
+    joined = _joined(found, [Path(root) for root, _, _ in roots], own != data["image"])
+    masks = {
+        Path(root, lungs.replace(PLACE, files.patient)): files.patient
+        for root, _, _ in roots
+        for files in joined.patients
+        if lungs
+    }
+    patients = [files for files in joined.patients if not _is_mask_of_another(files, masks)]
+    return Discovery(tuple(patients), _unused(joined.ignored, patients, lungs))
+
+
+def _joined(found: Sequence[Discovery], roots: Sequence[Path], told_apart: bool) -> Discovery:
+    """Both sets as one. Where they share a folder, a scan that one pattern does not take may be the other's, or be
+    seen twice; and where their patterns are ``told_apart``, a folder of DICOM files is seen by both, and is labelled.
+    One id twice is left to the caller, but a stray scan gives way: it is named among the ignored."""
+    ignored = {Path(path) for one in found for path in one.ignored}
+    everybody = list(_outside(found, [root.resolve() for root in roots]))
+    used = {path for files, _ in everybody for path in files.files}
+    ids = {files.patient for files, stray in everybody if not stray}
+    told: set[tuple[str, Path]] = set()
+    kept = []
+    for files, stray in everybody:
+        place = (files.patient, files.folder)
+        unsaid = files.problem is not None or (told_apart and files.image is None)
+        if unsaid and (place in told or (files.problem and files.folder in used)):
+            continue
+        if stray and files.folder in ignored:
+            continue
+        told.add(place)
+        if stray and files.patient in ids:
+            ignored.add(files.folder)
+        else:
+            ids.add(files.patient)
+            kept.append(files)
+    return Discovery(tuple(kept), tuple(sorted(map(str, ignored))))
+
+
+def _outside(found: Sequence[Discovery], places: Sequence[Path]) -> Iterator[tuple[PatientFiles, bool]]:
+    """Patients, and whether each is a stray. One of the two folders may lie in the other, and is no patient there."""
+    for one in found:
+        for files in one.patients:
+            within = (place.is_relative_to(files.folder.resolve()) for place in places)
+            if files.image is not None or not any(within):
+                yield files, files.patient in one.strays
+
+
+def _is_mask_of_another(files: PatientFiles, masks: Mapping[Path, str]) -> bool:
+    """Whether what was taken for a patient is a lung mask; ``masks`` has the patient of each."""
+    return files.label is None and masks.get(files.image or files.folder, files.patient) != files.patient
+
+
+def _unused(ignored: Sequence[str], patients: Collection[PatientFiles], lungs: str | None) -> tuple[str, ...]:
+    """Folders that were passed over and in which no file of a patient lies, nor a user's lungs."""
+    used = {str(path) + os.sep for files in patients for path in (files.folder, *files.files)}
+    first_and_last = {lungs.split("/")[0], lungs.split("/")[-1]} if lungs else set()
+    of_lungs = [component_expression(part).fullmatch for part in first_and_last]
+    return tuple(
+        path
+        for path in ignored
+        if not any(file.startswith(path + os.sep) for file in used)
+        and not any(fits(Path(path).name) for fits in of_lungs)
+    )
