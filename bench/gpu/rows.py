@@ -19,7 +19,7 @@ from lunggtv.model.device import claimed_device
 from lunggtv.model.normalisation import Normalisation
 from lunggtv.model.numerics import NAMES, numerics
 from lunggtv.model.prediction import PREDICTED_IN, predict_passes
-from lunggtv.model.sliding_window import window_starts
+from lunggtv.model.sliding_window import window_starts, window_thickness
 from lunggtv.model.weights import Model
 from lunggtv.settings import settings_from
 from lunggtv.train.fit import new_network, planned
@@ -73,8 +73,10 @@ def prediction(bench: Bench) -> dict[str, Any]:
     architecture = planned([volume.grid.spacing_mm], bench.settings)
     network = new_network(architecture, 0, 0).to(bench.device).eval()
     model = Model(network, architecture, Normalisation(-1000, 200, -50, 150), {})
-    axes = zip(volume.ct.shape, architecture.patch_shape, strict=True)
-    windows = len(list(product(*(window_starts(max(n, p), p) for n, p in axes))))
+    patch = architecture.patch_shape
+    thick = window_thickness(volume.ct.shape[0], patch[0], architecture.divisor[0])
+    axes = zip(volume.ct.shape, (thick, *patch[1:]), strict=True)
+    windows = len(list(product(*(window_starts(n, edge) for n, edge in axes))))
     found: dict[str, Any] = {
         "box": by(volume.ct.shape),
         "precision": NAMES[PREDICTED_IN.get(bench.device.type)],

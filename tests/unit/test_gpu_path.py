@@ -127,7 +127,9 @@ def test_a_prediction_never_mixes_devices(pretended):
     chosen = settings()
     architecture, _, network = fold(chosen)
     ct = torch.empty((61, 187, 251), device=META)
-    found = predict_probability(network.eval(), ct, patch_shape=architecture.patch_shape, air=-3.0)
+    found = predict_probability(
+        network.eval(), ct, patch_shape=architecture.patch_shape, divisor=architecture.divisor[0], air=-3.0
+    )
     assert found.device == META and found.shape == (61, 187, 251)
 
 

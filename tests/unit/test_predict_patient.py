@@ -85,7 +85,7 @@ def test_the_second_pass_sees_left_for_right_and_is_turned_back(monkeypatch):
     model = SimpleNamespace(
         network=None,
         normalisation=Normalisation(-1000, 200, -200, 300),
-        architecture=SimpleNamespace(patch_shape=(8, 16, 16)),
+        architecture=SimpleNamespace(patch_shape=(8, 16, 16), divisor=(1, 2, 2)),
     )
     ct = np.random.default_rng(0).integers(-1000, 200, (5, 9, 20)).astype(np.int16)
     plain, mirrored = prediction.predict_passes(model, ct, True, "cpu")

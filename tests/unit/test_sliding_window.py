@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from lunggtv.model import sliding_window
-from lunggtv.model.sliding_window import gaussian_window, predict_probability, window_starts
+from lunggtv.model.sliding_window import gaussian_window, predict_probability, window_starts, window_thickness
 from torch import nn
 
 
@@ -29,7 +29,7 @@ def box(*shape: int) -> torch.Tensor:
 
 
 def predict(network, ct, **over):
-    arguments = {"patch_shape": (8, 16, 16), "air": -7.0} | over
+    arguments = {"patch_shape": (8, 16, 16), "divisor": 2, "air": -7.0} | over
     return predict_probability(network, ct, **arguments)
 
 
@@ -39,6 +39,39 @@ def test_worked_example_of_starts():
     assert window_starts(101, 30) == [0, 14, 28, 43, 57, 71]
     assert window_starts(64, 64) == [0]
     assert window_starts(10, 64) == [0]
+
+
+def test_worked_example_of_thickness():
+    assert window_thickness(60, 48, 8) == 64  # one instead of two of 48
+    assert window_thickness(64, 48, 16) == 64
+    assert window_thickness(65, 48, 8) == 48  # two of at least 48 either way
+    assert window_thickness(48, 48, 8) == window_thickness(10, 48, 8) == 48
+    assert window_thickness(60, 48, 32) == 64
+    assert window_thickness(60, 50, 16) == 64  # a patch that is none of its multiples stays possible, too
+    assert window_thickness(40, 50, 16) == 50
+    assert window_thickness(60, 48, 24) == 48  # 72 would be too thick
+    assert window_thickness(42, 24, 4) == 28  # 2 x 28 instead of 3 x 24
+    assert window_thickness(43, 24, 4) == 32  # 2 x 32; of 28 it would take three
+
+
+@given(st.integers(1, 400), st.integers(4, 200), st.integers(1, 32))
+def test_windows_are_thicker_only_where_less_is_computed_in_fewer_of_them(length, patch, divisor):
+    thickness = window_thickness(length, patch, divisor)
+    assert patch <= thickness <= patch * 4 / 3 and (thickness == patch or thickness % divisor == 0)
+    own, plain = (len(window_starts(length, edge)) for edge in (thickness, patch))
+    assert (thickness == patch) or (own < plain and own * thickness < plain * patch)
+
+
+def test_a_box_a_little_thicker_than_the_patch_takes_one_row_of_windows():
+    network, ct = Voxelwise(), box(10, 16, 24)
+    assert torch.allclose(predict(network, ct), torch.sigmoid(ct), atol=1e-6)
+    assert [tuple(x.shape) for x in network.seen] == [(2, 1, 10, 16, 16)]
+    thicker = box(10, 20, 16)
+    predict(network := Voxelwise(), thicker)  # never within the slices
+    assert [tuple(x.shape[2:]) for x in network.seen] == [(10, 16, 16)]
+    predict(network := Voxelwise(), box(10, 16, 16), divisor=3)
+    # Nine slices do not hold ten, and twelve are too thick: two windows of eight.
+    assert [tuple(x.shape) for x in network.seen] == [(2, 1, 8, 16, 16)]
 
 
 @given(st.integers(1, 400), st.integers(4, 200))

@@ -87,7 +87,7 @@ def test_the_network_gets_the_normalised_ct_and_the_draft_lies_on_the_ingested_g
     assert dice == 1.0
     expected = (np.clip(ct.astype(np.float32), -1000, 200) + 50) / 100
     np.testing.assert_allclose(given.pop("image").numpy(), expected, rtol=1e-6)
-    assert given == {"patch_shape": PLAN.patch_shape, "air": -9.5, "reduced": None}
+    assert given == {"patch_shape": PLAN.patch_shape, "divisor": 1, "air": -9.5, "reduced": None}
 
 
 @pytest.fixture

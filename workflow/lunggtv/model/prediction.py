@@ -55,6 +55,7 @@ def predict_passes(model: Model, ct: np.ndarray, mirror: bool, device: str) -> l
                 model.network,
                 image,
                 patch_shape=model.architecture.patch_shape,
+                divisor=model.architecture.divisor[0],
                 air=model.normalisation.air,
                 reduced=precision,
             )

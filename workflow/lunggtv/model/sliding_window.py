@@ -16,6 +16,9 @@ from lunggtv.geometry import Shape
 from lunggtv.model.numerics import autocast
 
 OVERLAP = 0.5  # of neighbouring windows
+# Of a window across the slices, at most, where less goes through the network so. Within the slices it would cost Dice:
+# the network's norms are then taken over another part of the body (bench/results/windows.md).
+STRETCH = 4 / 3
 WINDOWS_AT_ONCE = 2  # needs less memory than training with a batch of two; see forward()
 # On a CPU larger windows go alone: a pair is no faster then, and takes half as much memory again or more.
 LARGE_WINDOW_VOX = 2**19
@@ -28,6 +31,7 @@ def predict_probability(
     ct_normalised: Tensor,
     *,
     patch_shape: Shape,
+    divisor: int,
     air: float,
     reduced: torch.dtype | None = None,
 ) -> Tensor:
@@ -36,7 +40,9 @@ def predict_probability(
     Args:
         network: in evaluation mode, on the device of ``ct_normalised``; gives (B, 1, Z, Y, X) logits.
         ct_normalised: (Z, Y, X) float32, see ``normalisation``.
-        patch_shape: window of the sliding prediction, the shape the network was trained on.
+        patch_shape: the shape the network was trained on; windows are as large, or a little thicker where that makes
+            fewer of them.
+        divisor: slices of a window must be a multiple of this.
         air: normalised value of air, used to pad.
         reduced: precision to run the network in; sums stay float32. None for float32 throughout.
 
@@ -48,7 +54,8 @@ def predict_probability(
             f"needed is a float32 (Z, Y, X) tensor, not {ct_normalised.dtype} {tuple(ct_normalised.shape)}"
         )
     shape = tuple(ct_normalised.shape)
-    padded_shape = tuple(max(n, p) for n, p in zip(shape, patch_shape, strict=True))
+    window = (window_thickness(shape[0], patch_shape[0], divisor), *patch_shape[1:])
+    padded_shape = tuple(max(n, w) for n, w in zip(shape, window, strict=True))
     before = [(full - n) // 2 for n, full in zip(shape, padded_shape, strict=True)]
     padding = [
         edge
@@ -65,19 +72,19 @@ def predict_probability(
             logits = network(x.repeat(2, 1, 1, 1, 1) if twice else x).float()
         return logits[: x.shape[0]]
 
-    logits = _sliding(forward, image, patch_shape)
+    logits = _sliding(forward, image, window)
     return torch.sigmoid(logits[0, 0][box_at(before, shape)]).contiguous()
 
 
-def _sliding(forward: Callable[[Tensor], Tensor], image: Tensor, patch_shape: Shape) -> Tensor:
+def _sliding(forward: Callable[[Tensor], Tensor], image: Tensor, window: Shape) -> Tensor:
     """Mean of the windows' logits, each voxel weighted by its window's Gaussian."""
-    weight = gaussian_window(patch_shape).to(image.device)
+    weight = gaussian_window(window).to(image.device)
     total = torch.zeros_like(image)
     weights = torch.zeros_like(image)
-    axes = [window_starts(n, p) for n, p in zip(image.shape[2:], patch_shape, strict=True)]
+    axes = [window_starts(n, p) for n, p in zip(image.shape[2:], window, strict=True)]
     every = slice(None)
-    places = [(every, every, *box_at(start, patch_shape)) for start in product(*axes)]
-    alone = image.device.type == "cpu" and int(np.prod(patch_shape)) > LARGE_WINDOW_VOX
+    places = [(every, every, *box_at(start, window)) for start in product(*axes)]
+    alone = image.device.type == "cpu" and int(np.prod(window)) > LARGE_WINDOW_VOX
     at_once = 1 if alone else WINDOWS_AT_ONCE
     for first in range(0, len(places), at_once):
         group = places[first : first + at_once]
@@ -86,6 +93,15 @@ def _sliding(forward: Callable[[Tensor], Tensor], image: Tensor, patch_shape: Sh
             total[place] += own * weight
             weights[place] += weight
     return total / weights
+
+
+def window_thickness(length: int, patch: int, divisor: int) -> int:
+    """Slices of a window: those of the patch, or up to STRETCH times as many where fewer go through the network in all.
+
+    Example: 60 slices, patch of 48: one window of 64 instead of two of 48, if 64 can be divided.
+    """
+    above = range(patch - patch % divisor + divisor, int(patch * STRETCH) + 1, divisor)
+    return min((patch, *above), key=lambda slices: (slices * len(window_starts(length, slices)), slices))
 
 
 def window_starts(length: int, window: int) -> list[int]:
