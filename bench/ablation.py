@@ -49,7 +49,9 @@ VARIANTS = {
     "no deep supervision": {"deep_supervision": False},
     "plain U-Net (DynUNet)": {"network": {"name": "dynunet"}},
     "foreground share 0.1": {"foreground_share": 0.1},
+    "foreground share 0.5 (one sample of every batch)": {"foreground_share": 0.5},
     "foreground share 0.7": {"foreground_share": 0.7},
+    "heads that start at one half": {"instead": "no_prior"},
     "no augmentation": {"augmentation": {f"{name}_share": 0.0 for name in CHANGES}},
     "two blocks a stage": {"network": {"blocks": [2]}},
 }
@@ -64,19 +66,21 @@ def overlaid(base: dict, change: dict) -> dict:
 
 @contextmanager
 def replaced(name: str | None):
-    """Our function exchanged for one of this file, for a while."""
+    """Our function or number exchanged for one of this file, for a while."""
+    from lunggtv.model import residual_encoder
     from lunggtv.train import batches, fit
 
     places = {
         "all_axes": (batches, "draw_augmentation", all_axes),
         "gtv_window": (fit, "fit_normalisation", gtv_window),
+        "no_prior": (residual_encoder, "GTV_PRIOR", 0.5),
     }
     if name is None:
         yield
         return
-    module, attribute, function = places[name]
+    module, attribute, other = places[name]
     before = getattr(module, attribute)
-    setattr(module, attribute, function)
+    setattr(module, attribute, other)
     try:
         yield
     finally:
@@ -194,6 +198,7 @@ def main() -> None:
     parser.add_argument("results", type=Path, help="results folder of a finished run")
     parser.add_argument("--config", type=Path, default=ROOT / "profiles" / "demo" / "small.yaml")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--steps", type=int, help="of every training (default: those of the settings)")
     parser.add_argument("--folds", type=int, nargs="+", help="folds to train (default: all)")
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--jobs", type=int, default=1)
@@ -204,9 +209,11 @@ def main() -> None:
     count = base["folds"]["count"]
     folds = options.folds or list(range(count))
     section = overlaid(base["train"], {"snapshots": 1})
+    section["steps"] = options.steps or section["steps"]
     del section["run_folds"]
     print("# What each default of training is worth\n")
     chosen = f" --folds {' '.join(map(str, folds))}" if options.folds else ""
+    chosen += f" --steps {options.steps}" if options.steps else ""
     seeds = " ".join(map(str, options.seeds))
     print(
         f"`OMP_NUM_THREADS=1 python bench/ablation.py demo/results --seeds {seeds}{chosen} > "
