@@ -127,6 +127,17 @@ def test_a_node_is_a_second_part_of_the_label():
     assert not with_node.node.any()
 
 
+def test_a_second_tumour_is_part_of_the_label_and_as_dense_as_the_first():
+    plan = replace(PLANS[1], site="solitary", features=(), tumour_ml=10.0)
+    one, two = paint_phantom(plan), paint_phantom(replace(plan, second=("pleural", 20.0)))
+    assert np.all(two.label >= one.label)
+    another = (two.label > 0) & (one.label == 0)
+    assert np.count_nonzero(another) * two.grid.voxel_ml == pytest.approx(20.0, rel=0.15)
+    means = [float(two.ct[ndimage.binary_erosion(part)].mean()) for part in (one.label > 0, another)]
+    assert means[0] == pytest.approx(means[1], abs=8.0)
+    assert np.array_equal(paint_phantom(plan).ct, one.ct)
+
+
 def test_a_supraclavicular_node_lies_wholly_above_the_lungs():
     (plan,) = (p for p in plan_cohort(PhantomSettings(7, 0, size=FULL)) if "supraclavicular" in p.features)
     phantom = phantom_of(with_spacing(plan, (5.0, 4.0, 4.0)))

@@ -1,8 +1,10 @@
 """Plans of synthetic patients: known without numpy, the same however long the cohort."""
 
+import hashlib
+import json
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from lunggtv.errors import ConfigError
@@ -90,7 +92,7 @@ def test_another_spacing_covers_the_same_space():
 
 
 def test_settings_refuse_what_cannot_be():
-    section = {"labelled": 2, "unlabelled": 0, "dicom": 1, "size": "full", "seed": 5}
+    section = {"labelled": 2, "unlabelled": 0, "dicom": 1, "size": "full", "seed": 5, "variety": "plain"}
     assert settings_from(PhantomSettings, section) == PhantomSettings(2, 0, 1, FULL, 5)
     with pytest.raises(ConfigError, match=r"phantom\.dicom: is 3, more than the 2 patients"):
         PhantomSettings(2, 4, dicom=3)
@@ -106,3 +108,47 @@ def test_a_plan_knows_its_variants():
     (plan,) = plan_cohort(PhantomSettings(1, 0))
     with pytest.raises(ValueError, match="upside_down"):
         replace(plan, variants=("upside_down",))
+
+
+@pytest.mark.parametrize(("size", "digest"), [(DEMO, "471b143b9ce5138d"), (FULL, "a0a28f3674157b91")])
+def test_plain_patients_are_those_of_old(size, digest):
+    """Measurements of earlier versions stand for these patients; the digest was taken before there was variety."""
+    plans = plan_cohort(PhantomSettings(14, 4, dicom=2, size=size, seed=2019))
+    assert not any(plan.second or plan.variants for plan in plans)
+    known = [{key: value for key, value in asdict(plan).items() if key != "second"} for plan in plans]
+    assert hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16] == digest
+
+
+def test_varied_patients_lie_on_the_same_grids_and_differ_in_what_is_drawn():
+    plain, plans = (
+        plan_cohort(PhantomSettings(60, 4, dicom=2, size=FULL, seed=5, variety=variety))
+        for variety in ("plain", "varied")
+    )
+    for one, other in zip(plain, plans, strict=True):
+        same = ("patient", "labelled", "dicom", "seed", "shape", "spacing_mm", "lungs_mm", "orientation")
+        assert all(getattr(one, key) == getattr(other, key) for key in same)
+        assert (SUPRACLAVICULAR in one.features) == (SUPRACLAVICULAR in other.features)
+    assert {plan.site for plan in plans} == set(SITES)
+    assert {variant for plan in plans for variant in plan.variants} == {
+        "arms_down", "consolidation", "contrast", "effusion", "sharp_kernel",
+    }  # fmt: skip
+    assert {feature for plan in plans for feature in plan.features} == set(FEATURES)
+    assert not any({"consolidation", "effusion"} <= set(plan.variants) for plan in plans)
+    shares = {
+        "hilar": sum(plan.site == "hilar" for plan in plans), "second": sum(bool(plan.second) for plan in plans),
+        "contrast": sum("contrast" in plan.variants for plan in plans),
+    }  # fmt: skip
+    # 64 patients: 35 %, 25 % and 50 %, each within two standard deviations.
+    assert 15 <= shares["hilar"] <= 30 and 9 <= shares["second"] <= 23 and 24 <= shares["contrast"] <= 40
+    assert all(8 <= plan.noise_hu <= 40 for plan in plans) and max(plan.noise_hu for plan in plans) > 30
+    assert all(3 <= plan.second[1] <= 40 and plan.second[0] in SITES for plan in plans if plan.second)
+    assert all(plan.tumour_ml >= 8 for plan in plans if plan.site in ("hilar", "mediastinal"))
+
+
+def test_a_longer_varied_cohort_repeats_a_shorter_one_and_another_seed_is_another():
+    short, long = (plan_cohort(PhantomSettings(n, 1, seed=5, variety="varied")) for n in (5, 14))
+    assert short[:5] == long[:5] and short[5] == long[14]
+    other = plan_cohort(PhantomSettings(14, 1, seed=7, variety="varied"))
+    assert [plan.variants for plan in other] != [plan.variants for plan in long]
+    with pytest.raises(ConfigError, match=r"phantom.variety: is 'wild'; allowed: plain, varied"):
+        PhantomSettings(1, 0, variety="wild")

@@ -91,7 +91,7 @@ SETTINGS = {
         "compare": {"copies": "copies"},
     },
 }  # fmt: skip
-PHANTOMS = {"phantom": {"labelled": 2, "unlabelled": 1, "dicom": 1, "seed": 5}}
+PHANTOMS = {"phantom": {"labelled": 2, "unlabelled": 1, "dicom": 1, "seed": 5, "variety": "varied"}}
 FULL_SIZE = {"phantom": {"unlabelled": 1, "size": "full"}}
 # Keys that another test sets in a run of snakemake.
 ELSEWHERE = {
@@ -213,7 +213,7 @@ def test_phantoms_are_made_and_read_in_place_of_raw_data(tmp_path):
     analysis.run("ingest")
     verdicts = read_tsv(analysis.work / "results/ingest/verdicts.tsv")
     assert [row["patient"] for row in verdicts] == ["1", "2", "new1"]
-    for plan in plan_cohort(PhantomSettings(2, 1, 1, DEMO, 5)):
+    for plan in plan_cohort(PhantomSettings(2, 1, 1, DEMO, 5, "varied")):
         volume = read_volume(analysis.work / f"results/ingest/{plan.patient}/volume.h5", "ingest")
         phantom = paint_phantom(plan)
         assert np.abs(volume.ct - np.maximum(phantom.ct, -1024)).max() <= 1

@@ -2,41 +2,30 @@
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lunggtv.errors import ConfigError
 
+from lungphantom.kinds import (
+    ATELECTASIS,
+    CAVITY,
+    FEATURES,
+    HILAR,
+    MEDIASTINAL,
+    NODE,
+    SITES,
+    SPICULATED,
+    SUPRACLAVICULAR,
+    VARIANTS,
+)
+from lungphantom.variety import Variety, draw_variety
+
 DEMO = "demo"
 FULL = "full"
 
-SOLITARY = "solitary"
-PLEURAL = "pleural"
-HILAR = "hilar"
-MEDIASTINAL = "mediastinal"
-SITES = (SOLITARY, PLEURAL, HILAR, MEDIASTINAL)
-
-SPICULATED = "spiculated"
-CAVITY = "cavity"
-NODE = "node"
-ATELECTASIS = "atelectasis"
-SUPRACLAVICULAR = "supraclavicular"
-FEATURES = (SPICULATED, CAVITY, NODE, ATELECTASIS, SUPRACLAVICULAR)
-
-VARIANTS = (
-    "arms_down",
-    "closed_airway",
-    "collapsed_lung",
-    "consolidation",
-    "contrast",
-    "effusion",
-    "joined_lungs",
-    "lungless",
-    "missing_lung",
-    "no_apices",
-    "no_bases",
-    "sharp_kernel",
-)
+PLAIN = "plain"
+VARIED = "varied"
 
 LPS = "lps"
 FLIP_XY = "flip_xy"
@@ -79,8 +68,11 @@ class PhantomSettings:
     dicom: int = 0
     size: str = DEMO
     seed: int = 1
+    variety: str = PLAIN
 
     def __post_init__(self) -> None:
+        if self.variety not in (PLAIN, VARIED):
+            raise ConfigError(f"phantom.variety: is {self.variety!r}; allowed: {PLAIN}, {VARIED}")
         if self.size not in (DEMO, FULL):
             raise ConfigError(f"phantom.size: is {self.size!r}; allowed: {DEMO}, {FULL}")
         if min(self.labelled, self.unlabelled, self.dicom) < 0:
@@ -97,7 +89,8 @@ class PhantomPlan:
 
     ``below_mm`` is the distance from the first slice up to the lowest point of the lungs; ``lungs_mm`` their
     extent; ``right_raised_mm`` how much higher the right lung ends than the left. ``variants`` are failures
-    and peculiarities that a test plants with ``dataclasses.replace``; see ``VARIANTS``.
+    and peculiarities that a varied cohort has, or a test plants with ``dataclasses.replace``; see ``VARIANTS``.
+    ``second`` is the site and the volume (ml) of another tumour.
     """
 
     patient: str
@@ -116,6 +109,7 @@ class PhantomPlan:
     padding_hu: int
     noise_hu: float
     variants: tuple[str, ...] = ()
+    second: tuple[str, float] | None = None
 
     def __post_init__(self) -> None:
         unknown = set(self.features) - set(FEATURES) | set(self.variants) - set(VARIANTS)
@@ -172,7 +166,7 @@ def _plan_patient(
     grid = _demo_grid(draw) if settings.size == DEMO else _full_grid(draw, number)
     if settings.size == FULL and number % SUPRACLAVICULAR_EVERY == 0:
         features = (*features, SUPRACLAVICULAR)
-    return PhantomPlan(
+    plan = PhantomPlan(
         patient=patient,
         labelled=labelled,
         dicom=dicom,
@@ -185,6 +179,22 @@ def _plan_patient(
         orientation=LPS if dicom else ORIENTATIONS[place],
         padding_hu=PADDINGS_HU[(number - 1) % len(PADDINGS_HU)],
         noise_hu=round(draw.uniform(8.0, 22.0), 1),
+    )
+    return plan if settings.variety == PLAIN else _varied(plan, draw_variety(f"{settings.seed}/{patient}"))
+
+
+def _varied(plan: PhantomPlan, variety: Variety) -> PhantomPlan:
+    """The patient with what a varied cohort draws for it; its grid, orientation and size stay."""
+    high = [feature for feature in plan.features if feature == SUPRACLAVICULAR]
+    smallest = SMALLEST_CENTRAL_ML if variety.site in (HILAR, MEDIASTINAL) else 0.0
+    return replace(
+        plan,
+        site=variety.site,
+        features=(*variety.features, *high),
+        tumour_ml=max(plan.tumour_ml, smallest),
+        noise_hu=variety.noise_hu,
+        variants=variety.variants,
+        second=variety.second,
     )
 
 

@@ -3,8 +3,7 @@
 import numpy as np
 from lunggtv.geometry import three_of
 
-from lungphantom import plan as kinds
-from lungphantom import tissue_hu
+from lungphantom import kinds, tissue_hu
 from lungphantom.canvas import Canvas, Distance, stream
 from lungphantom.chest import LEFT, RIGHT, Chest
 from lungphantom.growth import Growth, grow, radius_mm
@@ -23,7 +22,7 @@ def paint_tumour(canvas: Canvas, chest: Chest, plan: PhantomPlan) -> tuple[np.nd
     node = np.zeros(canvas.hu.shape, np.uint8)
     side = chest.healthy_side(rng)
     hu = rng.uniform(28.0, 48.0) + (_CONTRAST_HU if "contrast" in plan.variants else 0.0)
-    primary = _primary(chest, plan, side, rng)
+    primary = _growth_at(chest, plan.site, plan.tumour_ml, side, rng)
     if kinds.ATELECTASIS in plan.features:
         _paint_atelectasis(canvas, chest, side, primary, hu, stream(plan.seed, kinds.ATELECTASIS))
     if kinds.SPICULATED in plan.features:
@@ -32,6 +31,12 @@ def paint_tumour(canvas: Canvas, chest: Chest, plan: PhantomPlan) -> tuple[np.nd
     primary.draw(label, canvas)
     if kinds.CAVITY in plan.features:
         _paint_hollow(canvas, primary)
+    if plan.second:
+        second = _growth_at(
+            chest, *plan.second, chest.healthy_side(another := stream(plan.seed, "second")), another
+        )
+        second.paint(canvas, hu, decay_hu=0.0)
+        second.draw(label, canvas)
     if kinds.NODE in plan.features:
         central = _central_node(chest, side, primary, stream(plan.seed, kinds.NODE))
         central.paint(canvas, hu, decay_hu=0.0)
@@ -43,9 +48,9 @@ def paint_tumour(canvas: Canvas, chest: Chest, plan: PhantomPlan) -> tuple[np.nd
     return np.maximum(label, node), node
 
 
-def _primary(chest: Chest, plan: PhantomPlan, side: int, rng: np.random.Generator) -> Growth:
-    centre = _place(chest, plan.site, side, radius_mm(plan.tumour_ml), rng)
-    return grow(centre, plan.tumour_ml, _room(chest, plan.site, side), rng, rough=0.16)
+def _growth_at(chest: Chest, site: str, volume_ml: float, side: int, rng: np.random.Generator) -> Growth:
+    centre = _place(chest, site, side, radius_mm(volume_ml), rng)
+    return grow(centre, volume_ml, _room(chest, site, side), rng, rough=0.16)
 
 
 def _place(chest: Chest, site: str, side: int, radius: float, rng: np.random.Generator) -> Point:
