@@ -191,8 +191,9 @@ def test_drafts_follow_the_settings(analysis):
         percent, _ = read_image(folder / "probability.nii.gz")
         mask, grid = read_image(folder / "gtv.nii.gz")
         record = results(analysis, f"infer/{patient}/infer.json")
-        drawn_ml = (percent >= 20).sum() * grid.voxel_ml
-        assert mask.sum() * grid.voxel_ml == pytest.approx(drawn_ml - record["dropped_ml"], rel=0.03, abs=0.2)
+        drawn = mask.sum() + round(record["dropped_ml"] / grid.voxel_ml)
+        # The map has whole percents: 20 may be a little less than the threshold.
+        assert (percent >= 21).sum() <= drawn <= (percent >= 20).sum()
         assert all(lesion["volume_ml"] >= 0.5 for lesion in record["lesions"])
     lesson = results(analysis, "infer/calibration.json")["all"]
     assert (lesson["threshold"], lesson["smallest_lesion_ml"]) == (0.2, 0.5)
