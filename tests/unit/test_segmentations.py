@@ -755,6 +755,18 @@ def test_frames_of_another_phase_than_the_file_lists(tmp_path, parted, whole):
     np.testing.assert_array_equal(scan.label, gtv())
 
 
+def test_a_list_may_leave_out_images_of_its_series(tmp_path):
+    """One CT alone; of its images the file lists the first, the frames name others."""
+    write_ct(tmp_path / "ct", SERIES)
+
+    def first_alone(dataset):
+        images = dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence
+        dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence = images[:1]
+
+    write_segmentation(tmp_path / "seg.dcm", SERIES, {"GTV": gtv()}, change=first_alone)
+    np.testing.assert_array_equal(read(tmp_path).label, gtv())
+
+
 @pytest.mark.parametrize("parted", ["acquisitions", "series"])
 def test_a_file_that_lists_all_phases_was_drawn_on_that_of_its_frames(tmp_path, parted):
     write_phases(tmp_path, parted)
