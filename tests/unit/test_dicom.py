@@ -954,6 +954,21 @@ def test_a_series_that_continues_the_scan_is_told(
     assert "exported as several series" in note.text
 
 
+@pytest.mark.parametrize("left_out", [(-2, -1, 5, 6), (-1, 0, 4, 5)])
+def test_both_ends_of_a_scan_under_another_series_are_told(tmp_path: Path, left_out: tuple[int, ...]) -> None:
+    """They lie around the CT taken but do not cover it again."""
+    labelled(tmp_path, CT)
+    write_ct(tmp_path / "ct", CT)
+
+    def at_an_end(dataset: Dataset, z: int) -> None:
+        dataset.ImagePositionPatient = [f"{v:.9g}" for v in CT.grid.point_mm((left_out[z], 0, 0))]
+
+    write_ct(tmp_path / "second", replace(CT, number=2, slices=4), change=at_an_end)
+    (note,) = (note for note in read(tmp_path).notes if note.code == "slices_left_out")
+    beyond = sum(z not in range(5) for z in left_out)
+    assert f"{beyond} images of the others continue it" in note.text
+
+
 def test_a_single_image_that_continues_the_scan_is_told(tmp_path: Path) -> None:
     (note,) = parted(tmp_path, replace(CT, number=2, slices=1), 5)
     assert "; an image of the others continues it by 3 mm and was left out, with" in note.text
@@ -963,6 +978,14 @@ def test_a_single_image_that_continues_the_scan_is_told(tmp_path: Path) -> None:
     ("change", "first", "origin_mm"),
     [
         ({"slices": 9}, -2, (0, 0, 0)),  # another scan, of more of the body
+        ({}, 1, (0, 0, 0)),  # another scan, which begins and ends higher up
+        ({}, -1, (0, 0, 0)),
+        (
+            {"slices": 9, "spacing_mm": (1.5, 0.9, 1.1)},
+            1.4,
+            (0, 0, 0),
+        ),  # one of thinner slices, from between slices on
+        ({"slices": 4}, 2, (0, 0, 0)),  # a short one, most of it on the CT
         ({"slices": 3}, 1, (0, 0, 0)),  # within the CT
         ({}, 0, (0, 0, 0)),  # another reconstruction
         ({"slices": 4, "spacing_mm": (6.0, 0.9, 1.1)}, 0, (0, 0, 0)),  # one of thicker slices
