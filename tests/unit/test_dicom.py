@@ -954,6 +954,32 @@ def test_a_series_that_continues_the_scan_is_told(
     assert "exported as several series" in note.text
 
 
+def without_place(dataset: Dataset) -> None:
+    del dataset.ImagePositionPatient
+
+
+def coronal(dataset: Dataset) -> None:
+    dataset.ImageOrientationPatient = ["1", "0", "0", "0", "0", "-1"]
+
+
+@pytest.mark.parametrize("odd", [without_place, coronal])
+def test_an_odd_image_does_not_hide_that_a_series_continues_the_scan(
+    tmp_path: Path, odd: Callable[[Dataset], None]
+) -> None:
+    """A screenshot or a scout among the images of the other half."""
+    labelled(tmp_path, CT)
+    write_ct(tmp_path / "ct", CT)
+
+    def above(dataset: Dataset, z: int) -> None:
+        dataset.ImagePositionPatient = [f"{v:.9g}" for v in CT.grid.point_mm((5 + z, 0, 0))]
+        if z == 4:
+            odd(dataset)
+
+    write_ct(tmp_path / "second", replace(CT, number=2), change=above)
+    (note,) = (note for note in read(tmp_path).notes if note.code == "slices_left_out")
+    assert "4 images of the others continue it by 12 mm and were left out" in note.text
+
+
 @pytest.mark.parametrize("left_out", [(-2, -1, 5, 6), (-1, 0, 4, 5)])
 def test_both_ends_of_a_scan_under_another_series_are_told(tmp_path: Path, left_out: tuple[int, ...]) -> None:
     """They lie around the CT taken but do not cover it again."""

@@ -33,9 +33,11 @@ def slices_left_out(taken: Series, slices: Sequence[CtSlice]) -> list[Reason]:
     # Other scans may lie off by part of a slice.
     far_mm = step_mm * ALMOST_A_SLICE
     sop_uids = taken.sop_uids
+    first = next(one for one in taken.slices if one.place)
     by_uid: dict[str, list[CtSlice]] = defaultdict(list)
     for one in slices:
-        if one.sop_uid not in sop_uids:
+        # An odd image of another series, as a scout, says nothing of the others.
+        if one.sop_uid not in sop_uids and (one.series_uid == taken.uid or _is_alike(first, one)):
             by_uid[one.series_uid].append(one)
     reasons = []
     for uid, others in sorted(by_uid.items()):
@@ -64,9 +66,6 @@ def _goes_on(taken: Series, others: Sequence[CtSlice], ends_mm: tuple[float, flo
 
     They may share slices with it. If they cover most of it again, they are another scan or reconstruction.
     """
-    first = next(one for one in taken.slices if one.place)
-    if not all(_is_alike(first, one) for one in others):
-        return False
     low, high = ends_mm
     heights_mm = np.unique(heights_mm_of(others, taken.slices))
     away_mm = np.maximum(low - heights_mm, heights_mm - high)
