@@ -12,6 +12,7 @@ from lunggtv.errors import ConfigError
 from lunggtv.files import file_digest
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.read_folder import read_dicom
+from lunggtv.ingest.dicom.slice_names import named_like
 from lunggtv.ingest.raw_scan import NOTED, WARNED, RawScan, Reason, Refused
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
@@ -1054,3 +1055,36 @@ def test_what_is_named_by_a_hash_as_the_slices_are_may_be_one(tmp_path: Path) ->
     assert refusal(tmp_path).reason.code == "unread_files"
     (tmp_path / "5ca1ab1e-99").rename(tmp_path / "feedback-99")  # letters alone make a word, not a hash
     assert [note.code for note in read(tmp_path).notes] == ["skipped_files"]
+
+
+UUIDS = ["0b1d6a2e-13f4-4c5d-9e8f-7a6b5c4d3e2f", "fa7e0000-abcd-4eef-bbbb-00000000000a"]
+
+
+@pytest.mark.parametrize(
+    ("name", "slices", "alike"),
+    [
+        # The letter before the digits is one of a hash, too.
+        ("image100", ["image1", "image99"], True),
+        ("image99", ["image98", "image100"], True),
+        ("face100", ["face1", "face99"], True),
+        ("7/ct/slice9.dcm", ["7/ct/slice10.dcm"], True),
+        ("7/pet/slice9.dcm", ["7/ct/slice10.dcm"], False),
+        ("notes9", ["slice9"], False),
+        # A group of letters alone, and a hash of such.
+        (UUIDS[1], UUIDS[:1], True),
+        (UUIDS[0], UUIDS[1:], True),
+        ("abcdefab", ["12ab34cd"], True),
+        ("ct_12345678.dcm", ["ct_1a2b3c4d.dcm", "ct_ffffffff.dcm"], True),
+        ("ct.0a1b.dcm", ["ct.9f3e.dcm"], True),
+        ("9f3e0000", ["9f3e"], True),
+        # Words and parts of words.
+        ("facade", ["1a2b3c4d"], False),
+        ("notes-1a2b", ["slice-1a2b"], False),
+        ("scanfe12", ["scan0012"], False),
+        ("readme", ["0001", "abcdefab"], False),
+        # A file without numbers is named like no other.
+        ("export", ["export"], False),
+    ],
+)
+def test_numbers_and_hashes_in_names(name: str, slices: list[str], alike: bool) -> None:
+    assert named_like([name, name.upper()], slices) == ([name, name.upper()] if alike else [])
