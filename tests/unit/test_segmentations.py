@@ -706,6 +706,19 @@ def test_one_whose_ids_were_replaced_is_taken_by_a_pin_alone(tmp_path):
     refused(tmp_path, "several_segmentations", series=key)
 
 
+def test_who_made_it_is_hidden_in_the_labels_of_its_segments(folder):
+    """The name stands in the file behind the segments."""
+
+    def made(dataset):
+        dataset.ContentCreatorName = "Quincey^Morris"
+
+    mask = gtv()
+    drawn = {"GTV Quincey": mask, "GTV morris 2": np.roll(mask, 8, axis=2)}
+    write_segmentation(folder / "seg.dcm", SERIES, drawn, change=made)
+    (note,) = (note for note in read(folder).notes if note.code == "segments_joined")
+    assert "'GTV …', 'GTV … 2'" in note.text
+
+
 def write_phases(folder: Path, parted: str = "") -> None:
     """Two phases in one series, in one by ``acquisitions``, or in two ``series``."""
     for phase in (1, 2):
