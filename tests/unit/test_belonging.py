@@ -1,5 +1,7 @@
 """Contours without a link to the CT are taken only where slices and body bear them out, and told."""
 
+import copy
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,6 +19,7 @@ from tests.unit.dicom_files import CtSeries, Reference, box, patient_files, sett
 CT = CtSeries(slices=8, rows=40, columns=48, spacing_mm=(3.0, 4.0, 4.0), intercept=-1024)
 BODY, LUNG = (slice(None), slice(8, 34), slice(6, 42)), (slice(None), slice(14, 26), slice(12, 22))
 TUMOUR = ((15.5, 20.5), (13.5, 18.5))  # y, x: 25 voxels of lung on each slice
+AIR = ((1.5, 4.5), (13.5, 18.5))
 
 
 def chest() -> np.ndarray:
@@ -222,16 +225,27 @@ def test_what_a_rule_chose_for_a_set_that_names_no_images_is_looked_at(folder: P
     assert caught.value.reason.code == "drawn_elsewhere"
 
 
-@pytest.mark.parametrize("pinned", [True, False])
-def test_a_parted_series_named_as_a_whole_does_not_say_which_part(tmp_path: Path, pinned: bool) -> None:
-    """Two acquisitions in one series, which the set names without images: a rule or a pin chose one of them."""
+def write_acquisitions(folder: Path) -> None:
+    """Two acquisitions in one series, which are parted."""
     for number, kernel in ((1, "B30"), (2, "B70")):
 
         def acquired(dataset, z, number=number, kernel=kernel):
             dataset.SeriesInstanceUID, dataset.AcquisitionNumber = CT.uid, number
             dataset.ConvolutionKernel = kernel
 
-        write_ct(tmp_path / str(number), replace(CT, number=number), chest(), change=acquired)
+        write_ct(folder / str(number), replace(CT, number=number), chest(), change=acquired)
+
+
+def key_of(folder: Path, number: int) -> str:
+    """The key of an acquisition, which the refusal of a pin that is not there tells by its first file."""
+    text = str(refusal(folder, series="s00000000"))
+    return re.findall(r"\bs[0-9a-f]{8}\b", text[: text.index(f"from {number}/ct")])[-1]
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_parted_series_named_as_a_whole_does_not_say_which_part(tmp_path: Path, pinned: bool) -> None:
+    """Two acquisitions in one series, which the set names without images: a rule or a pin chose one of them."""
+    write_acquisitions(tmp_path)
 
     def named_alone(**place) -> None:
         drawn = {"GTV": contours(**place)}
@@ -250,20 +264,71 @@ def test_a_parted_series_named_as_a_whole_does_not_say_which_part(tmp_path: Path
     )
     scan = read_dicom(patient_files(tmp_path), chosen)
     assert_taken(scan, "structure_set_names_no_images", "inside the body")
-    named_alone(place=((1.5, 4.5), (13.5, 18.5)))
+    named_alone(place=AIR)
     with pytest.raises(Refused) as caught:
         read_dicom(patient_files(tmp_path), chosen)
     assert caught.value.reason.code == "drawn_elsewhere"
     # What names the images of one of them needs no rule, nor what names a series that is whole.
     write_rtstruct(
         tmp_path / "rs.dcm",
-        {"GTV": contours(place=((1.5, 4.5), (13.5, 18.5)))},
+        {"GTV": contours(place=AIR)},
         Reference(CT, by_contour=False),
     )
     assert read(tmp_path).label.sum() == 3 * 3 * 5
     shutil.rmtree(tmp_path / "2")
-    named_alone(place=((1.5, 4.5), (13.5, 18.5)))
+    named_alone(place=AIR)
     assert read(tmp_path, key_in(tmp_path)).label.sum() == 3 * 3 * 5
+
+
+def list_images(folder: Path, *numbers: int, **place) -> None:
+    """A set that lists all images of some acquisitions; its contours name none."""
+    reference = Reference(CT, by_contour=False, slices=range(CT.slices))
+    write_rtstruct(folder / "rs.dcm", {"GTV": contours(**place)}, reference)
+    dataset = pydicom.dcmread(folder / "rs.dcm")
+    study = dataset.ReferencedFrameOfReferenceSequence[0].RTReferencedStudySequence[0]
+    images = study.RTReferencedSeriesSequence[0].ContourImageSequence
+    listed = [(number, z) for number in numbers for z in range(CT.slices)]
+    images.extend([copy.deepcopy(images[0]) for _ in listed[CT.slices :]])
+    for image, (number, z) in zip(images, listed, strict=True):
+        image.ReferencedSOPInstanceUID = replace(CT, number=number).sop_uid(z)
+    dataset.save_as(folder / "rs.dcm")
+
+
+def test_a_pin_of_another_acquisition_than_the_set_lists_is_looked_at(tmp_path: Path) -> None:
+    write_acquisitions(tmp_path)
+    for listed, other in ((1, 2), (2, 1)):
+        list_images(tmp_path, listed)
+        assert read(tmp_path, key_of(tmp_path, listed)).notes == ()
+        assert_taken(read(tmp_path, key_of(tmp_path, other)), "drawn_on_another_series", "inside the body")
+        list_images(tmp_path, listed, place=AIR)
+        assert refusal(tmp_path, key_of(tmp_path, other)).reason.code == "drawn_elsewhere"
+
+
+def test_of_two_sets_a_pin_takes_that_of_its_acquisition(tmp_path: Path) -> None:
+    write_acquisitions(tmp_path)
+    list_images(tmp_path, 2, place=AIR)
+    (tmp_path / "rs.dcm").rename(tmp_path / "air.dcm")
+    list_images(tmp_path, 1)
+    assert_taken(read(tmp_path, key_of(tmp_path, 1)), "other_gtv_left_out", "air.dcm has a GTV too")
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_list_of_several_acquisitions_does_not_say_which_one(tmp_path: Path, pinned: bool) -> None:
+    """The contours name no image: the list of both is as good as none."""
+    write_acquisitions(tmp_path)
+    list_images(tmp_path, 1, 2)
+    assert refusal(tmp_path).reason.code == "several_series"
+    chosen = (
+        settings(series=key_of(tmp_path, 2))
+        if pinned
+        else DicomSettings(("GTV.*",), 0.1, prefer_series=(PreferredSeries(kernel="B70"),))
+    )
+    scan = read_dicom(patient_files(tmp_path), chosen)
+    assert_taken(scan, "structure_set_names_no_images", "inside the body")
+    list_images(tmp_path, 1, 2, place=AIR)
+    with pytest.raises(Refused) as caught:
+        read_dicom(patient_files(tmp_path), chosen)
+    assert caught.value.reason.code == "drawn_elsewhere"
 
 
 def test_lung_at_the_border_of_the_field_of_view_is_no_outer_air(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from lunggtv.errors import ConfigError
 from lunggtv.files import file_digest
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.read_folder import read_dicom
+from lunggtv.ingest.dicom.slice_names import named_like
 from lunggtv.ingest.raw_scan import NOTED, WARNED, RawScan, Reason, Refused
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
@@ -954,6 +955,47 @@ def test_a_series_that_continues_the_scan_is_told(
     assert "exported as several series" in note.text
 
 
+def without_place(dataset: Dataset) -> None:
+    del dataset.ImagePositionPatient
+
+
+def coronal(dataset: Dataset) -> None:
+    dataset.ImageOrientationPatient = ["1", "0", "0", "0", "0", "-1"]
+
+
+@pytest.mark.parametrize("odd", [without_place, coronal])
+def test_an_odd_image_does_not_hide_that_a_series_continues_the_scan(
+    tmp_path: Path, odd: Callable[[Dataset], None]
+) -> None:
+    """A screenshot or a scout among the images of the other half."""
+    labelled(tmp_path, CT)
+    write_ct(tmp_path / "ct", CT)
+
+    def above(dataset: Dataset, z: int) -> None:
+        dataset.ImagePositionPatient = [f"{v:.9g}" for v in CT.grid.point_mm((5 + z, 0, 0))]
+        if z == 4:
+            odd(dataset)
+
+    write_ct(tmp_path / "second", replace(CT, number=2), change=above)
+    (note,) = (note for note in read(tmp_path).notes if note.code == "slices_left_out")
+    assert "4 images of the others continue it by 12 mm and were left out" in note.text
+
+
+@pytest.mark.parametrize("left_out", [(-2, -1, 5, 6), (-1, 0, 4, 5)])
+def test_both_ends_of_a_scan_under_another_series_are_told(tmp_path: Path, left_out: tuple[int, ...]) -> None:
+    """They lie around the CT taken but do not cover it again."""
+    labelled(tmp_path, CT)
+    write_ct(tmp_path / "ct", CT)
+
+    def at_an_end(dataset: Dataset, z: int) -> None:
+        dataset.ImagePositionPatient = [f"{v:.9g}" for v in CT.grid.point_mm((left_out[z], 0, 0))]
+
+    write_ct(tmp_path / "second", replace(CT, number=2, slices=4), change=at_an_end)
+    (note,) = (note for note in read(tmp_path).notes if note.code == "slices_left_out")
+    beyond = sum(z not in range(5) for z in left_out)
+    assert f"{beyond} images of the others continue it" in note.text
+
+
 def test_a_single_image_that_continues_the_scan_is_told(tmp_path: Path) -> None:
     (note,) = parted(tmp_path, replace(CT, number=2, slices=1), 5)
     assert "; an image of the others continues it by 3 mm and was left out, with" in note.text
@@ -963,6 +1005,14 @@ def test_a_single_image_that_continues_the_scan_is_told(tmp_path: Path) -> None:
     ("change", "first", "origin_mm"),
     [
         ({"slices": 9}, -2, (0, 0, 0)),  # another scan, of more of the body
+        ({}, 1, (0, 0, 0)),  # another scan, which begins and ends higher up
+        ({}, -1, (0, 0, 0)),
+        (
+            {"slices": 9, "spacing_mm": (1.5, 0.9, 1.1)},
+            1.4,
+            (0, 0, 0),
+        ),  # one of thinner slices, from between slices on
+        ({"slices": 4}, 2, (0, 0, 0)),  # a short one, most of it on the CT
         ({"slices": 3}, 1, (0, 0, 0)),  # within the CT
         ({}, 0, (0, 0, 0)),  # another reconstruction
         ({"slices": 4, "spacing_mm": (6.0, 0.9, 1.1)}, 0, (0, 0, 0)),  # one of thicker slices
@@ -1005,3 +1055,36 @@ def test_what_is_named_by_a_hash_as_the_slices_are_may_be_one(tmp_path: Path) ->
     assert refusal(tmp_path).reason.code == "unread_files"
     (tmp_path / "5ca1ab1e-99").rename(tmp_path / "feedback-99")  # letters alone make a word, not a hash
     assert [note.code for note in read(tmp_path).notes] == ["skipped_files"]
+
+
+UUIDS = ["0b1d6a2e-13f4-4c5d-9e8f-7a6b5c4d3e2f", "fa7e0000-abcd-4eef-bbbb-00000000000a"]
+
+
+@pytest.mark.parametrize(
+    ("name", "slices", "alike"),
+    [
+        # The letter before the digits is one of a hash, too.
+        ("image100", ["image1", "image99"], True),
+        ("image99", ["image98", "image100"], True),
+        ("face100", ["face1", "face99"], True),
+        ("7/ct/slice9.dcm", ["7/ct/slice10.dcm"], True),
+        ("7/pet/slice9.dcm", ["7/ct/slice10.dcm"], False),
+        ("notes9", ["slice9"], False),
+        # A group of letters alone, and a hash of such.
+        (UUIDS[1], UUIDS[:1], True),
+        (UUIDS[0], UUIDS[1:], True),
+        ("abcdefab", ["12ab34cd"], True),
+        ("ct_12345678.dcm", ["ct_1a2b3c4d.dcm", "ct_ffffffff.dcm"], True),
+        ("ct.0a1b.dcm", ["ct.9f3e.dcm"], True),
+        ("9f3e0000", ["9f3e"], True),
+        # Words and parts of words.
+        ("facade", ["1a2b3c4d"], False),
+        ("notes-1a2b", ["slice-1a2b"], False),
+        ("scanfe12", ["scan0012"], False),
+        ("readme", ["0001", "abcdefab"], False),
+        # A file without numbers is named like no other.
+        ("export", ["export"], False),
+    ],
+)
+def test_numbers_and_hashes_in_names(name: str, slices: list[str], alike: bool) -> None:
+    assert named_like([name, name.upper()], slices) == ([name, name.upper()] if alike else [])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from lunggtv.errors import RejectedPatient
+from lunggtv.ingest.verdict import sentence
 from lunggtv.patient_files import PatientFiles
 from lunggtv.volume import read_volume
 
@@ -382,3 +383,23 @@ def test_errors_that_are_not_the_data_s_go_through(tmp_path):
     (tmp_path / "taken").write_text("a file where the folder should be")
     with pytest.raises(OSError):
         ingest(files, tmp_path / "taken")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("the CT is no thorax", "The CT is no thorax."),
+        ("files not used: 1 empty.", "Files not used: 1 empty."),
+        ("a slice is missing!", "A slice is missing!"),
+        # Names of files stay as they are, for whoever looks for one.
+        ("rs.dcm: the RTSTRUCT is cut short.", "rs.dcm: the RTSTRUCT is cut short."),
+        ("image99: empty", "image99: empty."),
+        ("export: empty", "export: empty."),
+        ("ct/export, image7: empty", "ct/export, image7: empty."),
+        ("export, import: empty", "export, import: empty."),
+        ("slice_a and slice_b say they are the same", "slice_a and slice_b say they are the same."),
+        ("bcfbb050-acab-4a6b-869d-4bd8b3fa7aa7: empty", "bcfbb050-acab-4a6b-869d-4bd8b3fa7aa7: empty."),
+    ],
+)
+def test_a_reason_is_a_sentence_but_for_the_name_it_begins_with(text, told):
+    assert sentence(text) == told

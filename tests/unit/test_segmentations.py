@@ -706,6 +706,19 @@ def test_one_whose_ids_were_replaced_is_taken_by_a_pin_alone(tmp_path):
     refused(tmp_path, "several_segmentations", series=key)
 
 
+def test_who_made_it_is_hidden_in_the_labels_of_its_segments(folder):
+    """The name stands in the file behind the segments."""
+
+    def made(dataset):
+        dataset.ContentCreatorName = "Quincey^Morris"
+
+    mask = gtv()
+    drawn = {"GTV Quincey": mask, "GTV morris 2": np.roll(mask, 8, axis=2)}
+    write_segmentation(folder / "seg.dcm", SERIES, drawn, change=made)
+    (note,) = (note for note in read(folder).notes if note.code == "segments_joined")
+    assert "'GTV …', 'GTV … 2'" in note.text
+
+
 def write_phases(folder: Path, parted: str = "") -> None:
     """Two phases in one series, in one by ``acquisitions``, or in two ``series``."""
     for phase in (1, 2):
@@ -753,6 +766,18 @@ def test_frames_of_another_phase_than_the_file_lists(tmp_path, parted, whole):
     shutil.rmtree(tmp_path / "2")
     scan = read(tmp_path)
     np.testing.assert_array_equal(scan.label, gtv())
+
+
+def test_a_list_may_leave_out_images_of_its_series(tmp_path):
+    """One CT alone; of its images the file lists the first, the frames name others."""
+    write_ct(tmp_path / "ct", SERIES)
+
+    def first_alone(dataset):
+        images = dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence
+        dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence = images[:1]
+
+    write_segmentation(tmp_path / "seg.dcm", SERIES, {"GTV": gtv()}, change=first_alone)
+    np.testing.assert_array_equal(read(tmp_path).label, gtv())
 
 
 @pytest.mark.parametrize("parted", ["acquisitions", "series"])

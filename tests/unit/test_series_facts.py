@@ -256,6 +256,38 @@ def test_a_series_listed_without_its_images_is_listed_whole(tmp_path: Path) -> N
     assert caught.value.reason.code == "contours_of_another_phase"
 
 
+@pytest.mark.parametrize("slices", [[0], [0, 3, 4], [1, 4]])
+def test_a_list_may_leave_out_images_of_its_series(tmp_path: Path, slices: list[int]) -> None:
+    """One CT alone; the contours, on slices 1 and 2, name the images that the list leaves out."""
+    stored = write_ct(tmp_path / "ct", CT)
+    gtv = [box(CT, z, (2.5, 5.5), (3.5, 7.5)) for z in (1, 2)]
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": gtv}, Reference(CT, slices=slices))
+    scan = read_dicom(patient_files(tmp_path), settings())
+    np.testing.assert_array_equal(scan.ct, stored.astype(int) - 1024)
+    assert scan.label.sum(axis=(1, 2)).tolist() == [0, 12, 12, 0, 0]
+    assert scan.notes == ()
+
+
+@pytest.mark.parametrize("parted", ["", "acquisitions", "series"])
+def test_contours_of_another_phase_than_a_short_list(tmp_path: Path, parted: str) -> None:
+    """The list holds three images of one phase, two of them where the contours' images of the other lie."""
+    phases(tmp_path, 1, slices=3, parted=parted)
+    edit_set(tmp_path, drawn_on(2, rois=(0, 1)))
+    with pytest.raises(Refused) as caught:
+        read_dicom(patient_files(tmp_path), settings())
+    assert caught.value.reason.code == "contours_of_another_phase"
+
+
+@pytest.mark.parametrize("parted", ["acquisitions", "series"])
+def test_contours_beside_a_list_of_another_phase(tmp_path: Path, parted: str) -> None:
+    """Parted phases are told apart also where the list holds an image of no place that was drawn on."""
+    phases(tmp_path, 1, slices=1, parted=parted)
+    edit_set(tmp_path, drawn_on(2, rois=(0, 1)))
+    with pytest.raises(Refused) as caught:
+        read_dicom(patient_files(tmp_path), settings())
+    assert caught.value.reason.code == "contours_of_another_phase"
+
+
 def test_one_roi_of_another_phase(tmp_path: Path) -> None:
     """In one series it is refused by name; a narrower pattern leaves it out."""
     phases(tmp_path, 1)

@@ -39,7 +39,10 @@ def verdict_content(
 
 
 def sentence(text: str) -> str:
-    """``text`` with a full stop, and a capital unless it begins with a file's name."""
-    first = text.split(" ", 1)[0].rstrip(":,")
-    begun = text if "." in first else text[:1].upper() + text[1:]
+    """``text`` with a full stop, and a capital unless it begins with a file's name.
+
+    A name is what holds signs beside letters, as most do, or stands before a colon or a comma.
+    """
+    first = text.split(" ", 1)[0]
+    begun = text[:1].upper() + text[1:] if first.isalpha() else text
     return begun if begun.endswith((".", "!", "?")) else begun + "."

@@ -16,7 +16,7 @@ from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.listed_images import check_contours
 from lunggtv.ingest.dicom.references import (
     PROVED,
-    names_an_image,
+    drawn_on,
     names_images,
     of_same_frame,
     referred,
@@ -90,7 +90,7 @@ def _labelled_by_reference(
     taken, notes = _only(patient, found, settings)
     if claim is of_same_frame:
         return Choice(taken, structure_set, _another_series(structure_set, taken), notes)
-    if claim is without_frame or (len(found) > 1 and not names_an_image(structure_set, taken)):
+    if claim is without_frame or (len(found) > 1 and not drawn_on(structure_set, taken)):
         return Choice(taken, structure_set, _names_nothing(structure_set, taken, PROVED), notes)
     if not says_where(structure_set):
         told = _names_nothing(structure_set, taken, "Check that the tumour lies where it is drawn.")
@@ -178,7 +178,7 @@ def _with_gtv(sets: Sequence[StructureSet], settings: DicomSettings) -> list[Str
 def _labelled_on(pinned: Series, series: Sequence[Series], sets: Sequence[StructureSet]) -> Choice:
     """The structure set of a pinned series: by its images, else by its frame of reference, else the only one."""
     for candidates in (
-        [one for one in sets if referred(one, [pinned])],
+        [one for one in sets if pinned in referred(one, series)],
         [one for one in sets if of_same_frame(one, [pinned])],
         sets,
     ):
@@ -187,9 +187,10 @@ def _labelled_on(pinned: Series, series: Sequence[Series], sets: Sequence[Struct
         if candidates:
             break
     taken = candidates[0]
-    if referred(taken, [pinned]):
-        # A series that was parted is named by the images alone.
-        told = names_images(taken) and (names_an_image(taken, pinned) or len(referred(taken, series)) == 1)
+    found = referred(taken, series)
+    if pinned in found:
+        # Of several that it names, as the parts of one series, contours alone say which.
+        told = names_images(taken) and (drawn_on(taken, pinned) or len(found) == 1)
         return Choice(pinned, taken, None if told else _names_nothing(taken, pinned, PROVED))
     if of_same_frame(taken, [pinned]):
         return Choice(pinned, taken, _another_series(taken, pinned))

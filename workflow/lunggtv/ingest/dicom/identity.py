@@ -15,6 +15,7 @@ IDENTITY_TAGS = [
     "ReferringPhysicianName", "OperatorsName", "PhysiciansOfRecord", "InstitutionName", "StudyID", "StudyDate",
     "PatientBirthName", "PatientMotherBirthName", "PerformingPhysicianName", "RequestingPhysician", "AdmissionID",
     "NameOfPhysiciansReadingStudy", "ConsultingPhysicianName", "ResponsiblePerson", "ReviewerName", "ROIInterpreter",
+    "ContentCreatorName",
 ]  # fmt: skip
 # Sequences whose items have some of them.
 IDENTITY_SEQUENCES = [
@@ -26,30 +27,24 @@ IDEOGRAPHS = "\u2e80"  # from here on one sign says as much as several letters
 LONGEST_SHOWN = 64  # characters
 HIDDEN = "…"
 BETWEEN = r"[\W_]*"  # the parts of a value, however they are separated
-BETWEEN_DATES = r"(?:[\W_]|del?|of|th|st|nd|rd|er|\u5e74|\u6708|\u65e5)*"  # the parts of a date, likewise
+# The parts of a date, likewise; last the Chinese and the Korean signs of year, month and day.
+BETWEEN_DATES = r"(?:[\W_]|del?|of|th|st|nd|rd|er|[\u5e74\u6708\u65e5]|[\ub144\uc6d4\uc77c])*"
 SPACE = r"[\W_]{0,3}"  # between the digits of a number
-WRITTEN_OUT = str.maketrans(
-    {
-        "ä": "ae",
-        "ö": "oe",
-        "ü": "ue",
-        "Ä": "Ae",
-        "Ö": "Oe",
-        "Ü": "Ue",
-        "ß": "ss",
-        "å": "aa",
-        "ø": "oe",
-        "æ": "ae",
-    }
-)
-# How the names of the months begin, in languages of Latin and Cyrillic letters, and their Roman numbers.
+# How else people write a letter, besides leaving out its accent.
+ALSO_WRITTEN = {
+    "ä": ["ae"], "ö": ["oe"], "ü": ["ue"], "ß": ["ss"], "å": ["aa"], "ø": ["oe", "o"], "æ": ["ae"], "œ": ["oe"],
+    "ł": ["l"], "đ": ["d", "dj"], "ð": ["d"], "þ": ["th"], "ħ": ["h"], "ı": ["i"],
+}  # fmt: skip
+# How the names of the months begin, in languages of Latin, Cyrillic and Greek letters, and their Roman numbers.
 MONTHS = (
-    "jan|ene|gen|sty|led|янв|січ|i", "feb|fév|fev|lut|úno|фев|лют|ii",
-    "mar|mär|maerz|mrz|maa|bře|мар|бер|iii", "apr|avr|abr|kwi|dub|апр|кві|iv",
-    "may|mai|mag|mei|maj|kvě|мая|май|тра|v", "jun|juin|giu|cze|červen|июн|чер|vi",
-    "jul|juil|lug|lip|červenec|июл|лип|vii", "aug|aoû|aou|ago|sie|srp|авг|сер|viii",
-    "sep|set|wrz|zář|сен|вер|ix", "oct|okt|out|ott|paź|říj|окт|жов|x", "nov|lis|ноя|лис|xi",
-    "dec|dez|déc|dic|gru|pro|дек|гру|xii",
+    "jan|ene|gen|sty|led|oca|tam|янв|січ|ιαν|i", "feb|fév|fev|lut|úno|şub|hel|фев|лют|φεβ|ii",
+    "mar|mär|már|maerz|mrz|maa|bře|мар|бер|μαρ|μάρ|iii", "apr|avr|abr|ápr|kwi|dub|nis|huh|апр|кві|απρ|iv",
+    "may|mai|mag|mei|maj|máj|kvě|tou|мая|май|тра|μαΐ|μάι|v",
+    "jun|jún|juin|giu|cze|červen|haz|kes|июн|чер|ιουν|ιούν|vi",
+    "jul|júl|juil|lug|lip|červenec|tem|hei|июл|лип|ιουλ|ιούλ|vii",
+    "aug|aoû|aou|ago|sie|srp|ağu|elo|авг|сер|αυγ|αύγ|viii",
+    "sep|set|sze|wrz|zář|eyl|syy|сен|вер|σεπ|ix", "oct|okt|out|ott|paź|říj|eki|lok|окт|жов|οκτ|x",
+    "nov|lis|kas|marras|ноя|лис|νοε|νοέ|xi", "dec|dez|déc|dic|gru|pro|ara|jou|дек|гру|δεκ|xii",
 )  # fmt: skip
 WORDS = r"\D{1,24}"  # between a day and its year, in whatever language
 DATE = re.compile(r"(\d{4})\D?(\d\d)\D?(\d\d)")
@@ -118,14 +113,28 @@ def _patterns(dataset: pydicom.Dataset, keyword: str) -> Iterator[str]:
             if sum(3 if letter >= IDEOGRAPHS else 1 for letter in joined) >= LEAST_LETTERS:
                 # People group the digits of a number as they like.
                 spaced = any(map(str.isdigit, joined))
-                yield (SPACE if spaced else BETWEEN).join(map(re.escape, joined if spaced else some))
+                yield (SPACE if spaced else BETWEEN).join(map(_written, joined if spaced else some))
 
 
 def _spellings(text: str) -> set[str]:
-    """A text, also with its umlauts written out or left out, and an id without the zeros before it."""
+    """A text, also without its accents, and an id without the zeros before it."""
     composed = unicodedata.normalize("NFKC", text)
-    bare = "".join(one for one in unicodedata.normalize("NFKD", composed) if not unicodedata.combining(one))
-    return {composed, composed.translate(WRITTEN_OUT), bare, bare.replace("ß", "ss"), composed.lstrip("0")}
+    return {composed, _bare(composed), composed.lstrip("0")}
+
+
+def _bare(text: str) -> str:
+    return "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+
+
+def _written(word: str) -> str:
+    """A pattern of a word in which every letter may be written otherwise."""
+    return "".join(map(_letter, word))
+
+
+def _letter(letter: str) -> str:
+    others = {letter, _bare(letter), *ALSO_WRITTEN.get(letter.lower(), [])} - {""}
+    ways = sorted(map(re.escape, others), key=lambda one: (-len(one), one))
+    return ways[0] if len(ways) == 1 else f"(?:{'|'.join(ways)})"
 
 
 def _dates(year: str, month: str, day: str) -> Iterator[str]:

@@ -12,6 +12,9 @@ from lunggtv.ingest.raw_scan import WARNED, Reason
 
 ALMOST_A_SLICE = 0.9  # of a slice distance: an image so far beyond an end continues the stack
 NEXT_SLICE = 1.5  # slice distances between an end and the first image that continues it
+COVERED_AGAIN = (
+    0.6  # of the shorter of two stacks: if they share more, they are two scans and no halves of one
+)
 SAME_COLUMN_MM = 1.0  # how far apart across the stack the pixels of one scan may begin
 CHECK = "Check that the CT holds the whole of both lungs"
 
@@ -30,9 +33,11 @@ def slices_left_out(taken: Series, slices: Sequence[CtSlice]) -> list[Reason]:
     # Other scans may lie off by part of a slice.
     far_mm = step_mm * ALMOST_A_SLICE
     sop_uids = taken.sop_uids
+    first = next(one for one in taken.slices if one.place)
     by_uid: dict[str, list[CtSlice]] = defaultdict(list)
     for one in slices:
-        if one.sop_uid not in sop_uids:
+        # An odd image of another series, as a scout, says nothing of the others.
+        if one.sop_uid not in sop_uids and (one.series_uid == taken.uid or _is_alike(first, one)):
             by_uid[one.series_uid].append(one)
     reasons = []
     for uid, others in sorted(by_uid.items()):
@@ -59,18 +64,18 @@ def slices_left_out(taken: Series, slices: Sequence[CtSlice]) -> list[Reason]:
 def _goes_on(taken: Series, others: Sequence[CtSlice], ends_mm: tuple[float, float], step_mm: float) -> bool:
     """Whether images under another series go on with the same scan where the stack ends.
 
-    They may share slices with it. If they cover all of it again, they are another scan or reconstruction.
+    They may share slices with it. If they cover most of it again, they are another scan or reconstruction.
     """
-    first = next(one for one in taken.slices if one.place)
-    if not all(_is_alike(first, one) for one in others):
-        return False
     low, high = ends_mm
     heights_mm = np.unique(heights_mm_of(others, taken.slices))
     away_mm = np.maximum(low - heights_mm, heights_mm - high)
-    within_mm = heights_mm[away_mm <= 0]
-    wide_mm = np.diff([low, *within_mm, high]).max()
-    other_step_mm = float(np.median(np.diff(heights_mm))) if len(heights_mm) > 1 else 0.0
-    covers_again = wide_mm <= NEXT_SLICE * max(step_mm, other_step_mm)
+    steps_mm = np.diff(heights_mm)
+    other_step_mm = float(np.median(steps_mm)) if len(steps_mm) else 0.0
+    # Where the next of their images is missing, they cover nothing.
+    near = steps_mm <= NEXT_SLICE * max(step_mm, other_step_mm)
+    inside_mm = np.diff(np.clip(heights_mm, low, high))
+    shorter_mm = min(high - low, steps_mm[near].sum())
+    covers_again = inside_mm[near].sum() > COVERED_AGAIN * shorter_mm
     return bool(away_mm.min() <= NEXT_SLICE * step_mm) and not covers_again
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from lunggtv.ingest.dicom.choice_words import listed_names
 from lunggtv.ingest.dicom.references import rois_of_other_images
 from lunggtv.ingest.dicom.segment_frames import SegmentFrames
-from lunggtv.ingest.dicom.series import Series
+from lunggtv.ingest.dicom.series import Series, places_of
 from lunggtv.ingest.dicom.structure_set import StructureSet
 from lunggtv.ingest.raw_scan import Refused
 
@@ -59,14 +59,22 @@ def _unlisted(
     """The images in ``named`` that the folder holds, if a list of images by series holds others of it and none of them.
 
     A series without a list of its images is listed whole. Where the list has any of them there is no contradiction:
-    it may hold all phases, or a CT and a PET.
+    it may hold all phases, or a CT and a PET. A list may leave out images of its own series.
     """
     here: dict[str, frozenset[str]] = defaultdict(frozenset)
     for one in series:
         here[one.uid] |= one.sop_uids
-    present = frozenset().union(*here.values())
     listed = frozenset().union(*(some or here[uid] for uid, some in images.items()))
-    return named & present if listed & present and not named & listed else frozenset()
+    own = frozenset().union(*(_beside(one, listed) for one in series))
+    return named & frozenset().union(*here.values()) if own and not named & own else frozenset()
+
+
+def _beside(series: Series, listed: frozenset[str]) -> frozenset[str]:
+    """The images of a series that are listed, and those that lie where none of them lies; none if none is listed."""
+    some = series.sop_uids & listed
+    places = places_of([one for one in series.slices if one.sop_uid in some])
+    others = (one.sop_uid for one in series.slices if some and not places & places_of([one]))
+    return some.union(others)
 
 
 def _of_another(name: str, what: str, narrower: bool) -> Refused:

@@ -21,6 +21,11 @@ def names_an_image(structure_set: StructureSet, one: Series) -> bool:
     return bool(structure_set.image_uids & one.sop_uids)
 
 
+def drawn_on(structure_set: StructureSet, one: Series) -> bool:
+    """Whether contours of its GTV name an image of a series; its list of images may hold more than it was drawn on."""
+    return any(roi.image_uids & one.sop_uids for roi in structure_set.gtv)
+
+
 def says_where(structure_set: StructureSet) -> bool:
     """Whether it names an image, a series or a frame of reference."""
     return names_images(structure_set) or bool(structure_set.frame_uids)

@@ -16,6 +16,7 @@ from lunggtv.ingest.dicom.values import READ_ERRORS, typed_text_of
 from lunggtv.ingest.raw_scan import Refused
 
 SEGMENTS = Tag("SegmentSequence")
+LAST = Tag("ContentCreatorName")  # of those that are read
 LABEL_TAGS: list[BaseTag | int] = [
     Tag(keyword) for keyword in ("SpecificCharacterSet", "SegmentSequence", *ALL_TAGS)
 ]
@@ -54,7 +55,7 @@ def read_segmentation(path: Path, folder: Path, settings: DicomSettings) -> Segm
     try:
         with open(path, "rb") as file:
             source = file if is_deflated(file) else BoundedFile(file)
-            header = read_partial(source, stop_when=_past_segments, force=True, specific_tags=LABEL_TAGS)  # type: ignore[arg-type]
+            header = read_partial(source, stop_when=_past_labels, force=True, specific_tags=LABEL_TAGS)  # type: ignore[arg-type]
         element = header.get_item(SEGMENTS)
         value = getattr(element, "value", None)
         # Pydicom returns what is left of a sequence that was cut. A raw element has its length; the types do not know.
@@ -78,8 +79,8 @@ def read_segmentation(path: Path, folder: Path, settings: DicomSettings) -> Segm
     return Segmentation(path, name, segments, gtv)
 
 
-def _past_segments(tag: BaseTag, vr: str | None, length: int) -> bool:
-    return tag > SEGMENTS
+def _past_labels(tag: BaseTag, vr: str | None, length: int) -> bool:
+    return tag > LAST
 
 
 def damaged(name: str) -> Refused:

@@ -79,7 +79,7 @@ def phase_named(series: Series, named: frozenset[str]) -> Series | None:
     if not _overlaps(series.slices):
         return None
     kept = tuple(one for one in series.slices if one.sop_uid in named)
-    if len(kept) < MIN_SLICES or _overlaps(kept) or _places(kept) != _places(series.slices):
+    if len(kept) < MIN_SLICES or _overlaps(kept) or places_of(kept) != places_of(series.slices):
         return None
     return replace(series, slices=kept)
 
@@ -91,6 +91,11 @@ def heights_mm_of(members: Sequence[CtSlice], stack: Sequence[CtSlice]) -> list[
         return []
     normal = np.cross(placed.orientation[:3], placed.orientation[3:])
     return [float(np.dot(normal, one.place.position_mm)) for one in members if one.place]
+
+
+def places_of(members: Sequence[CtSlice]) -> set[str]:
+    """The places at which images lie, to a hundredth of a mm; those without a place are left out."""
+    return {str(np.round(one.place.position_mm, 2).tolist()) for one in members if one.place}
 
 
 def _data_set(path: Path) -> bytes:
@@ -114,7 +119,7 @@ def _parted(uid: str, members: list[CtSlice]) -> list[Series]:
 
 def _overlaps(members: Sequence[CtSlice]) -> bool:
     """Whether two different images lie at one place."""
-    return len(_places(members)) < len({one.sop_uid for one in members if one.place})
+    return len(places_of(members)) < len({one.sop_uid for one in members if one.place})
 
 
 def _alternates(members: Sequence[CtSlice]) -> bool:
@@ -123,10 +128,6 @@ def _alternates(members: Sequence[CtSlice]) -> bool:
     heights_mm = heights_mm_of(placed, placed)
     order = [placed[z].acquisition for z in np.argsort(heights_mm, kind="stable")]
     return sum(1 for _ in groupby(order)) > len(set(order))
-
-
-def _places(members: Sequence[CtSlice]) -> set[str]:
-    return {str(np.round(one.place.position_mm, 2).tolist()) for one in members if one.place}
 
 
 def _key(text: str) -> str:

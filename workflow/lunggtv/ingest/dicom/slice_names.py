@@ -3,15 +3,20 @@
 import re
 from collections.abc import Sequence
 
-# A number, or what a program makes names of: a hash, a part of a UUID.
-NUMBER = re.compile(r"(?=[a-f]*\d)[0-9a-f]{4,}|\d+")
+NUMBER = re.compile(r"\d+")
+# What a program makes names of: a UUID, or a hash or a part of one, as a word by itself. Letters alone may be a word
+# of a language, but none of that many.
+UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+HASH = re.compile(rf"(?<![^\W_])(?:{UUID}|[0-9a-f]{{8,}}|(?=[a-f]*\d)[0-9a-f]{{4,}})(?![^\W_])")
 
 
 def named_like(names: Sequence[str], slices: Sequence[str]) -> list[str]:
-    """Those of ``names`` (with their folders) that are a slice's name but for its numbers."""
-    patterns = {_pattern(name) for name in slices if NUMBER.search(name.casefold())}
-    return [name for name in names if _pattern(name) in patterns]
+    """Those of ``names`` (with their folders) that are a slice's name but for its numbers or hashes."""
+    patterns = {pattern for name in slices for pattern in _patterns(name)}
+    return [name for name in names if _patterns(name) & patterns]
 
 
-def _pattern(name: str) -> str:
-    return NUMBER.sub("0", name.casefold())
+def _patterns(name: str) -> set[str]:
+    """A name without its numbers, and without its hashes and numbers: a hash may be of digits alone."""
+    folded = name.casefold()
+    return {NUMBER.sub("0", one) for one in (folded, HASH.sub("#", folded))} - {folded}
