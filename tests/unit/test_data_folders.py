@@ -59,6 +59,58 @@ def test_a_stray_scan_gives_way_and_is_told(cohort, strays, labelled, unlabelled
     ]
 
 
+FOLDERS_OF_SETS = """data: {labelled: raw, image: "imagesTr/{patient}/ct.nii.gz", label: "labelsTr/{patient}.nii.gz",
+                            unlabelled: raw, unlabelled_image: "imagesTs/{patient}/ct.nii.gz"}"""
+SETS = ("imagesTr/1/ct.nii.gz", "labelsTr/1.nii.gz", "imagesTs/4/ct.nii.gz")
+
+
+@pytest.mark.parametrize(
+    ("others", "shown"),
+    [
+        (["IM1.dcm"], ["IM1.dcm"]),
+        (["IM1.dcm", "IM2.dcm", "IM3.dcm"], ["IM1.dcm", "IM2.dcm", "IM3.dcm"]),
+        (["IM1.dcm", "IM2.dcm", "IM3.dcm", "IM4.dcm"], ["IM*.dcm"]),
+    ],
+)
+def test_all_files_of_a_scan_that_gives_way_are_told(cohort, others, shown):
+    found = cohort(FOLDERS_OF_SETS, *SETS, "imagesTr/IM1.dcm", *(f"imagesTs/{name}" for name in others))
+    assert (found.labelled, found.unlabelled) == (["1", "IM1.dcm"], ["4"])
+    assert found.ignored == tuple(f"raw/imagesTs/{name}" for name in shown)
+
+
+def test_a_group_of_scans_that_both_sets_see_is_told_once(cohort):
+    """In the data folder itself, where one of them is a patient's by the other set's pattern."""
+    text = """data: {labelled: raw, image: "{patient}.nii.gz", label: "{patient}_gtv.nii.gz",
+                     unlabelled: raw, unlabelled_image: "new/{patient}.nii.gz"}"""
+    found = cohort(text, "1.nii.gz", "1_gtv.nii.gz", "new/2.nii.gz", "0.dcm", "1.dcm", "7.hdr", "7.img")
+    assert (found.labelled, found.unlabelled, found.ignored) == (["0", "1", "7"], ["2"], ("raw/1.dcm",))
+
+
+TWO_TREES = """data: {labelled: raw/old, unlabelled: raw/new}"""
+FLAT_TREES = """data: {labelled: raw/old, image: "{patient}.nii.gz", label: "{patient}_gtv.nii.gz",
+                        unlabelled: raw/new}"""
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "places"),
+    [
+        (TWO_TREES, ["1/data.nii.gz", "new/6/data.nii.gz", "IM1.dcm", "new/IM1.dcm", "new/IM2.dcm"],
+         "IM1.dcm is there twice: raw/old/IM1.dcm and raw/new/IM1.dcm"),
+        (FLAT_TREES, ["1.nii.gz", "1_gtv.nii.gz", "7.nii", "new/7.nii.gz"],
+         "7 is there twice: raw/old/7.nii and raw/new"),
+        (FLAT_TREES, ["1.nii.gz", "1_gtv.nii.gz", "new/6.nii.gz", "new/1.nii"],
+         "1 is there twice: raw/old and raw/new/1.nii"),
+        (TWO_TREES.replace("raw/old", "raw"), ["1/data.nii.gz", "new/6/data.nii.gz", "IM1.dcm", "new/IM1.dcm"],
+         "IM1.dcm is there twice: raw/IM1.dcm and raw/new/IM1.dcm"),
+    ],
+)  # fmt: skip
+def test_stray_scans_of_one_name_in_two_folders_are_of_two_people(cohort, text, names, places):
+    old = "raw/" if "labelled: raw," in text else "raw/old/"
+    here = [name if name.startswith("new/") else f"{old[4:]}{name}" for name in names]
+    with pytest.raises(CohortError, match=f"Patient {places}"):
+        cohort(text, *here)
+
+
 @pytest.mark.parametrize(
     ("text", "names", "patient"),
     [

@@ -10,6 +10,7 @@ from typing import Any
 
 from lunggtv.cohort.discover import Discovery, discover
 from lunggtv.cohort.patterns import PLACE, component_expression
+from lunggtv.cohort.stray_scans import named_together
 from lunggtv.errors import CohortError
 from lunggtv.patient_files import PatientFiles
 
@@ -53,36 +54,43 @@ def look_into(data: Mapping[str, Any], lungs: str | None, may_lack_labelled: boo
 def _joined(found: Sequence[Discovery], roots: Sequence[Path], told_apart: bool) -> Discovery:
     """Both sets as one. Where they share a folder, a scan that one pattern does not take may be the other's, or be
     seen twice; and where their patterns are ``told_apart``, a folder of DICOM files is seen by both, and is labelled.
-    One id twice is left to the caller, but a stray scan gives way: it is named among the ignored."""
+    One id twice is left to the caller; but where both sets are one folder, a stray scan gives way: all its files are
+    named among the ignored. In two folders files of one name are of two people."""
+    places = [root.resolve() for root in roots]
+    gives_way = len(set(places)) < len(places)
     ignored = {Path(path) for one in found for path in one.ignored}
-    everybody = list(_outside(found, [root.resolve() for root in roots]))
+    everybody = list(_outside(found, places))
     used = {path for files, _ in everybody for path in files.files}
-    ids = {files.patient for files, stray in everybody if not stray}
+    ids = {files.patient for files, strays in everybody if not strays}
     told: set[tuple[str, Path]] = set()
+    told_scans: set[Path] = set()
     kept = []
-    for files, stray in everybody:
+    for files, strays in everybody:
         place = (files.patient, files.folder)
         unsaid = files.problem is not None or (told_apart and files.image is None)
         if unsaid and (place in told or (files.problem and files.folder in used)):
             continue
-        if stray and files.folder in ignored:
+        if strays and strays <= ignored | used | told_scans:
             continue
         told.add(place)
-        if stray and files.patient in ids:
-            ignored.add(files.folder)
+        told_scans |= strays
+        if strays and gives_way and files.patient in ids:
+            ignored |= named_together(strays)
         else:
             ids.add(files.patient)
             kept.append(files)
     return Discovery(tuple(kept), tuple(sorted(map(str, ignored))))
 
 
-def _outside(found: Sequence[Discovery], places: Sequence[Path]) -> Iterator[tuple[PatientFiles, bool]]:
-    """Patients, and whether each is a stray. One of the two folders may lie in the other, and is no patient there."""
+def _outside(
+    found: Sequence[Discovery], places: Sequence[Path]
+) -> Iterator[tuple[PatientFiles, frozenset[Path]]]:
+    """Patients, each with the files of a stray. One of the folders may lie in the other, and is no patient there."""
     for one in found:
         for files in one.patients:
             within = (place.is_relative_to(files.folder.resolve()) for place in places)
             if files.image is not None or not any(within):
-                yield files, files.patient in one.strays
+                yield files, frozenset(map(Path, one.strays.get(files.patient, ())))
 
 
 def _is_mask_of_another(files: PatientFiles, masks: Mapping[Path, str]) -> bool:

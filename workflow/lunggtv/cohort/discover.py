@@ -14,6 +14,7 @@ behind, do not count.
 # ruff: noqa: PTH112, PTH118, PTH119, PTH120
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -32,12 +33,12 @@ from lunggtv.patient_files import PatientFiles
 
 @dataclass(frozen=True)
 class Discovery:
-    """Patients in natural order, and what was passed over because it is no patient; ``strays`` are the patients
-    that are but scans that cannot be used where they lie."""
+    """Patients in natural order, and what was passed over because it is no patient; ``strays`` has the
+    files of each patient that is but scans that cannot be used where they lie."""
 
     patients: tuple[PatientFiles, ...]
     ignored: tuple[str, ...]
-    strays: frozenset[str] = frozenset()
+    strays: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def find_patients(
@@ -81,7 +82,7 @@ def discover(
     return Discovery(
         tuple(sorted(patients, key=lambda files: natural_key(files.patient))),
         tuple(sorted(search.ignored | search.paths.system)),
-        frozenset(name for name, entry in found.items() if entry.stray),
+        {name: entry.strays for name, entry in found.items() if entry.strays},
     )
 
 

@@ -11,6 +11,7 @@ is named among the ignored, and so are archives, as nobody knows what is in them
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from lunggtv.cohort.discover_words import loose, misplaced, unasked
 from lunggtv.cohort.found_patients import Found
@@ -95,13 +96,13 @@ class StrayScans:
         self._ignore_alike(folder, alike)
         for group in _groups(scans):
             patient = scans[group[0]]
-            self._add(patient, os.path.join(folder, group[0]), unasked(group, self._wanted(patient)))
+            self._add(patient, _paths(folder, group), unasked(group, self._wanted(patient)))
 
     def _add_loose(self, folder: str, names: list[str]) -> None:
         """Files beside the folders of patients: each image, the DICOM files together."""
         stems = {name: scan_stem(os.path.join(folder, name)) for name in names}
         for group in _groups({name: stem for name, stem in stems.items() if stem is not None}):
-            self._add(group[0], os.path.join(folder, group[0]), loose(group))
+            self._add(group[0], _paths(folder, group), loose(group))
 
     def _add_folder(self, path: str, flat: bool) -> None:
         """A folder among images is a patient if it holds DICOM; among folders of patients, any image will do."""
@@ -115,13 +116,16 @@ class StrayScans:
             self.ignored.add(path)
         else:
             words = misplaced(name, self._wanted(name)) if flat else None
-            self._add(name, path, problem or words)
+            self._add(name, (path,), problem or words)
 
-    def _add(self, patient: str, path: str, problem: str | None) -> None:
+    def _add(self, patient: str, paths: tuple[str, ...], problem: str | None) -> None:
+        """One scan, of one or several files."""
         if patient in self.found or wrong_id(patient):
-            self.ignored.add(path)
+            self.ignored.update(map(str, named_together(map(Path, paths))))
         else:
-            self.found[patient] = Found(path, problem=problem, stray=problem is not None)
+            self.found[patient] = Found(
+                paths[0], problem=problem, strays=paths if problem is not None else ()
+            )
 
     def _wanted(self, patient: str) -> str:
         return "/".join(self.image).replace(PLACE, patient)
@@ -141,6 +145,21 @@ def _groups(scans: dict[str, str]) -> list[list[str]]:
     for name, owner in scans.items():
         groups.setdefault(None if image_stem(name) is None else owner, []).append(name)
     return list(groups.values())
+
+
+def named_together(paths: Iterable[Path]) -> set[Path]:
+    """The files of one scan as they are named among the ignored: many as one, with an asterisk."""
+    several = set(paths)
+    if len(several) <= NAMED_ALONE:
+        return several
+    names = [path.name for path in several]
+    start = os.path.commonprefix(names)  # noqa: RUF071 - of letters
+    end = os.path.commonprefix([name[len(start) :][::-1] for name in names])[::-1]  # noqa: RUF071
+    return {next(iter(several)).with_name(f"{start}*{end}")}
+
+
+def _paths(folder: str, names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(os.path.join(folder, name) for name in names)
 
 
 def _folders_above(paths: Iterable[str]) -> set[str]:
