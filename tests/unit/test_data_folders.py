@@ -86,6 +86,46 @@ def test_a_group_of_scans_that_both_sets_see_is_told_once(cohort):
     assert (found.labelled, found.unlabelled, found.ignored) == (["0", "1", "7"], ["2"], ("raw/1.dcm",))
 
 
+@pytest.mark.parametrize("above", ["", "sets/"])
+def test_the_folder_in_which_the_other_set_begins_is_no_patient(cohort, above):
+    """Nor is anybody in it one of this set, though DICOM files beside it are."""
+    text = f"""data: {{labelled: raw, image: "{above}train/{{patient}}/data.nii.gz",
+                       label: "{above}train/{{patient}}/label.nii.gz",
+                       unlabelled: raw, unlabelled_image: "{above}test/{{patient}}/data.nii.gz"}}"""
+    names = ["train/1/x.dcm", "train/2/data.nii.gz", "train/2/label.nii.gz", "test/4/x.dcm"]
+    names += ["test/5/data.nii.gz", "test/IM1.dcm"]
+    found = cohort(text, *(above + name for name in names), "p7/x.dcm", "notes/a.txt")
+    assert (found.labelled, found.unlabelled) == (["1", "2", "p7"], ["4", "5", "IM1.dcm"])
+    assert found.ignored == ("raw/notes",)
+    problems = {name: files.problem for name, files in found.patients.items() if files.problem}
+    assert list(problems) == ["IM1.dcm"]
+    assert found.patients["4"].files == (Path(f"raw/{above}test/4/x.dcm"),)
+
+
+def test_the_other_set_may_begin_below_folders_of_patients(cohort):
+    """test fits {patient}, too."""
+    text = """data: {labelled: raw, image: "{patient}/data.nii.gz", label: "{patient}/label.nii.gz",
+                     unlabelled: raw, unlabelled_image: "test/{patient}/data.nii.gz"}"""
+    found = cohort(text, "1/data.nii.gz", "1/label.nii.gz", "2/x.dcm", "test/4/x.dcm", "test/5/data.nii.gz")
+    assert (found.labelled, found.unlabelled, found.ignored) == (["1", "2"], ["4", "5"], ())
+
+
+def test_sets_below_the_working_directory_itself(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = """data: {labelled: ".", image: "train/{patient}/data.nii.gz", label: "train/{patient}/label.nii.gz",
+                     unlabelled: "./", unlabelled_image: "test/{patient}/data.nii.gz"}"""
+    touch(Path(), "train/1/data.nii.gz", "train/1/label.nii.gz", "test/4/x.dcm")
+    found = find_cohort(settings(text))
+    assert (found.labelled, found.unlabelled, found.ignored) == (["1"], ["4"], ())
+
+
+def test_where_the_other_set_alone_has_patients_there_are_none_of_this(cohort):
+    text = """data: {labelled: raw, image: "train/{patient}/data.nii.gz", label: "train/{patient}/label.nii.gz",
+                     unlabelled: raw, unlabelled_image: "test/{patient}/data.nii.gz"}"""
+    found = cohort(text, "test/4/x.dcm")
+    assert (found.labelled, found.unlabelled, found.ignored) == ([], ["4"], ())
+
+
 TWO_TREES = """data: {labelled: raw/old, unlabelled: raw/new}"""
 FLAT_TREES = """data: {labelled: raw/old, image: "{patient}.nii.gz", label: "{patient}_gtv.nii.gz",
                         unlabelled: raw/new}"""

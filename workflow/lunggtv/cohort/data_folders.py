@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lunggtv.cohort.discover import Discovery, discover
-from lunggtv.cohort.patterns import PLACE, component_expression
+from lunggtv.cohort.patterns import PLACE, component_expression, components, literal_start
 from lunggtv.cohort.stray_scans import named_together
 from lunggtv.errors import CohortError
 from lunggtv.patient_files import PatientFiles
@@ -37,7 +37,14 @@ def look_into(data: Mapping[str, Any], lungs: str | None, may_lack_labelled: boo
             "data.labelled in config.yaml."
         )
     found = [
-        discover(root, labelled, image, data["label"], follow_links=data["follow_links"])
+        discover(
+            Path(root),
+            labelled,
+            image,
+            data["label"],
+            data["follow_links"],
+            _elsewhere(Path(root), image, roots),
+        )
         for root, labelled, image in roots
     ]
     joined = _joined(found, [Path(root) for root, _, _ in roots], own != data["image"])
@@ -49,6 +56,20 @@ def look_into(data: Mapping[str, Any], lungs: str | None, may_lack_labelled: boo
     }
     patients = [files for files in joined.patients if not _is_mask_of_another(files, masks)]
     return Discovery(tuple(patients), _unused(joined.ignored, patients, lungs))
+
+
+def _elsewhere(root: Path, image: str, roots: Sequence[tuple[str, bool, str]]) -> set[str]:
+    """The folders below ``root`` in which the other set begins: its data folder, or where its images lie."""
+    here = root.resolve()
+    places = set()
+    for other, _, pattern in roots:
+        place = Path(other).resolve()
+        if place == here or here.is_relative_to(place):
+            place = place.joinpath(*literal_start(components(pattern)))
+        own = here.joinpath(*literal_start(components(image)))
+        if place.is_relative_to(here) and not own.is_relative_to(place):
+            places.add(os.path.join(root, place.relative_to(here)))  # noqa: PTH118 - as discovery writes paths
+    return places
 
 
 def _joined(found: Sequence[Discovery], roots: Sequence[Path], told_apart: bool) -> Discovery:

@@ -55,6 +55,8 @@ class StrayScans:
             )
             if folder != self.paths.root:
                 for path in sorted(inner - ways):
+                    if self.paths.leads_elsewhere(path):
+                        continue
                     self._add_folder(path, flat)
 
     def _is_folder(self, path: str) -> bool:
