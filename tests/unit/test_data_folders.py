@@ -199,6 +199,37 @@ def test_lungs_of_the_user_s_own_beside_the_images_are_no_patients(cohort, text,
     assert all(files.problem is None and files.label for files in found.patients.values())
 
 
+@pytest.mark.parametrize(
+    ("image", "label", "mask"),
+    [
+        ("{}/data.nii.gz", "{}/label.nii.gz", "lungs/{}.nii.gz"),
+        ("{}/data.nii.gz", "{}/label.nii.gz", "lungs/{}/lungs.nii.gz"),
+        ("raw/{}/data.nii.gz", "raw/{}/label.nii.gz", "raw/lungs/{}.nii.gz"),
+        ("ct/{}.nii.gz", "gtv/{}.nii.gz", "ct/lungs/{}.nii.gz"),
+    ],
+)
+def test_a_folder_of_lungs_is_no_patient(cohort, image, label, mask):
+    names = [pattern.format(patient) for patient in "123" for pattern in (image, label, mask)]
+    place = "{patient}"
+    text = f"""data: {{labelled: raw, image: "{image.format(place)}", label: "{label.format(place)}"}}"""
+    found = cohort(text, *names, lungs=mask.format(place))
+    assert (found.labelled, found.ignored) == (["1", "2", "3"], ())
+    assert all(files.problem is None and files.label for files in found.patients.values())
+
+
+def test_dicom_in_the_folder_of_the_lungs_is_a_patient(cohort):
+    text = """data: {labelled: raw, image: "{patient}/data.nii.gz", label: "{patient}/label.nii.gz"}"""
+    names = ["1/data.nii.gz", "1/label.nii.gz", "lungs/1.nii.gz", "lungs/9/x.dcm"]
+    found = cohort(text, *names, lungs="lungs/{patient}.nii.gz")
+    assert (found.labelled, found.patients["lungs"].problem) == (["1", "lungs"], None)
+
+
+def test_lungs_may_lie_wherever_the_disk_has_them(cohort, tmp_path):
+    text = """data: {labelled: raw, image: "{patient}/data.nii.gz", label: "{patient}/label.nii.gz"}"""
+    found = cohort(text, "1/data.nii.gz", "1/label.nii.gz", lungs=f"{tmp_path}/lungs/{{patient}}.nii.gz")
+    assert (found.labelled, found.ignored) == (["1"], ())
+
+
 def test_a_scan_that_is_nobody_s_lungs_stays_a_patient(cohort):
     found = cohort(
         FLAT, "ct/1_ct.nii.gz", "gtv/1.nii.gz", "ct/lungs_9.nii.gz", lungs="ct/lungs_{patient}.nii.gz"

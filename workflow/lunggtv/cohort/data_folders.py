@@ -5,11 +5,12 @@ The sets may share a folder, or one may lie in the other; what both see is told 
 
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from lunggtv.cohort.discover import Discovery, discover
-from lunggtv.cohort.patterns import PLACE, component_expression, components, literal_start
+from lunggtv.cohort.foreign_folders import may_be_dicom
+from lunggtv.cohort.patterns import PLACE, component_expression, literal_start
 from lunggtv.cohort.stray_scans import named_together
 from lunggtv.errors import CohortError
 from lunggtv.patient_files import PatientFiles
@@ -43,7 +44,7 @@ def look_into(data: Mapping[str, Any], lungs: str | None, may_lack_labelled: boo
             image,
             data["label"],
             data["follow_links"],
-            _elsewhere(Path(root), image, roots),
+            _elsewhere(Path(root), image, roots, lungs),
         )
         for root, labelled, image in roots
     ]
@@ -58,18 +59,30 @@ def look_into(data: Mapping[str, Any], lungs: str | None, may_lack_labelled: boo
     return Discovery(tuple(patients), _unused(joined.ignored, patients, lungs))
 
 
-def _elsewhere(root: Path, image: str, roots: Sequence[tuple[str, bool, str]]) -> set[str]:
-    """The folders below ``root`` in which the other set begins: its data folder, or where its images lie."""
+def _elsewhere(root: Path, image: str, roots: Sequence[tuple[str, bool, str]], lungs: str | None) -> set[str]:
+    """The folders below ``root`` in which the other set begins, its data folder or where its images lie; and that of
+    the lung masks, unless DICOM files lie in it, which are somebody's scan."""
     here = root.resolve()
-    places = set()
+    own = _beginning(here, image)
+    places = {_beginning(here, lungs)} if lungs else set()
+    of_lungs = set(places)
     for other, _, pattern in roots:
         place = Path(other).resolve()
-        if place == here or here.is_relative_to(place):
-            place = place.joinpath(*literal_start(components(pattern)))
-        own = here.joinpath(*literal_start(components(image)))
-        if place.is_relative_to(here) and not own.is_relative_to(place):
-            places.add(os.path.join(root, place.relative_to(here)))  # noqa: PTH118 - as discovery writes paths
-    return places
+        places.add(_beginning(place, pattern) if here.is_relative_to(place) else place)
+    return {
+        os.path.join(root, place.relative_to(here))  # noqa: PTH118 - as discovery writes paths
+        for place in places
+        if place.is_relative_to(here) and not own.is_relative_to(place)
+        if place not in of_lungs or not _holds_dicom(place)
+    }
+
+
+def _beginning(root: Path, pattern: str) -> Path:
+    return root.joinpath(*literal_start(PurePath(pattern).parts))
+
+
+def _holds_dicom(folder: Path) -> bool:
+    return any(path.is_file() and may_be_dicom(str(path)) for path in folder.rglob("[!.]*"))
 
 
 def _joined(found: Sequence[Discovery], roots: Sequence[Path], told_apart: bool) -> Discovery:
