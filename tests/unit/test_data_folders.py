@@ -110,6 +110,16 @@ def test_the_other_set_may_begin_below_folders_of_patients(cohort):
     assert (found.labelled, found.unlabelled, found.ignored) == (["1", "2"], ["4", "5"], ())
 
 
+def test_both_sets_of_a_data_set_one_level_down(cohort):
+    text = """data: {labelled: raw, image: "D/imagesTr/{patient}_0000.nii.gz", label: "D/labelsTr/{patient}.nii.gz",
+                     unlabelled: raw, unlabelled_image: "D/imagesTs/{patient}_0000.nii.gz"}"""
+    names = [*(f"D/{name}" for name in TREE), "D/p9/x.dcm", "D/q.nii.gz", "D/labelsTs/b1.nii.gz", "p8/x.dcm"]
+    found = cohort(text, *names)
+    assert (found.labelled, found.unlabelled) == (["a1", "p8", "p9", "q.nii.gz"], ["b1"])
+    assert found.ignored == ("raw/D/labelsTs",)
+    assert [name for name, files in found.patients.items() if files.problem] == ["q.nii.gz"]
+
+
 def test_sets_below_the_working_directory_itself(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = """data: {labelled: ".", image: "train/{patient}/data.nii.gz", label: "train/{patient}/label.nii.gz",

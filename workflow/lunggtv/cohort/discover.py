@@ -159,7 +159,7 @@ class _Search:
                 path = os.path.join(root, name)
                 self._add_folder(found, Hit(name, path, paths.link_problem(path)))
         self._add_closed(found)
-        if found:
+        if found or paths.elsewhere:
             StrayScans(paths, image, found, self.ignored).add(images.values(), meant, taken)
         self._drop_way(found, literal_start(image)[:1])
         return found

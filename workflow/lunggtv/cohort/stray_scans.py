@@ -16,7 +16,8 @@ from pathlib import Path
 from lunggtv.cohort.discover_words import loose, misplaced, unasked
 from lunggtv.cohort.found_patients import Found
 from lunggtv.cohort.path_search import Hit, PathSearch
-from lunggtv.cohort.patterns import PLACE, is_part_of_dataset, literal_start, wrong_id
+from lunggtv.cohort.pattern_ways import PatternWays, folders_above, ways_of
+from lunggtv.cohort.patterns import PLACE, is_part_of_dataset, wrong_id
 from lunggtv.cohort.scan_kinds import image_stem, is_archive, is_dicom, scan_stem
 from lunggtv.cohort.stray_names import owner_of
 
@@ -37,16 +38,16 @@ class StrayScans:
         """All strays: ``images`` and ``folders`` are what the pattern took, ``taken`` the files that either pattern
         took."""
         ours = {*taken, *(entry.folder for entry in self.found.values() if entry.folder is not None)}
-        ways = _folders_above(ours)
-        depth = next(i for i, part in enumerate(self.image) if PLACE in part)
-        flat = depth + 1 == len(self.image)
-        holders = self._holders(images, folders, depth)
-        for folder in sorted(holders | ({self.paths.root} if len(self.image) > 1 else set())):
+        ways = ways_of(self.paths, self.image, images, folders, ours | self.ignored)
+        known = folders_above(ours) | ways.folders
+        flat = self.image.index(next(part for part in self.image if PLACE in part)) + 1 == len(self.image)
+        for folder in sorted(ways.folders):
             paths = (os.path.join(folder, name) for name in sorted(self.paths.names(folder)))
             others = [path for path in paths if path not in ours]
             inner = set(filter(self._is_folder, others))
             files = [os.path.basename(path) for path in others if path not in inner]
-            if flat and folder in holders:
+            holds = folder in ways.holders
+            if flat and holds:
                 self._add_files(folder, files)
             else:
                 self._add_loose(folder, files)
@@ -54,29 +55,22 @@ class StrayScans:
                 folder, ((f"*{name[name.rindex('.') :]}", name) for name in filter(is_archive, files))
             )
             if folder != self.paths.root:
-                for path in sorted(inner - ways):
-                    if self.paths.leads_elsewhere(path):
-                        continue
-                    self._add_folder(path, flat)
+                for path in sorted(inner - known):
+                    if not self.paths.leads_elsewhere(path):
+                        self._add_folder(path, flat and holds, any_image=holds and not flat)
+        self._ignore_ways(ways, folders_above(taken))
+
+    def _ignore_ways(self, ways: PatternWays, told: set[str]) -> None:
+        """Folders that a wildcard takes, and in which nobody lies."""
+        places = [entry.folder for entry in self.found.values() if entry.folder is not None]
+        told = told | folders_above([*places, *self.ignored, *self.paths.elsewhere])
+        silent = ways.folders - ways.named - told
+        self.ignored.update(folder for folder in silent if os.path.dirname(folder) not in silent)
 
     def _is_folder(self, path: str) -> bool:
         """A link to nothing may have led to a folder."""
         gone = os.path.islink(path) and not os.path.exists(path)
         return os.path.isdir(path) or (gone and "." not in os.path.basename(path))
-
-    def _holders(self, images: Iterable[Hit], folders: Iterable[str], depth: int) -> set[str]:
-        """Folders in which the pattern finds the files or folders that bear the patients' ids."""
-        holders = set(map(os.path.dirname, folders))
-        start = literal_start(self.image[: depth + 1])
-        if len(start) == depth:
-            holders.add(os.path.join(self.paths.root, *start))
-        if "**" not in self.image[depth:]:
-            for hit in images:
-                path = hit.path
-                for _ in self.image[depth:]:
-                    path = os.path.dirname(path)
-                holders |= {path} if hit.problem is None else set()
-        return holders
 
     def _add_files(self, folder: str, names: list[str]) -> None:
         """Files among images that bear their patient's id in their name."""
@@ -106,13 +100,13 @@ class StrayScans:
         for group in _groups({name: stem for name, stem in stems.items() if stem is not None}):
             self._add(group[0], _paths(folder, group), loose(group))
 
-    def _add_folder(self, path: str, flat: bool) -> None:
-        """A folder among images is a patient if it holds DICOM; among folders of patients, any image will do."""
+    def _add_folder(self, path: str, flat: bool, any_image: bool) -> None:
+        """A folder beside patients is one if it holds DICOM; among folders of patients, any image will do."""
         name = os.path.basename(path)
         files, problem = self.paths.below(path)
         problem = self.paths.link_problem(path) or problem
         scan = problem is not None or any(map(is_dicom, files))
-        scan = scan or (not flat and any(image_stem(os.path.basename(file)) is not None for file in files))
+        scan = scan or (any_image and any(image_stem(os.path.basename(file)) is not None for file in files))
         known = flat and owner_of(name, self.image[-1], self.found).patient in self.found
         if known or not scan or is_part_of_dataset(name):
             self.ignored.add(path)
@@ -162,11 +156,3 @@ def named_together(paths: Iterable[Path]) -> set[Path]:
 
 def _paths(folder: str, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(os.path.join(folder, name) for name in names)
-
-
-def _folders_above(paths: Iterable[str]) -> set[str]:
-    above: set[str] = set()
-    for path in paths:
-        while (path := os.path.dirname(path)) and path not in above and path != os.sep:
-            above.add(path)
-    return above
