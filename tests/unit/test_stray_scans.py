@@ -90,6 +90,37 @@ def test_archives_are_named_as_ignored(tmp_path):
     assert seen(tmp_path) == ({"1": None}, ["*.zip", "3.tar.gz", "4.TGZ"])
 
 
+@pytest.mark.parametrize(
+    "end",
+    [
+        "tar.xz",
+        "tar.bz2",
+        "tbz2",
+        "tbz",
+        "txz",
+        "tar.zst",
+        "tzst",
+        "TAR.GZ",
+        "7z.001",
+        "zip.001",
+        "zip.002",
+        "rar",
+    ],
+)
+def test_every_kind_of_archive_is_named(tmp_path, end):
+    touch(
+        tmp_path,
+        "1/data.nii.gz",
+        "1/label.nii.gz",
+        f"2.{end}",
+        "notes.xz",
+        "star.gz",
+        "a.target.txt",
+        "2.0.001",
+    )
+    assert seen(tmp_path) == ({"1": None}, [f"2.{end}"])
+
+
 @pytest.mark.parametrize("name", ["DICOMDIR", "dicomdir", "DICOMDIR.dcm"])
 def test_a_dicomdir_is_nobody(tmp_path, name):
     flat = tmp_path / "flat"

@@ -13,13 +13,16 @@ from lunggtv.cohort.foreign_folders import may_be_dicom
 from lunggtv.image_headers import suffix_of
 
 DICOM = (".dcm", ".dicom", ".ima")
-ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".7z", ".rar")
+# Whole or in numbered parts; a lone packer's ending (notes.gz) is that of one file.
+ARCHIVE = re.compile(
+    r"\.(tar(\.(gz|bz2|xz|zst|lz|lz4|lzma|z))?|t(gz|bz2?|b2|xz|zst|lz)|zip|7z|rar)(\.\d{3})?\Z", re.IGNORECASE
+)
 # Analyze, FreeSurfer and MINC beside what is read; packers, browsers and copies put their own endings behind.
 IMAGE = re.compile(
     r"\.(nii|nrrd|nhdr|mha|mhd|hdr|img|mgh|mgz|mnc)(?![a-z0-9]).*\Z", re.IGNORECASE | re.DOTALL
 )
 BESIDE = (
-    *(end for end in NOT_DICOM if end not in ARCHIVES),
+    *(end for end in NOT_DICOM if not ARCHIVE.search(end)),
     ".tsv",
     ".md5",
     ".sha1",
@@ -57,4 +60,4 @@ def is_dicom(path: str) -> bool:
 
 def is_archive(name: str) -> bool:
     """Whether a name is that of several files packed into one: nobody can tell from outside what is in it."""
-    return image_stem(name) is None and name.lower().endswith(ARCHIVES)
+    return image_stem(name) is None and ARCHIVE.search(name) is not None
