@@ -12,7 +12,8 @@ from lunggtv.cohort.discover_words import NOT_DICOM
 from lunggtv.cohort.foreign_folders import may_be_dicom
 from lunggtv.image_headers import suffix_of
 
-DICOM = (".dcm", ".dicom", ".ima")
+# Packed (.dcm.gz), half copied (.dcm.part) or twice there (.dcm (1)), as images are below.
+DICOM = re.compile(r"\.(dcm|dicom|ima)(?![a-z0-9]).*\Z", re.IGNORECASE | re.DOTALL)
 # Whole or in numbered parts; a lone packer's ending (notes.gz) is that of one file.
 ARCHIVE = re.compile(
     r"\.(tar(\.(gz|bz2|xz|zst|lz|lz4|lzma|z))?|t(gz|bz2?|b2|xz|zst|lz)|zip|7z|rar)(\.\d{3})?\Z", re.IGNORECASE
@@ -46,11 +47,13 @@ def scan_stem(path: str) -> str | None:
     name = os.path.basename(path)
     if (stem := image_stem(name)) is not None:
         return stem
-    suffix = next((end for end in DICOM if name.lower().endswith(end)), "")
-    stem = name.removesuffix(name[-len(suffix) :]) if suffix else name
+    match = DICOM.search(name)
+    if is_archive(name) or (match and name.lower().endswith(BESIDE)):
+        return None
+    stem = name[: match.start()] if match else name
     if stem.casefold() == DIRECTORY:
         return None
-    return stem if suffix or (os.path.isfile(path) and may_be_dicom(path)) else None
+    return stem if match or (os.path.isfile(path) and may_be_dicom(path)) else None
 
 
 def is_dicom(path: str) -> bool:
