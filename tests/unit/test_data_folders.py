@@ -234,6 +234,13 @@ def test_dicom_in_the_folder_of_the_lungs_is_a_patient(cohort):
     assert (found.labelled, found.patients["lungs"].problem) == (["1", "lungs"], None)
 
 
+def test_a_site_with_lungs_is_not_passed_over(cohort):
+    text = """data: {labelled: raw, image: "*/{patient}.nii.gz", label: "gtv/{patient}.nii.gz"}"""
+    names = ["x/1.nii.gz", "gtv/1.nii.gz", "y/2.nii", "y/1_lungs.nrrd", "y/2.json"]
+    found = cohort(text, *names, lungs="y/{patient}_lungs.nrrd")
+    assert "y" in found.labelled and "2.nii" in found.patients["y"].problem
+
+
 def test_lungs_may_lie_wherever_the_disk_has_them(cohort, tmp_path):
     text = """data: {labelled: raw, image: "{patient}/data.nii.gz", label: "{patient}/label.nii.gz"}"""
     found = cohort(text, "1/data.nii.gz", "1/label.nii.gz", lungs=f"{tmp_path}/lungs/{{patient}}.nii.gz")

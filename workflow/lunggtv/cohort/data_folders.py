@@ -9,8 +9,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from lunggtv.cohort.discover import Discovery, discover
-from lunggtv.cohort.foreign_folders import may_be_dicom
 from lunggtv.cohort.patterns import PLACE, component_expression, literal_start
+from lunggtv.cohort.scan_kinds import scan_stem
 from lunggtv.cohort.stray_scans import named_together
 from lunggtv.errors import CohortError
 from lunggtv.patient_files import PatientFiles
@@ -61,7 +61,7 @@ def look_into(data: Mapping[str, Any], lungs: str | None, may_lack_labelled: boo
 
 def _elsewhere(root: Path, image: str, roots: Sequence[tuple[str, bool, str]], lungs: str | None) -> set[str]:
     """The folders below ``root`` in which the other set begins, its data folder or where its images lie; and that of
-    the lung masks, unless DICOM files lie in it, which are somebody's scan."""
+    the lung masks, unless others lie in it, which are somebody's scan."""
     here = root.resolve()
     own = _beginning(here, image)
     places = {_beginning(here, lungs)} if lungs else set()
@@ -73,7 +73,7 @@ def _elsewhere(root: Path, image: str, roots: Sequence[tuple[str, bool, str]], l
         os.path.join(root, place.relative_to(here))  # noqa: PTH118 - as discovery writes paths
         for place in places
         if place.is_relative_to(here) and not own.is_relative_to(place)
-        if place not in of_lungs or not _holds_dicom(place)
+        if place not in of_lungs or not _holds_others(place, PurePath(lungs or PLACE).name)
     }
 
 
@@ -81,8 +81,11 @@ def _beginning(root: Path, pattern: str) -> Path:
     return root.joinpath(*literal_start(PurePath(pattern).parts))
 
 
-def _holds_dicom(folder: Path) -> bool:
-    return any(path.is_file() and may_be_dicom(str(path)) for path in folder.rglob("[!.]*"))
+def _holds_others(folder: Path, mask: str) -> bool:
+    """Whether scans lie in a folder that are not named as the masks."""
+    fits = component_expression(mask).fullmatch
+    files = (path for path in folder.rglob("[!.]*") if not fits(path.name) and path.is_file())
+    return any(scan_stem(str(path)) is not None for path in files)
 
 
 def _joined(found: Sequence[Discovery], roots: Sequence[Path], told_apart: bool) -> Discovery:
