@@ -157,7 +157,7 @@ FLAT_TREES = """data: {labelled: raw/old, image: "{patient}.nii.gz", label: "{pa
 def test_stray_scans_of_one_name_in_two_folders_are_of_two_people(cohort, text, names, places):
     old = "raw/" if "labelled: raw," in text else "raw/old/"
     here = [name if name.startswith("new/") else f"{old[4:]}{name}" for name in names]
-    with pytest.raises(CohortError, match=f"Patient {places}"):
+    with pytest.raises(CohortError, match=f"Patient {places}. Rename one of them, or remove it if"):
         cohort(text, *here)
 
 
