@@ -59,6 +59,108 @@ def test_a_stray_scan_gives_way_and_is_told(cohort, strays, labelled, unlabelled
     ]
 
 
+FOLDERS_OF_SETS = """data: {labelled: raw, image: "imagesTr/{patient}/ct.nii.gz", label: "labelsTr/{patient}.nii.gz",
+                            unlabelled: raw, unlabelled_image: "imagesTs/{patient}/ct.nii.gz"}"""
+SETS = ("imagesTr/1/ct.nii.gz", "labelsTr/1.nii.gz", "imagesTs/4/ct.nii.gz")
+
+
+@pytest.mark.parametrize(
+    ("others", "shown"),
+    [
+        (["IM1.dcm"], ["IM1.dcm"]),
+        (["IM1.dcm", "IM2.dcm", "IM3.dcm"], ["IM1.dcm", "IM2.dcm", "IM3.dcm"]),
+        (["IM1.dcm", "IM2.dcm", "IM3.dcm", "IM4.dcm"], ["IM*.dcm"]),
+    ],
+)
+def test_all_files_of_a_scan_that_gives_way_are_told(cohort, others, shown):
+    found = cohort(FOLDERS_OF_SETS, *SETS, "imagesTr/IM1.dcm", *(f"imagesTs/{name}" for name in others))
+    assert (found.labelled, found.unlabelled) == (["1", "IM1.dcm"], ["4"])
+    assert found.ignored == tuple(f"raw/imagesTs/{name}" for name in shown)
+
+
+def test_a_group_of_scans_that_both_sets_see_is_told_once(cohort):
+    """In the data folder itself, where one of them is a patient's by the other set's pattern."""
+    text = """data: {labelled: raw, image: "{patient}.nii.gz", label: "{patient}_gtv.nii.gz",
+                     unlabelled: raw, unlabelled_image: "new/{patient}.nii.gz"}"""
+    found = cohort(text, "1.nii.gz", "1_gtv.nii.gz", "new/2.nii.gz", "0.dcm", "1.dcm", "7.hdr", "7.img")
+    assert (found.labelled, found.unlabelled, found.ignored) == (["0", "1", "7"], ["2"], ("raw/1.dcm",))
+
+
+@pytest.mark.parametrize("above", ["", "sets/"])
+def test_the_folder_in_which_the_other_set_begins_is_no_patient(cohort, above):
+    """Nor is anybody in it one of this set, though DICOM files beside it are."""
+    text = f"""data: {{labelled: raw, image: "{above}train/{{patient}}/data.nii.gz",
+                       label: "{above}train/{{patient}}/label.nii.gz",
+                       unlabelled: raw, unlabelled_image: "{above}test/{{patient}}/data.nii.gz"}}"""
+    names = ["train/1/x.dcm", "train/2/data.nii.gz", "train/2/label.nii.gz", "test/4/x.dcm"]
+    names += ["test/5/data.nii.gz", "test/IM1.dcm"]
+    found = cohort(text, *(above + name for name in names), "p7/x.dcm", "notes/a.txt")
+    assert (found.labelled, found.unlabelled) == (["1", "2", "p7"], ["4", "5", "IM1.dcm"])
+    assert found.ignored == ("raw/notes",)
+    problems = {name: files.problem for name, files in found.patients.items() if files.problem}
+    assert list(problems) == ["IM1.dcm"]
+    assert found.patients["4"].files == (Path(f"raw/{above}test/4/x.dcm"),)
+
+
+def test_the_other_set_may_begin_below_folders_of_patients(cohort):
+    """test fits {patient}, too."""
+    text = """data: {labelled: raw, image: "{patient}/data.nii.gz", label: "{patient}/label.nii.gz",
+                     unlabelled: raw, unlabelled_image: "test/{patient}/data.nii.gz"}"""
+    found = cohort(text, "1/data.nii.gz", "1/label.nii.gz", "2/x.dcm", "test/4/x.dcm", "test/5/data.nii.gz")
+    assert (found.labelled, found.unlabelled, found.ignored) == (["1", "2"], ["4", "5"], ())
+
+
+def test_both_sets_of_a_data_set_one_level_down(cohort):
+    text = """data: {labelled: raw, image: "D/imagesTr/{patient}_0000.nii.gz", label: "D/labelsTr/{patient}.nii.gz",
+                     unlabelled: raw, unlabelled_image: "D/imagesTs/{patient}_0000.nii.gz"}"""
+    names = [*(f"D/{name}" for name in TREE), "D/p9/x.dcm", "D/q.nii.gz", "D/labelsTs/b1.nii.gz", "p8/x.dcm"]
+    found = cohort(text, *names)
+    assert (found.labelled, found.unlabelled) == (["a1", "p8", "p9", "q.nii.gz"], ["b1"])
+    assert found.ignored == ("raw/D/labelsTs",)
+    assert [name for name, files in found.patients.items() if files.problem] == ["q.nii.gz"]
+
+
+def test_sets_below_the_working_directory_itself(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = """data: {labelled: ".", image: "train/{patient}/data.nii.gz", label: "train/{patient}/label.nii.gz",
+                     unlabelled: "./", unlabelled_image: "test/{patient}/data.nii.gz"}"""
+    touch(Path(), "train/1/data.nii.gz", "train/1/label.nii.gz", "test/4/x.dcm")
+    found = find_cohort(settings(text))
+    assert (found.labelled, found.unlabelled, found.ignored) == (["1"], ["4"], ())
+
+
+def test_where_the_other_set_alone_has_patients_there_are_none_of_this(cohort):
+    text = """data: {labelled: raw, image: "train/{patient}/data.nii.gz", label: "train/{patient}/label.nii.gz",
+                     unlabelled: raw, unlabelled_image: "test/{patient}/data.nii.gz"}"""
+    found = cohort(text, "test/4/x.dcm")
+    assert (found.labelled, found.unlabelled, found.ignored) == ([], ["4"], ())
+
+
+TWO_TREES = """data: {labelled: raw/old, unlabelled: raw/new}"""
+FLAT_TREES = """data: {labelled: raw/old, image: "{patient}.nii.gz", label: "{patient}_gtv.nii.gz",
+                        unlabelled: raw/new}"""
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "places"),
+    [
+        (TWO_TREES, ["1/data.nii.gz", "new/6/data.nii.gz", "IM1.dcm", "new/IM1.dcm", "new/IM2.dcm"],
+         "IM1.dcm is there twice: raw/old/IM1.dcm and raw/new/IM1.dcm"),
+        (FLAT_TREES, ["1.nii.gz", "1_gtv.nii.gz", "7.nii", "new/7.nii.gz"],
+         "7 is there twice: raw/old/7.nii and raw/new"),
+        (FLAT_TREES, ["1.nii.gz", "1_gtv.nii.gz", "new/6.nii.gz", "new/1.nii"],
+         "1 is there twice: raw/old and raw/new/1.nii"),
+        (TWO_TREES.replace("raw/old", "raw"), ["1/data.nii.gz", "new/6/data.nii.gz", "IM1.dcm", "new/IM1.dcm"],
+         "IM1.dcm is there twice: raw/IM1.dcm and raw/new/IM1.dcm"),
+    ],
+)  # fmt: skip
+def test_stray_scans_of_one_name_in_two_folders_are_of_two_people(cohort, text, names, places):
+    old = "raw/" if "labelled: raw," in text else "raw/old/"
+    here = [name if name.startswith("new/") else f"{old[4:]}{name}" for name in names]
+    with pytest.raises(CohortError, match=f"Patient {places}. Rename one of them, or remove it if"):
+        cohort(text, *here)
+
+
 @pytest.mark.parametrize(
     ("text", "names", "patient"),
     [
@@ -105,6 +207,44 @@ def test_lungs_of_the_user_s_own_beside_the_images_are_no_patients(cohort, text,
     found = cohort(text, *names, *masks, lungs=lungs)
     assert (found.labelled, found.ignored) == (list("12345"), ())
     assert all(files.problem is None and files.label for files in found.patients.values())
+
+
+@pytest.mark.parametrize(
+    ("image", "label", "mask"),
+    [
+        ("{}/data.nii.gz", "{}/label.nii.gz", "lungs/{}.nii.gz"),
+        ("{}/data.nii.gz", "{}/label.nii.gz", "lungs/{}/lungs.nii.gz"),
+        ("raw/{}/data.nii.gz", "raw/{}/label.nii.gz", "raw/lungs/{}.nii.gz"),
+        ("ct/{}.nii.gz", "gtv/{}.nii.gz", "ct/lungs/{}.nii.gz"),
+    ],
+)
+def test_a_folder_of_lungs_is_no_patient(cohort, image, label, mask):
+    names = [pattern.format(patient) for patient in "123" for pattern in (image, label, mask)]
+    place = "{patient}"
+    text = f"""data: {{labelled: raw, image: "{image.format(place)}", label: "{label.format(place)}"}}"""
+    found = cohort(text, *names, lungs=mask.format(place))
+    assert (found.labelled, found.ignored) == (["1", "2", "3"], ())
+    assert all(files.problem is None and files.label for files in found.patients.values())
+
+
+def test_dicom_in_the_folder_of_the_lungs_is_a_patient(cohort):
+    text = """data: {labelled: raw, image: "{patient}/data.nii.gz", label: "{patient}/label.nii.gz"}"""
+    names = ["1/data.nii.gz", "1/label.nii.gz", "lungs/1.nii.gz", "lungs/9/x.dcm"]
+    found = cohort(text, *names, lungs="lungs/{patient}.nii.gz")
+    assert (found.labelled, found.patients["lungs"].problem) == (["1", "lungs"], None)
+
+
+def test_a_site_with_lungs_is_not_passed_over(cohort):
+    text = """data: {labelled: raw, image: "*/{patient}.nii.gz", label: "gtv/{patient}.nii.gz"}"""
+    names = ["x/1.nii.gz", "gtv/1.nii.gz", "y/2.nii", "y/1_lungs.nrrd", "y/2.json"]
+    found = cohort(text, *names, lungs="y/{patient}_lungs.nrrd")
+    assert "y" in found.labelled and "2.nii" in found.patients["y"].problem
+
+
+def test_lungs_may_lie_wherever_the_disk_has_them(cohort, tmp_path):
+    text = """data: {labelled: raw, image: "{patient}/data.nii.gz", label: "{patient}/label.nii.gz"}"""
+    found = cohort(text, "1/data.nii.gz", "1/label.nii.gz", lungs=f"{tmp_path}/lungs/{{patient}}.nii.gz")
+    assert (found.labelled, found.ignored) == (["1"], ())
 
 
 def test_a_scan_that_is_nobody_s_lungs_stays_a_patient(cohort):

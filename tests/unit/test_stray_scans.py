@@ -68,6 +68,16 @@ def test_other_formats_packed_and_half_copied_scans_are_told(tmp_path, name):
     assert "(imagesTs/P2_0000.nii.gz)" in patients["P2"]
 
 
+@pytest.mark.parametrize("name", ["P2.dcm", "P2.dcm.gz", "P2.DCM.part", "P2.ima", "P2.dicom (1)", "P2.dcm~"])
+def test_dicom_among_images_is_told_by_its_id_however_it_is_packed(tmp_path, name):
+    touch(tmp_path, "imagesTr/P1_0000.nii.gz", "labelsTr/P1.nii.gz", f"imagesTr/{name}", "imagesTr/P1.dcm.gz")
+    touch(tmp_path, "imagesTr/P3.dcm.json", "imagesTr/P4.dcm.md5", "imagesTr/P5.dcmx", "imagesTr/P6.dcm.zip")
+    patients, ignored = seen(tmp_path, *NNUNET)
+    assert (list(patients), ignored) == (["P1", "P2"], ["P1.dcm.gz", "P6.dcm.zip"])
+    assert patients["P2"].startswith(f"{name} lies among the images and is not named")
+    assert "(imagesTr/P2_0000.nii.gz)" in patients["P2"]
+
+
 def test_a_header_and_its_data_are_one_patient(tmp_path):
     touch(
         tmp_path,
@@ -88,6 +98,37 @@ def test_archives_are_named_as_ignored(tmp_path):
     assert seen(tmp_path) == ({"1": None}, ["2.zip", "3.tar.gz", "4.TGZ"])
     touch(tmp_path, *(f"{n}.zip" for n in range(5, 9)))
     assert seen(tmp_path) == ({"1": None}, ["*.zip", "3.tar.gz", "4.TGZ"])
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "tar.xz",
+        "tar.bz2",
+        "tbz2",
+        "tbz",
+        "txz",
+        "tar.zst",
+        "tzst",
+        "TAR.GZ",
+        "7z.001",
+        "zip.001",
+        "zip.002",
+        "rar",
+    ],
+)
+def test_every_kind_of_archive_is_named(tmp_path, end):
+    touch(
+        tmp_path,
+        "1/data.nii.gz",
+        "1/label.nii.gz",
+        f"2.{end}",
+        "notes.xz",
+        "star.gz",
+        "a.target.txt",
+        "2.0.001",
+    )
+    assert seen(tmp_path) == ({"1": None}, [f"2.{end}"])
 
 
 @pytest.mark.parametrize("name", ["DICOMDIR", "dicomdir", "DICOMDIR.dcm"])

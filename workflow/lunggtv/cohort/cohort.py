@@ -8,6 +8,7 @@ from typing import Any
 from lungphantom.plan import PhantomPlan, PhantomSettings, folder_of, plan_cohort, planned_files
 
 from lunggtv.cohort.data_folders import look_into
+from lunggtv.cohort.discover_words import twice
 from lunggtv.cohort.folds import deal_folds
 from lunggtv.cohort.pinned_folds import read_pinned
 from lunggtv.errors import CohortError
@@ -150,8 +151,5 @@ def _by_id(found: list[PatientFiles]) -> dict[str, PatientFiles]:
     for files in sorted(found, key=lambda f: (not f.labelled, natural_key(f.patient))):
         twin = patients.setdefault(files.patient, files)
         if twin is not files:
-            raise CohortError(
-                f"Patient {files.patient} is there twice: {twin.folder} and {files.folder}. Rename one "
-                "folder, or remove it if it is the same scan."
-            )
+            raise CohortError(twice(files.patient, [str(twin.folder), str(files.folder)]))
     return patients

@@ -14,6 +14,7 @@ behind, do not count.
 # ruff: noqa: PTH112, PTH118, PTH119, PTH120
 
 import os
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -32,12 +33,12 @@ from lunggtv.patient_files import PatientFiles
 
 @dataclass(frozen=True)
 class Discovery:
-    """Patients in natural order, and what was passed over because it is no patient; ``strays`` are the patients
-    that are but scans that cannot be used where they lie."""
+    """Patients in natural order, and what was passed over because it is no patient; ``strays`` has the
+    files of each patient that is but scans that cannot be used where they lie."""
 
     patients: tuple[PatientFiles, ...]
     ignored: tuple[str, ...]
-    strays: frozenset[str] = frozenset()
+    strays: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def find_patients(
@@ -48,7 +49,12 @@ def find_patients(
 
 
 def discover(
-    root: str | Path, labelled: bool, image_pattern: str, label_pattern: str, follow_links: bool = False
+    root: str | Path,
+    labelled: bool,
+    image_pattern: str,
+    label_pattern: str,
+    follow_links: bool = False,
+    elsewhere: Collection[str] = (),
 ) -> Discovery:
     """Who and what lies below ``root``.
 
@@ -58,12 +64,16 @@ def discover(
         image_pattern, label_pattern: where files lie below ``root``; see the module's text.
         follow_links: use symbolic links that lead out of ``root``; otherwise a patient behind one is kept
             with a ``problem``.
+        elsewhere: folders below ``root`` that are looked at as somebody else's: they, and those above them, are
+            no patients.
 
     Raises:
         CohortError: no such folder, nobody in it or only what other patterns would read, an id that cannot name a
             folder, an id used twice.
     """
-    search = _Search(PathSearch(str(root), os.path.realpath(root), follow_links))
+    search = _Search(
+        PathSearch(str(root), os.path.realpath(root), follow_links, elsewhere=frozenset(elsewhere))
+    )
     if not os.path.isdir(root):
         raise CohortError(nobody(root, labelled, image_pattern, "is not there"))
     found = search.patients(components(image_pattern), components(label_pattern), labelled)
@@ -76,12 +86,12 @@ def discover(
             label_pattern,
         ):
             raise CohortError(known_tree(root, labelled, tree))
-    if not found:
+    if not found and not any(map(os.path.isdir, elsewhere)):
         raise CohortError(nobody(root, labelled, image_pattern, "holds no patients"))
     return Discovery(
         tuple(sorted(patients, key=lambda files: natural_key(files.patient))),
         tuple(sorted(search.ignored | search.paths.system)),
-        frozenset(name for name, entry in found.items() if entry.stray),
+        {name: entry.strays for name, entry in found.items() if entry.strays},
     )
 
 
@@ -127,7 +137,7 @@ class _Search:
         depth = next(i for i, part in enumerate(image) if PLACE in part)
         if depth + 1 < len(image) and "**" not in image[:depth]:
             for hit in paths.matches(root, image[: depth + 1]):
-                if (hit.problem or hit.is_folder) and not self._is_ignored(hit.path):
+                if (hit.problem or hit.is_folder) and not self._is_ignored_or_elsewhere(hit.path):
                     self._add_folder(found, hit)
                     meant.append(hit.path)
                     covered.add(paths.first_level(hit.path))
@@ -149,7 +159,7 @@ class _Search:
                 path = os.path.join(root, name)
                 self._add_folder(found, Hit(name, path, paths.link_problem(path)))
         self._add_closed(found)
-        if found:
+        if found or paths.elsewhere:
             StrayScans(paths, image, found, self.ignored).add(images.values(), meant, taken)
         self._drop_way(found, literal_start(image)[:1])
         return found
@@ -164,10 +174,12 @@ class _Search:
 
     def _is_folder(self, name: str) -> bool:
         path = os.path.join(self.paths.root, name)
-        return self.paths.link_problem(path) is not None or os.path.isdir(path)
+        there = self.paths.link_problem(path) is not None or os.path.isdir(path)
+        return there and not self.paths.leads_elsewhere(path)
 
-    def _is_ignored(self, path: str) -> bool:
-        return os.path.join(self.paths.root, self.paths.first_level(path)) in self.ignored
+    def _is_ignored_or_elsewhere(self, path: str) -> bool:
+        first = os.path.join(self.paths.root, self.paths.first_level(path))
+        return first in self.ignored or self.paths.leads_elsewhere(path)
 
     def _check_listed(self, *patterns: tuple[str, ...]) -> None:
         """Raise CohortError if a folder on the way to all patients is closed."""
@@ -184,7 +196,7 @@ class _Search:
         known = tuple(entry.folder + os.sep for entry in found.values() if entry.folder is not None)
         for path, why in sorted(self.paths.closed.items()):
             told = (path + os.sep).startswith(known) or any(hit.startswith(path + os.sep) for hit in hits)
-            if not told and not self._is_ignored(path):
+            if not told and not self._is_ignored_or_elsewhere(path):
                 self._add_folder(found, Hit(os.path.basename(path), path, closed_words(path, why)))
 
     def files_of(self, patient: str, found: Found, labelled: bool, image_pattern: str) -> PatientFiles:

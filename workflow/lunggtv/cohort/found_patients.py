@@ -14,14 +14,14 @@ from lunggtv.errors import CohortError
 
 @dataclass
 class Found:
-    """What was found of one patient; ``stray``: nothing but a scan that cannot be used
-    where it lies."""
+    """What was found of one patient; ``strays``: the files or the folder of a scan that
+    cannot be used where it lies, where there is nothing else."""
 
     folder: str | None = None
     images: list[Hit] = field(default_factory=list)
     labels: list[Hit] = field(default_factory=list)
     problem: str | None = None
-    stray: bool = False
+    strays: tuple[str, ...] = ()
 
 
 def files_among(hits: dict[str, Hit], found: dict[str, Found]) -> dict[str, Hit]:

@@ -28,13 +28,14 @@ class Hit:
 class PathSearch:
     """Below ``root``, whose links are resolved in ``real_root``. ``closed`` gathers folders that cannot be listed,
     each with what the system says, and ``system`` those that disks bring along; both on the way of ``matches`` and
-    ``below``."""
+    ``below``. In the folders ``elsewhere`` others lie than are looked for."""
 
     root: str
     real_root: str
     follow_links: bool
     closed: dict[str, str] = field(default_factory=dict)
     system: set[str] = field(default_factory=set)
+    elsewhere: frozenset[str] = frozenset()
 
     def matches(self, folder: str, parts: tuple[str, ...], patient: str | None = None) -> Iterator[Hit]:
         """Paths below ``folder`` that fit the components, in no particular order."""
@@ -118,6 +119,10 @@ class PathSearch:
             f"{name} is a symbolic link that leads out of the data folder. Copy what it points to, or set "
             "data.follow_links to true."
         )
+
+    def leads_elsewhere(self, folder: str) -> bool:
+        """Whether a folder is one of ``elsewhere``, or above one."""
+        return any((place + os.sep).startswith(folder + os.sep) for place in self.elsewhere)
 
     def first_level(self, path: str) -> str:
         """The name directly below the root on the way to a path."""

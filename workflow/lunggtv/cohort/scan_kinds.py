@@ -12,14 +12,18 @@ from lunggtv.cohort.discover_words import NOT_DICOM
 from lunggtv.cohort.foreign_folders import may_be_dicom
 from lunggtv.image_headers import suffix_of
 
-DICOM = (".dcm", ".dicom", ".ima")
-ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".7z", ".rar")
+# Packed (.dcm.gz), half copied (.dcm.part) or twice there (.dcm (1)), as images are below.
+DICOM = re.compile(r"\.(dcm|dicom|ima)(?![a-z0-9]).*\Z", re.IGNORECASE | re.DOTALL)
+# Whole or in numbered parts; a lone packer's ending (notes.gz) is that of one file.
+ARCHIVE = re.compile(
+    r"\.(tar(\.(gz|bz2|xz|zst|lz|lz4|lzma|z))?|t(gz|bz2?|b2|xz|zst|lz)|zip|7z|rar)(\.\d{3})?\Z", re.IGNORECASE
+)
 # Analyze, FreeSurfer and MINC beside what is read; packers, browsers and copies put their own endings behind.
 IMAGE = re.compile(
     r"\.(nii|nrrd|nhdr|mha|mhd|hdr|img|mgh|mgz|mnc)(?![a-z0-9]).*\Z", re.IGNORECASE | re.DOTALL
 )
 BESIDE = (
-    *(end for end in NOT_DICOM if end not in ARCHIVES),
+    *(end for end in NOT_DICOM if not ARCHIVE.search(end)),
     ".tsv",
     ".md5",
     ".sha1",
@@ -43,11 +47,13 @@ def scan_stem(path: str) -> str | None:
     name = os.path.basename(path)
     if (stem := image_stem(name)) is not None:
         return stem
-    suffix = next((end for end in DICOM if name.lower().endswith(end)), "")
-    stem = name.removesuffix(name[-len(suffix) :]) if suffix else name
+    match = DICOM.search(name)
+    if is_archive(name) or (match and name.lower().endswith(BESIDE)):
+        return None
+    stem = name[: match.start()] if match else name
     if stem.casefold() == DIRECTORY:
         return None
-    return stem if suffix or (os.path.isfile(path) and may_be_dicom(path)) else None
+    return stem if match or (os.path.isfile(path) and may_be_dicom(path)) else None
 
 
 def is_dicom(path: str) -> bool:
@@ -57,4 +63,4 @@ def is_dicom(path: str) -> bool:
 
 def is_archive(name: str) -> bool:
     """Whether a name is that of several files packed into one: nobody can tell from outside what is in it."""
-    return image_stem(name) is None and name.lower().endswith(ARCHIVES)
+    return image_stem(name) is None and ARCHIVE.search(name) is not None

@@ -11,11 +11,13 @@ is named among the ignored, and so are archives, as nobody knows what is in them
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from lunggtv.cohort.discover_words import loose, misplaced, unasked
 from lunggtv.cohort.found_patients import Found
 from lunggtv.cohort.path_search import Hit, PathSearch
-from lunggtv.cohort.patterns import PLACE, is_part_of_dataset, literal_start, wrong_id
+from lunggtv.cohort.pattern_ways import PatternWays, folders_above, ways_of
+from lunggtv.cohort.patterns import PLACE, is_part_of_dataset, wrong_id
 from lunggtv.cohort.scan_kinds import image_stem, is_archive, is_dicom, scan_stem
 from lunggtv.cohort.stray_names import owner_of
 
@@ -36,16 +38,16 @@ class StrayScans:
         """All strays: ``images`` and ``folders`` are what the pattern took, ``taken`` the files that either pattern
         took."""
         ours = {*taken, *(entry.folder for entry in self.found.values() if entry.folder is not None)}
-        ways = _folders_above(ours)
-        depth = next(i for i, part in enumerate(self.image) if PLACE in part)
-        flat = depth + 1 == len(self.image)
-        holders = self._holders(images, folders, depth)
-        for folder in sorted(holders | ({self.paths.root} if len(self.image) > 1 else set())):
+        ways = ways_of(self.paths, self.image, images, folders, ours | self.ignored)
+        known = folders_above(ours) | ways.folders
+        flat = self.image.index(next(part for part in self.image if PLACE in part)) + 1 == len(self.image)
+        for folder in sorted(ways.folders):
             paths = (os.path.join(folder, name) for name in sorted(self.paths.names(folder)))
             others = [path for path in paths if path not in ours]
             inner = set(filter(self._is_folder, others))
             files = [os.path.basename(path) for path in others if path not in inner]
-            if flat and folder in holders:
+            holds = folder in ways.holders
+            if flat and holds:
                 self._add_files(folder, files)
             else:
                 self._add_loose(folder, files)
@@ -53,27 +55,22 @@ class StrayScans:
                 folder, ((f"*{name[name.rindex('.') :]}", name) for name in filter(is_archive, files))
             )
             if folder != self.paths.root:
-                for path in sorted(inner - ways):
-                    self._add_folder(path, flat)
+                for path in sorted(inner - known):
+                    if not self.paths.leads_elsewhere(path):
+                        self._add_folder(path, flat and holds, any_image=holds and not flat)
+        self._ignore_ways(ways, folders_above(taken))
+
+    def _ignore_ways(self, ways: PatternWays, told: set[str]) -> None:
+        """Folders that a wildcard takes, and in which nobody lies."""
+        places = [entry.folder for entry in self.found.values() if entry.folder is not None]
+        told = told | folders_above([*places, *self.ignored, *self.paths.elsewhere])
+        silent = ways.folders - ways.named - told
+        self.ignored.update(folder for folder in silent if os.path.dirname(folder) not in silent)
 
     def _is_folder(self, path: str) -> bool:
         """A link to nothing may have led to a folder."""
         gone = os.path.islink(path) and not os.path.exists(path)
         return os.path.isdir(path) or (gone and "." not in os.path.basename(path))
-
-    def _holders(self, images: Iterable[Hit], folders: Iterable[str], depth: int) -> set[str]:
-        """Folders in which the pattern finds the files or folders that bear the patients' ids."""
-        holders = set(map(os.path.dirname, folders))
-        start = literal_start(self.image[: depth + 1])
-        if len(start) == depth:
-            holders.add(os.path.join(self.paths.root, *start))
-        if "**" not in self.image[depth:]:
-            for hit in images:
-                path = hit.path
-                for _ in self.image[depth:]:
-                    path = os.path.dirname(path)
-                holders |= {path} if hit.problem is None else set()
-        return holders
 
     def _add_files(self, folder: str, names: list[str]) -> None:
         """Files among images that bear their patient's id in their name."""
@@ -95,33 +92,36 @@ class StrayScans:
         self._ignore_alike(folder, alike)
         for group in _groups(scans):
             patient = scans[group[0]]
-            self._add(patient, os.path.join(folder, group[0]), unasked(group, self._wanted(patient)))
+            self._add(patient, _paths(folder, group), unasked(group, self._wanted(patient)))
 
     def _add_loose(self, folder: str, names: list[str]) -> None:
         """Files beside the folders of patients: each image, the DICOM files together."""
         stems = {name: scan_stem(os.path.join(folder, name)) for name in names}
         for group in _groups({name: stem for name, stem in stems.items() if stem is not None}):
-            self._add(group[0], os.path.join(folder, group[0]), loose(group))
+            self._add(group[0], _paths(folder, group), loose(group))
 
-    def _add_folder(self, path: str, flat: bool) -> None:
-        """A folder among images is a patient if it holds DICOM; among folders of patients, any image will do."""
+    def _add_folder(self, path: str, flat: bool, any_image: bool) -> None:
+        """A folder beside patients is one if it holds DICOM; among folders of patients, any image will do."""
         name = os.path.basename(path)
         files, problem = self.paths.below(path)
         problem = self.paths.link_problem(path) or problem
         scan = problem is not None or any(map(is_dicom, files))
-        scan = scan or (not flat and any(image_stem(os.path.basename(file)) is not None for file in files))
+        scan = scan or (any_image and any(image_stem(os.path.basename(file)) is not None for file in files))
         known = flat and owner_of(name, self.image[-1], self.found).patient in self.found
         if known or not scan or is_part_of_dataset(name):
             self.ignored.add(path)
         else:
             words = misplaced(name, self._wanted(name)) if flat else None
-            self._add(name, path, problem or words)
+            self._add(name, (path,), problem or words)
 
-    def _add(self, patient: str, path: str, problem: str | None) -> None:
+    def _add(self, patient: str, paths: tuple[str, ...], problem: str | None) -> None:
+        """One scan, of one or several files."""
         if patient in self.found or wrong_id(patient):
-            self.ignored.add(path)
+            self.ignored.update(map(str, named_together(map(Path, paths))))
         else:
-            self.found[patient] = Found(path, problem=problem, stray=problem is not None)
+            self.found[patient] = Found(
+                paths[0], problem=problem, strays=paths if problem is not None else ()
+            )
 
     def _wanted(self, patient: str) -> str:
         return "/".join(self.image).replace(PLACE, patient)
@@ -143,9 +143,16 @@ def _groups(scans: dict[str, str]) -> list[list[str]]:
     return list(groups.values())
 
 
-def _folders_above(paths: Iterable[str]) -> set[str]:
-    above: set[str] = set()
-    for path in paths:
-        while (path := os.path.dirname(path)) and path not in above and path != os.sep:
-            above.add(path)
-    return above
+def named_together(paths: Iterable[Path]) -> set[Path]:
+    """The files of one scan as they are named among the ignored: many as one, with an asterisk."""
+    several = set(paths)
+    if len(several) <= NAMED_ALONE:
+        return several
+    names = [path.name for path in several]
+    start = os.path.commonprefix(names)  # noqa: RUF071 - of letters
+    end = os.path.commonprefix([name[len(start) :][::-1] for name in names])[::-1]  # noqa: RUF071
+    return {next(iter(several)).with_name(f"{start}*{end}")}
+
+
+def _paths(folder: str, names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(os.path.join(folder, name) for name in names)

@@ -1,0 +1,92 @@
+"""Folders between the data folder and the images: who lies there is told, whichever of them has a hit below it."""
+
+from pathlib import Path
+
+import pytest
+from lunggtv.cohort.discover import discover
+from lunggtv.cohort.path_search import PathSearch
+from lunggtv.cohort.pattern_ways import folders_above, ways_of
+
+from tests.unit.test_discover import touch
+from tests.unit.test_foreign_folders import seen
+from tests.unit.test_stray_scans import LOOSE, dicom
+
+AMONG = "lies among the images and is not named"
+FLAT_SITES = ("raw/*/{patient}.nii.gz", "lab/*/{patient}.nii.gz")
+SITES = ("raw/*/{patient}/data.nii.gz", "raw/*/{patient}/label.nii.gz")
+DEEP = ("**/{patient}_ct.nii.gz", "**/{patient}_gtv.nii.gz")
+ONE_DOWN = ("D/imagesTr/{patient}_0000.nii.gz", "D/labelsTr/{patient}.nii.gz")
+TWO_DOWN = ("set/cases/{patient}/data.nii.gz", "set/cases/{patient}/label.nii.gz")
+MISPLACED = "is a folder with DICOM files where data.image asks for images"
+
+
+@pytest.mark.parametrize(
+    ("patterns", "there", "others", "told", "passed_over"),
+    [
+        (FLAT_SITES, ["raw/x/P1.nii.gz", "lab/x/P1.nii.gz"], ["raw/y/P2/IM1.dcm", "raw/y/P3.nii"],
+         {"P2": MISPLACED, "P3": AMONG}, []),
+        (FLAT_SITES, ["raw/x/P1.nii.gz", "lab/x/P1.nii.gz"], ["raw/y/IM1.dcm", "raw/a.nii.gz", "raw/z.zip"],
+         {"a.nii.gz": LOOSE, "IM1": AMONG}, ["raw/z.zip"]),
+        (FLAT_SITES, ["raw/x/P1.nii.gz", "lab/x/P1.nii.gz"], ["raw/notes/a.txt", "raw/notes/sub/b.txt", "raw/code/a"],
+         {}, ["raw/code", "raw/notes/sub"]),
+        (FLAT_SITES, ["raw/x/P1.nii.gz", "lab/x/P1.nii.gz"], ["raw/notes/a.txt"], {}, ["raw/notes"]),
+        (SITES, ["raw/x/P1/data.nii.gz", "raw/x/P1/label.nii.gz"], ["raw/y/P2.nii.gz", "raw/IM1.dcm", "raw/z/P3/x.dcm"],
+         {"IM1.dcm": LOOSE, "P2.nii.gz": LOOSE, "P3": None}, []),
+        (DEEP, ["a/x/P1_ct.nii.gz", "a/x/P1_gtv.nii.gz"], ["a/y/P2_ct.nii", "a/z/IM1.dcm", "a/P3_ct.nii"],
+         {"P3": AMONG, "z": MISPLACED}, ["a/y"]),
+        (("raw/" + DEEP[0], DEEP[1]), ["raw/x/P1_ct.nii.gz", "raw/x/P1_gtv.nii.gz"], ["raw/P3_ct.nii"],
+         {"P3": AMONG}, []),
+        (ONE_DOWN, ["D/imagesTr/P1_0000.nii.gz", "D/labelsTr/P1.nii.gz"],
+         ["D/P9/IM1.dcm", "D/P7.nii.gz", "D/IM1.dcm", "D/imagesTs/b_0000.nii.gz", "D/dataset.json", "D/plots/a.nii.gz"],
+         {"IM1.dcm": LOOSE, "P7.nii.gz": LOOSE, "P9": None}, ["D/imagesTs", "D/plots"]),
+        (TWO_DOWN, ["set/cases/P1/data.nii.gz", "set/cases/P1/label.nii.gz"], ["set/2.nii.gz", "set/5/IM1.dcm"],
+         {"2.nii.gz": LOOSE, "5": None}, []),
+        # A folder that a wildcard begins with, and that has no hit, is a patient as before: nobody is told twice.
+        (("*/{patient}/ct.nrrd", "*/{patient}/gtv.nrrd"), ["x/P1/ct.nrrd", "x/P1/gtv.nrrd"], ["y/P2.nii.gz"],
+         {"y": "no DICOM files either; there are P2.nii.gz"}, []),
+    ],
+)  # fmt: skip
+def test_what_lies_on_the_way_is_told(tmp_path, patterns, there, others, told, passed_over):
+    touch(tmp_path, *there)
+    dicom(tmp_path, *(name for name in others if name.endswith(".dcm")))
+    touch(tmp_path, *others)
+    patients, _ = seen(tmp_path, *patterns)
+    assert sorted(patients) == sorted(["P1", *told]) and patients["P1"] is None
+    for patient, words in told.items():
+        assert (words or "") in (patients[patient] or "") and (words is None) == (patients[patient] is None)
+    assert list(discover(tmp_path, True, *patterns).ignored) == [str(tmp_path / name) for name in passed_over]
+
+
+def test_the_tree_below_another_folder_with_all_images_misnamed(tmp_path):
+    """The folders that the pattern names are neither patients nor ignored."""
+    touch(tmp_path, "D/sub/img/1.nii", "D/sub/seg/1.nii.gz")
+    patients, ignored = seen(tmp_path, "D/sub/img/{patient}.nii.gz", "D/sub/seg/{patient}.nii.gz")
+    assert (list(patients), ignored) == (["1"], []) and AMONG in patients["1"]
+
+
+def test_the_ways_of_a_pattern(tmp_path):
+    root = str(tmp_path)
+    touch(
+        tmp_path, "raw/x/1/ct.nrrd", "raw/y/a.txt", "raw/gone/a.txt", "raw/code/a.py", "other/z/a", "raw/file"
+    )
+    paths = PathSearch(root, root, False, elsewhere=frozenset({f"{root}/other/new"}))
+    ways = ways_of(paths, ("raw", "*", "{patient}", "ct.nrrd"), [], [f"{root}/raw/x/1"], {f"{root}/raw/gone"})
+    assert ways.folders == {root, *(f"{root}/{name}" for name in ("raw", "raw/x", "raw/y", "other"))}
+    assert ways.holders == {f"{root}/raw/x", f"{root}/raw/y"} and ways.named == {root, f"{root}/raw"}
+
+
+def test_folders_above():
+    assert folders_above(["raw/a/b", "/c/d/e"]) == {"raw/a", "raw", "/c/d", "/c"}
+    assert folders_above(["./a/b", "./c", "."], ".") == {"./a", "."}
+
+
+def test_beside_the_data_folder_of_the_other_set(tmp_path):
+    touch(tmp_path, "1/data.nii.gz", "1/label.nii.gz", "extra/new/2/data.nii.gz", "extra/P8/data.nii.gz")
+    touch(tmp_path, "extra/P7.nii.gz", "extra/P6.zip")
+    dicom(tmp_path, "extra/P9/x.dcm", "extra/new/3/x.dcm", "extra/new/4.dcm")
+    patterns = ("{patient}/data.nii.gz", "{patient}/label.nii.gz")
+    found = discover(tmp_path, True, *patterns, elsewhere=[str(tmp_path / "extra/new")])
+    problems = {files.patient: files.problem for files in found.patients}
+    assert list(problems) == ["1", "P7.nii.gz", "P9"] and LOOSE in problems["P7.nii.gz"]
+    assert problems["1"] is problems["P9"] is None
+    assert [str(Path(path).relative_to(tmp_path)) for path in found.ignored] == ["extra/P6.zip", "extra/P8"]
