@@ -7,7 +7,7 @@ from typing import Any
 
 from lunggtv.errors import ConfigError
 
-from lungphantom.kinds import (
+from lungphantom.patient_kinds import (
     ATELECTASIS,
     CAVITY,
     FEATURES,

@@ -3,7 +3,8 @@
 import numpy as np
 from lunggtv.geometry import three_of
 
-from lungphantom import kinds, tissue_hu
+from lungphantom import patient_kinds as kinds
+from lungphantom import tissue_hu
 from lungphantom.canvas import Canvas, Distance, stream
 from lungphantom.chest import LEFT, RIGHT, Chest
 from lungphantom.growth import Growth, grow, radius_mm

@@ -7,7 +7,7 @@ contrast; noise, consolidation, effusion, sharp kernels and arms that could not 
 import random
 from dataclasses import dataclass
 
-from lungphantom.kinds import (
+from lungphantom.patient_kinds import (
     ATELECTASIS,
     CAVITY,
     HILAR,
