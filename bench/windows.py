@@ -23,7 +23,7 @@ from lunggtv.geometry import Shape, three_of
 from lunggtv.masks import dice
 from lunggtv.model import sliding_window
 from lunggtv.model.numerics import numerics
-from lunggtv.model.sliding_window import predict_probability, window_starts
+from lunggtv.model.sliding_window import predict_probability, window_starts, window_thickness
 from lunggtv.model.weights import Model, load_model
 from lunggtv.volume import Volume, read_volume
 from machine import machine
@@ -50,16 +50,17 @@ WAYS = (
 
 
 def edge(length: int, patch: int, divisor: int, longer: float) -> int:
-    """The edge of a window along an axis: as ``sliding_window.window_thickness`` has it across the slices."""
-    above = range(patch - patch % divisor + divisor, int(patch * longer) + 1, divisor)
-    return min((patch, *above), key=lambda n: (n * len(window_starts(length, n)), n))
+    """The edge of a window along any axis, chosen as its thickness is across the slices."""
+    sliding_window.STRETCH = longer
+    return window_thickness(length, patch, divisor)
 
 
 def predicted(model: Model, volume: Volume, way: Way) -> tuple[float, int]:
     """Dice of a patient, and the number of windows."""
     plan = model.architecture
-    sliding_window.OVERLAP, sliding_window.STRETCH = way.overlap, 1.0
+    sliding_window.OVERLAP = way.overlap
     window: Shape = three_of(map(edge, volume.ct.shape, plan.patch_shape, plan.divisor, way.longer))
+    sliding_window.STRETCH = 1.0  # the windows are chosen
     starts = (window_starts(n, size) for n, size in zip(volume.ct.shape, window, strict=True))
     found = predict_probability(
         model.network,

@@ -63,8 +63,9 @@ class Identity:
     def shown(self, text: str) -> str:
         """A text that somebody typed, for a message: identity hidden, blanks made plain, odd letters escaped, short."""
         plain = " ".join(unicodedata.normalize("NFC", text).split())
-        if self.words is not None and self.is_in(text):
-            plain = self.words.sub(HIDDEN, _plain(text))
+        if self.words is not None:
+            hidden, found = self.words.subn(HIDDEN, _plain(text))
+            plain = hidden if found else plain
         escaped = "".join(
             one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in plain
         )

@@ -12,9 +12,8 @@ from lunggtv.ingest.raw_scan import WARNED, Reason
 
 ALMOST_A_SLICE = 0.9  # of a slice distance: an image so far beyond an end continues the stack
 NEXT_SLICE = 1.5  # slice distances between an end and the first image that continues it
-COVERED_AGAIN = (
-    0.6  # of the shorter of two stacks: if they share more, they are two scans and no halves of one
-)
+# Of the shorter of two stacks: if they share more, they are two scans and no halves of one.
+COVERED_AGAIN = 0.6
 SAME_COLUMN_MM = 1.0  # how far apart across the stack the pixels of one scan may begin
 CHECK = "Check that the CT holds the whole of both lungs"
 

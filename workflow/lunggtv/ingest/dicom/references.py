@@ -16,11 +16,6 @@ def names_images(structure_set: StructureSet) -> bool:
     return bool(structure_set.images or structure_set.image_uids)
 
 
-def names_an_image(structure_set: StructureSet, one: Series) -> bool:
-    """Whether it names any of the images of a series."""
-    return bool(structure_set.image_uids & one.sop_uids)
-
-
 def drawn_on(structure_set: StructureSet, one: Series) -> bool:
     """Whether contours of its GTV name an image of a series; its list of images may hold more than it was drawn on."""
     return any(roi.image_uids & one.sop_uids for roi in structure_set.gtv)
@@ -37,7 +32,7 @@ def referred(structure_set: StructureSet, series: Sequence[Series]) -> list[Seri
     By the images its contours name, else by the series it names, else by frame of reference. A structure
     set that names nothing at all may be drawn on any series.
     """
-    by_image = [one for one in series if names_an_image(structure_set, one)]
+    by_image = [one for one in series if one.sop_uids & structure_set.image_uids]
     if by_image:
         return by_image
     if names_images(structure_set):
