@@ -4,14 +4,18 @@ from pathlib import Path
 
 import pytest
 from lunggtv.evaluate.cohort_figures import (
+    CONTACT_COLOUR,
     DISTRIBUTIONS,
+    FAILURE_COLOUR,
     SMALLEST_ML,
+    WITHIN_COLOUR,
     draw_calibration,
     draw_comparison,
     draw_dice_by_volume,
     draw_distributions,
 )
 from lunggtv.evaluate.summary import HUMAN_DICE
+from matplotlib.colors import to_rgb
 
 
 def record(patient, label_ml, dice, contact, outcome="scored", **more):
@@ -31,6 +35,18 @@ RECORDS = [
     record("4", 0.0, 0.0, None, "false_alarm", hd95_mm=None),
     record("5", 90.0, 0.8, True, hd95_mm=0.0),
 ]
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of a colour (Web Content Accessibility Guidelines 2.1)."""
+    parts = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def test_marks_are_seen_on_white():
+    """Contrast of at least 3 to 1, as graphics need by the same guidelines; failures most of all."""
+    contrast = [1.05 / (luminance(c) + 0.05) for c in (WITHIN_COLOUR, CONTACT_COLOUR, FAILURE_COLOUR)]
+    assert min(contrast) > 3.0 and contrast[2] == max(contrast)
 
 
 def points(axes):

@@ -44,6 +44,23 @@ def test_a_contour_may_lean_by_half_a_slice(lean, placed):
             place_contour(1, contour, GRID, 0.1)
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("low_side", [True, False])
+@pytest.mark.parametrize(("gap", "placed"), [(-0.01, True), (0.01, False), (-50.0, True)])
+def test_a_contour_partly_beside_the_image_is_placed(axis, low_side, gap, placed):
+    """A pixel reaches half its size beyond its centre; the image has 12 rows of 16 columns."""
+    edge = -0.5 if low_side else GRID.shape[1 + axis] - 0.5
+    start, end = (-60.0, edge - gap) if low_side else (edge + gap, 60.0)
+    corners = SQUARE.copy()
+    corners[:, axis] = np.where(SQUARE[:, axis] == 2.0, start, end)
+    contour = Contour(GRID.point_mm(np.column_stack([np.full(4, 2.0), corners])))
+    if placed:
+        assert np.allclose(place_contour(1, contour, GRID, 0.1).polygon, corners)
+    else:
+        with pytest.raises(ContourOffGrid, match="lies outside"):
+            place_contour(1, contour, GRID, 0.1)
+
+
 def test_contours_a_little_off_each_other_are_of_one_plane():
     assert taken([0.0, 1.0, 2.0, 2.119, 3.0, 4.0], 2) == [2.0, 2.119]
     assert taken([0.0, 1.0, 2.0, 2.121, 3.0, 4.0], 2) == [2.0]

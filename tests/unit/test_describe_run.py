@@ -133,9 +133,12 @@ def test_the_expected_dice_comes_with_its_error_and_the_error_with_its_interval(
         return describe_run([], [], None, [], OWN, {"torch": "2.13.0"}, {}, quality | changes)
 
     assert "by 0.12 on average (95 % interval 0.08 to 0.17; 14 patients with a label" in said()
-    assert "AUROC of 0.92 (too few of them for an interval)" in said()
-    assert "AUROC of 0.92 (95 % interval 0.80 to 1.00)" in said(failed=4, auroc_ci95=[0.8, 1.0])
-    assert "so nothing is known" in said(failed=0, auroc=None)
+    told = "it tells them from the rest with an AUROC of 0.92"
+    assert f"1 of them failed (Dice below 0.5); {told} (too few of them for an interval)." in said()
+    assert f"4 of them failed (Dice below 0.5); {told} (95 % interval 0.80 to 1.00)." in said(
+        failed=4, auroc_ci95=[0.8, 1.0]
+    )
+    assert "0 of them failed (Dice below 0.5), so nothing is known" in said(failed=0, auroc=None)
     assert "carry no estimate of their own quality" in describe_run(
         [], [], None, [], OWN, {"torch": "2.13.0"}, {}
     )

@@ -552,19 +552,14 @@ def test_the_command_line_gives_what_the_workflow_gives(tmp_path):
     record = evaluated(tmp_path, tumour(), tumour(start=4), DIRECTIONS["sagittal"])
     original = Grid.from_dict(read_metadata(tmp_path / "7.h5", "ingest")["original"])
     write_image(tmp_path / "label.nii.gz", lps_orientation(original).undo(tumour()), original)
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "lunggtv.evaluate",
-            tmp_path / "7.nii.gz",
-            tmp_path / "label.nii.gz",
-            "--json",
-        ],
-        cwd=Path(__file__).parents[2] / "workflow",
-        check=True,
-        capture_output=True,
-    )
+
+    def started(draft: Path) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "lunggtv.evaluate", draft, tmp_path / "label.nii.gz", "--json"]
+        place = Path(__file__).parents[2] / "workflow"
+        return subprocess.run(command, cwd=place, check=False, capture_output=True)
+
+    refused, done = started(tmp_path / "absent.nii.gz"), started(tmp_path / "7.nii.gz")
+    assert (refused.returncode, refused.stdout, done.returncode) == (1, b"", 0)
     printed = json.loads(done.stdout)
     assert {key: record[key] for key in printed} == printed
     files = (tmp_path / "7.nii.gz", tmp_path / "label.nii.gz")

@@ -113,6 +113,15 @@ def test_where_the_pattern_finds_no_image_a_folder_is_a_patient(tmp_path):
             ['image: "sub-{patient}/ses-1/sub-{patient}_ses-1_ct.nii.gz"',
              'label: "sub-{patient}/ses-1/sub-{patient}_ses-1_gtv.nii.gz"'],
         ),
+        *(
+            (
+                [f"sub-01/ct/{name}.nii.gz" for name in ("sub-01_ct", f"sub-01_A{word}")],
+                "BIDS",
+                ['image: "sub-{patient}/ct/sub-{patient}_ct.nii.gz"',
+                 f'label: "sub-{{patient}}/ct/sub-{{patient}}_A{word}.nii.gz"'],
+            )
+            for word in ("mask", "dseg", "label", "GTVp", "ROI", "tumor", "tumour")
+        ),
     ],
 )  # fmt: skip
 def test_a_known_layout_is_told_with_the_lines_that_read_it(tmp_path, names, kind, lines):

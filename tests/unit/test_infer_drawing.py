@@ -183,6 +183,22 @@ def test_entropy_counts_what_a_single_member_draws():
     assert found.entropy_bits == pytest.approx(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)) / 2, rel=1e-5)
 
 
+def test_members_are_drawn_at_the_threshold_of_the_draft():
+    """Of 0.2, 0.6 and 0.9 in one model, 0.9, 0.2 and 0.7 in the other: one, two or three voxels each."""
+    passes = np.array([[0.2, 0.6, 0.9], [0.9, 0.2, 0.7]], np.float32).reshape(2, 1, 1, 1, 3)
+    mean = passes.mean(axis=(0, 1))  # 0.55, 0.4, 0.8
+    for threshold, dice, spread in (
+        (0.15, 1.0, 0.0),
+        (0.5, 0.5, 0.0),
+        (0.65, 2 / 3, 1 / 1.5),
+        (0.8, 0.0, 0.0),
+    ):
+        found = measure_uncertainty(passes, mean, threshold)
+        assert (found.pairwise_dice, found.volume_spread) == (pytest.approx(dice), pytest.approx(spread))
+    halves = measure_uncertainty(passes.reshape(1, 2, 1, 1, 3), mean, 0.65)
+    assert halves.mirror_dice == halves.pairwise_dice == pytest.approx(2 / 3)
+
+
 def test_single_pass_has_nobody_to_disagree_with():
     member = np.full((1, 1, 2), 0.25, np.float32)
     found = measure_uncertainty(member[None, None], member, 0.5)

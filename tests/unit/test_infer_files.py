@@ -380,7 +380,7 @@ def test_calibration_needs_labels(tmp_path):
 
 
 def test_queue_puts_the_worst_first(tmp_path):
-    def record(patient, review, expected_dice, lesions=1, pairwise_dice=0.9, entropy_bits=0.2):
+    def record(patient, review, expected_dice, lesions=2, pairwise_dice=0.9, entropy_bits=0.2):
         uncertainty = {"entropy_bits": entropy_bits, "pairwise_dice": pairwise_dice}
         write_json(
             tmp_path / f"{patient}.json",
@@ -407,5 +407,8 @@ def test_queue_puts_the_worst_first(tmp_path):
     # Expected Dice 0.0 and agreement 0.0 are the worst there is; 8 is known by its entropy alone.
     assert [row["patient"] for row in rows] == ["5", "4", "3", "7", "9", "8", "10", "6", "2"]
     assert [row["rank"] for row in rows] == [str(rank) for rank in range(1, 10)]
-    assert rows[1]["review"] == "a b"
-    assert rows[7]["expected_dice"] == ""
+    assert rows[1] == {
+        "rank": "2", "patient": "4", "reasons": "2", "expected_dice": "0.6", "pairwise_dice": "0.9",
+        "entropy_bits": "0.2", "volume_ml": "3.0", "lesions": "2", "review": "a b",
+    }  # fmt: skip
+    assert rows[5]["pairwise_dice"] == rows[5]["expected_dice"] == ""

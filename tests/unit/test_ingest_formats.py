@@ -44,6 +44,15 @@ def test_every_format_and_type_gives_the_same_volume(tmp_path, suffix, dtype):
     assert volume.grid.origin_mm == pytest.approx(GRID.origin_mm)
 
 
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
+@pytest.mark.parametrize("value", [1e300, -1e300, np.inf, np.nan])
+def test_a_value_beyond_every_ct_is_refused_in_words(tmp_path, suffix, value):
+    hu = chest_hu().astype(np.float64)
+    hu[3, 4, 5] = value
+    outcome = ingest(write_pair(tmp_path / "7", hu, suffix=suffix), tmp_path)
+    assert outcome.codes == ["not_finite"], outcome.words
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.uint32, np.int64, np.uint64, np.float64])
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
 def test_labels_of_every_type(tmp_path, suffix, dtype):

@@ -133,12 +133,19 @@ def test_a_label_cropped_by_a_viewer_is_placed_by_its_geometry(tmp_path, orienta
 
 
 def test_a_crop_that_may_have_cut_the_gtv_is_warned_about(tmp_path):
-    """One slice of the GTV is missing at the top, or all but one."""
-    for where in ((slice(4, 11), slice(10, 25), slice(20, 40)), (slice(8, 9), slice(10, 25), slice(20, 40))):
+    """One slice of the GTV is missing at the top; a row, a column; all but one slice."""
+    z, y, x = GTV_BOX
+    wide = (slice(4, 13), slice(10, 25), slice(20, 40))
+    for where in (
+        (slice(4, z.stop - 1), *wide[1:]),
+        (wide[0], slice(y.start + 1, 25), wide[2]),
+        (*wide[:2], slice(20, x.stop - 1)),
+        (slice(8, 9), *wide[1:]),
+    ):
         label, grid = cropped(where)
         outcome = ingest(write_pair(tmp_path / "7", label=label, label_grid=grid), tmp_path)
         expected = np.zeros_like(gtv_mask())
-        expected[where[0]] = gtv_mask()[where[0]]
+        expected[where] = gtv_mask()[where]
         assert np.array_equal(label_of(outcome), expected)
         assert (outcome.verdict["verdict"], outcome.codes) == ("warned", ["label_cropped"])
         assert "look whether it was cut" in outcome.words

@@ -94,7 +94,13 @@ def test_a_package_may_bring_no_other_settings_than_those_of_its_models(made, tm
     """Settings for data or training would decide what is read and who takes part."""
     with zipfile.ZipFile(made[0]) as archive:
         manifest = json.loads(archive.read("package.json"))
-    for changed in (SETTINGS | {"data": {"labelled": "/elsewhere"}}, {"cache": SETTINGS["cache"]}):
+    other = {"data": {"labelled": "/elsewhere"}}
+    for changed in (
+        SETTINGS | other,
+        {"cache": SETTINGS["cache"]},
+        SETTINGS | {"infer": 1},
+        SETTINGS | {"cache": []},
+    ):
         with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
             archive.writestr("package.json", json.dumps(manifest | {"settings": changed}))
         with pytest.raises(DamagedFile, match=r"package\.json is not as a package has it"):

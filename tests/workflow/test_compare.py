@@ -8,6 +8,7 @@ import yaml
 from lunggtv.tables import read_tsv
 
 from tests.conftest import LABELLED
+from tests.workflow.test_report import results_of
 
 PATIENTS = [str(i) for i in range(1, LABELLED + 1)]
 
@@ -79,8 +80,12 @@ def test_another_tool_and_another_run_are_compared_pair_by_pair(analysis):
         ), table
     assert read_tsv(results / "compare/nnU-Net/patients.tsv")[0]["patient"] == "3"
     assert "Against nnU-Net" in (results / "landing.rst").read_text(encoding="utf-8")
-    report = (results / "report.html").read_text(encoding="utf-8")
-    assert '"7 Comparisons"' in report and "results/compare/sets.html" in report
+    report = results_of(results / "report.html")
+    for name in ("comparison.html", "patients.html", "comparison.svg"):
+        told = report[f"results/compare/nnU-Net/{name}"]
+        assert "LungGTV against nnU-Net on the same patients" in told["caption"]
+        assert told["labels"]["with"] == "nnU-Net" and told["category"] == "7 Comparisons"
+    assert "Every set of drafts" in report["results/compare/sets.html"]["caption"]
     assert analysis.reruns() == {}
 
 

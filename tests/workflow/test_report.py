@@ -9,6 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from lunggtv.report.result_names import draft_labels
+from lunggtv.tables import read_tsv
 
 from tests.conftest import FOLDS, LABELLED, UNLABELLED
 
@@ -74,14 +76,15 @@ class TestInABrowser:
         assert count["3 Training"] == 2 * FOLDS
         assert count["4 Patients"] == LABELLED + UNLABELLED
 
-    def test_those_to_look_at_first_stand_first(self, seen):
+    def test_those_to_look_at_first_stand_first(self, seen, finished):
         crops = seen["categories"]["2 Lung crops"]["rows"]
         assert crops[0] == "0. table of all patients"
         assert [row[:2] for row in crops[1:]] == [f"{n}." for n in range(1, LABELLED + UNLABELLED + 1)]
         patients = seen["categories"]["4 Patients"]["rows"]
         scored, others = patients[:LABELLED], patients[LABELLED:]
-        dice = [0.0 if "missed" in row else float(row.rpartition(" ")[2]) for row in scored]
-        assert dice == sorted(dice)
+        assert scored == sorted(
+            draft_labels(read_tsv(finished.work / "results/evaluate/metrics.tsv")).values()
+        )
         assert others == [f"patient new{n}" for n in range(1, UNLABELLED + 1)]
 
     def test_a_broken_report_is_noticed(self, finished, tmp_path):
@@ -92,6 +95,44 @@ class TestInABrowser:
         (tmp_path / "broken.html").write_text(content, encoding="utf-8")
         with pytest.raises(AssertionError, match="did not come to its end"):
             walked(tmp_path / "broken.html", tmp_path)
+
+
+def results_of(report: Path) -> dict[str, dict]:
+    """What a report says of every result, by its path."""
+    page, decode = report.read_text(encoding="utf-8"), json.JSONDecoder().raw_decode
+    starts = {found.group(1): found.end() for found in re.finditer(r'"(results/[^"]+)": (?=\{"name")', page)}
+    return {path: decode(page, start)[0] for path, start in starts.items()}
+
+
+CAPTIONS = {
+    r"ingest/verdicts\.html": "accepted, warned, rejected or excluded",
+    r"cache/\w+\.png": "the lungs found",
+    r"cache/crops\.html": "suspicious crops first",
+    r"train/fold\d/augmentation\.png": "patches as the network saw them",
+    r"train/fold\d/curves\.svg": "training loss, learning rate",
+    r"evaluate/\w+\.png": "label (solid) and draft (dashed)",
+    r"infer/\w+/gtv\.png": "Nothing scores it",
+    r"infer/review\.html": "those most in need of a look first",
+    r"evaluate/metrics\.html": "scored once, on the original CT grid, by a model that never saw it",
+    r"evaluate/dice_by_volume\.svg": "against the volume of its GTV",
+    r"evaluate/distributions\.svg": "How the scores spread",
+    r"evaluate/calibration\.svg": "unsure about",
+    r"timings\.html": "What each rule's jobs cost",
+}
+
+
+def test_every_result_is_told_by_its_own_words(finished):
+    found = results_of(finished.work / "results/report.html")
+    met = set()
+    for path, result in found.items():
+        (pattern,) = (p for p in CAPTIONS if re.fullmatch(f"results/{p}", path))
+        assert CAPTIONS[pattern] in result["caption"].replace("\n", " "), path
+        met.add(pattern)
+    assert met == set(CAPTIONS)
+    for number in range(1, LABELLED + 1):
+        for path in (f"results/cache/{number}.png", f"results/evaluate/{number}.png"):
+            assert f"<p>Patient {number}:" in found[path]["caption"]
+            assert f"patient {number}" in found[path]["labels"]["those to look at first"].partition(":")[0]
 
 
 def test_it_loads_nothing_from_elsewhere(finished):
