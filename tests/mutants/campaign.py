@@ -37,20 +37,22 @@ COLUMNS = ("name", "tests", "outcome", "told")
 
 def tests_of_room(fault: Fault, tree: Path) -> list[str]:
     """Unit tests that import from the room of the file, themselves or by a helper; for what lies in no room, from the
-    module; for rules, scripts and Snakefile the tests of the workflow."""
+    module; for rules, scripts and Snakefile the tests of the workflow. Those most likely to notice come first."""
     parts = Path(fault.file).with_suffix("").parts
     if parts[:2] != ("workflow", "lunggtv"):
         return WORKFLOW
     module = ".".join(("lunggtv", parts[2]))
     texts = {file: file.read_text(encoding="utf-8") for file in sorted((tree / "tests/unit").glob("*.py"))}
     helpers = [f"tests.unit.{file.stem} import" for file, text in texts.items() if module in text]
-    own = [f"tests/unit/test_{parts[-1]}.py"]
-    named = [
-        str(file.relative_to(tree))
+    own = f"test_{parts[-1]}.py"
+    found = [
+        file
         for file, text in texts.items()
-        if file.name.startswith("test_") and any(name in text for name in (module, *helpers))
+        if file.name == own
+        or (file.name.startswith("test_") and any(name in text for name in (module, *helpers)))
     ]
-    return [name for name in own if (tree / name).exists()] + [name for name in named if name not in own]
+    found.sort(key=lambda file: (file.name != own, ".".join(parts[1:]) not in texts[file]))
+    return [str(file.relative_to(tree)) for file in found]
 
 
 def read_outcomes(path: Path) -> dict[tuple[str, str], str]:
