@@ -181,3 +181,20 @@ def test_what_fails_is_tried_again_with_twice_the_memory(study):
     told = re.findall(pattern, done.stdout + done.stderr, re.MULTILINE)
     found = {rule: [int(memory) for name, memory in told if name == rule] for rule in rules}
     assert found == {"picture_samples": [2000, 4000, 8000], "picture_crop": [1500, 3000, 6000]}
+
+
+def test_whom_no_model_may_draft_is_in_the_tables_of_scans_all_the_same(study):
+    """Fold 1 is not trained: nobody but patient 1, whom fold 0 has not seen, and n1 are drafted, by fold 0 alone."""
+    path = study.work / "config.yaml"
+    path.write_text(f"{SETTINGS}train: {{run_folds: [0]}}\n", encoding="utf-8")
+    found, everybody = planned(study), expected(own=True)
+    for table in ("collect_verdicts", "collect_crops", "deal_folds", "train_fold 0", "predict_patient 1"):
+        assert found[table] == everybody[table], table
+    drafted = ("1", "n1")
+    assert found["collect_reviews"].partition(" ->")[0] == each("infer/{}/infer.json", drafted)
+    assert {job for job in found if job.startswith("predict_patient")} == {
+        f"predict_patient {p}" for p in drafted
+    }
+    own = "train/fold0/weights.safetensors train/fold0/card.json"
+    assert found["predict_patient n1"].partition(" ->")[0] == f"cache/n1/volume.h5 {own}"
+    assert found["summarise_metrics"].partition(" ->")[0] == "evaluate/1.json infer/1/infer.json"
