@@ -172,7 +172,13 @@ def test_the_legend_says_what_each_colour_is(scene):
     assert [palette[n] for n in (0, GREYS - 1, GREYS, 2 * GREYS - 1)] == [
         [0, 0, 0], [255, 255, 255], [26, 54, 70], [204, 232, 248],
     ]  # fmt: skip
-    assert palette[2 * GREYS :] == [[0, 0, 0], [230, 159, 0], [213, 94, 0], [240, 228, 66], [255, 255, 255]]
+    assert [palette[n] for n in (BACKGROUND, GTV, LOST, BOX, TEXT)] == [
+        [0, 0, 0],
+        [230, 159, 0],
+        [213, 94, 0],
+        [240, 228, 66],
+        [255, 255, 255],
+    ]
 
 
 def test_every_figure_of_a_record_stands_under_its_own_name():
