@@ -14,6 +14,8 @@ from lunggtv.ingest.ingest_settings import IngestSettings
 from lunggtv.patient_files import PatientFiles
 from lunggtv.train.validate_fold import HeldOut
 
+from tests.unit.adapter_cases import COHORT, HANDED, Files, files
+
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 # The adapters that use a GPU, and the function that each calls.
 CALLS = {
@@ -65,10 +67,10 @@ def test_every_adapter_that_asks_for_a_gpu_is_here():
 
 
 def run_adapter(tmp_path, monkeypatch, adapter: str, function: str, **job: object) -> tuple[tuple, dict]:
-    """What an adapter hands to its function."""
-    calls = []
+    """What an adapter hands to its function; ``pages`` is told what pages it writes."""
+    calls, pages = [], job.pop("pages", [])
     monkeypatch.setattr(function, lambda *given, **named: calls.append((given, named)))
-    monkeypatch.setattr("lunggtv.table_pages.write_table_page", lambda **_: None)
+    monkeypatch.setattr("lunggtv.table_pages.write_table_page", lambda **told: pages.append(told))
     for name in ("forget_digest", "record_digest", "is_as_written"):
         monkeypatch.setattr(f"lunggtv.job.{name}", lambda _: True)
     monkeypatch.chdir(tmp_path)
@@ -79,13 +81,26 @@ def run_adapter(tmp_path, monkeypatch, adapter: str, function: str, **job: objec
     return given, named
 
 
-class Files(list):
-    """Files by position, and groups of them by name, as Snakemake has them."""
-
-    def __init__(self, *paths: str, **groups: list[str] | str) -> None:
-        named = [group if isinstance(group, list) else [group] for group in groups.values()]
-        super().__init__([*paths, *(path for group in named for path in group)])
-        vars(self).update(groups)
+@pytest.mark.parametrize(
+    ("adapter", "room", "job", "config", "given", "named", "title"),
+    [(*case, None)[:7] for case in HANDED],
+    ids=[f"{case[0]} {number}" for number, case in enumerate(HANDED)],
+)
+def test_every_file_and_setting_goes_to_its_own_argument(
+    tmp_path, monkeypatch, adapter, room, job, config, given, named, title
+):
+    pages = []
+    parts = {name: job[name] for name in ("input", "output") if name in job}
+    params = {name: value for name, value in job.items() if name not in parts}
+    found = run_adapter(
+        tmp_path, monkeypatch, adapter, f"lunggtv.{room}.{adapter}.{adapter}", pages=pages,
+        **{"output": Files("o")} | parts, params=SimpleNamespace(config=config, **params),
+        wildcards=SimpleNamespace(fold="11"), resources=SimpleNamespace(gpu=0, cpu_hours=7),
+    )  # fmt: skip
+    assert found == (given, named)
+    written = {"page_path": "o/page", "title": title}
+    table = {"table_path": "o/metrics" if adapter == "summarise_metrics" else "o/table"}
+    assert pages == ([written | table] if title else [])
 
 
 SOURCE = {"folder": "raw/7", "image": None, "label": None, "labelled": True, "problem": None, "sizes": [3]}
@@ -132,6 +147,26 @@ def test_sets_whose_names_hold_each_other_keep_their_own_scores(tmp_path, monkey
     )  # fmt: skip
     sets = {"nnU-Net": theirs[:2], "nnU-Net-2": theirs[2:4], "2": theirs[4:]}
     assert given == ("LungGTV", ["o/1.json", "o/2.json"], sets, "t.tsv")
+
+
+def test_a_comparison_is_of_ours_with_theirs_and_has_two_pages(tmp_path, monkeypatch):
+    pages = []
+    given, named = run_adapter(
+        tmp_path, monkeypatch, "compare_scores", "lunggtv.evaluate.compare_scores.compare_scores", pages=pages,
+        input=Files(ours=["o/1", "o/2"], theirs=["t/1", "t/2"]), wildcards=SimpleNamespace(other="nnU-Net"),
+        output=files("c", "table", "page", "patients", "patients_page", "record", "figure"),
+        params=SimpleNamespace(config=vars(COHORT)),
+    )  # fmt: skip
+    assert given == ("LungGTV", ["o/1", "o/2"], "nnU-Net", ["t/1", "t/2"], COHORT)
+    assert named == {
+        "comparison_tsv": "c/table", "patients_tsv": "c/patients", "comparison_json": "c/record",
+        "comparison_svg": "c/figure",
+    }  # fmt: skip
+    titles = [f"LungGTV and nnU-Net: every {what}" for what in ("metric", "patient")]
+    assert pages == [
+        {"table_path": "c/table", "page_path": "c/page", "title": titles[0]},
+        {"table_path": "c/patients", "page_path": "c/patients_page", "title": titles[1]},
+    ]
 
 
 def test_every_patient_calibrates_with_its_own_files_and_fold(tmp_path, monkeypatch):

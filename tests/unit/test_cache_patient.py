@@ -3,6 +3,7 @@
 import json
 import logging
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -309,10 +310,21 @@ class TestLungsOfTheUser:
     def test_another_grid_is_refused(self, source, tmp_path):
         phantom = demo(2)
         ingested(source, phantom)
-        x, y, z = phantom.grid.origin_mm
-        moved = Grid(phantom.grid.shape, phantom.grid.spacing_mm, (x, y, z + 6.0), phantom.grid.direction)
-        path = self.write(tmp_path / "own", phantom.lungs, moved)
-        with pytest.raises(ConfigError, match=r"Patient 7: .*lungs\.nii\.gz.*not on the grid"):
+        grid, (x, y, z) = phantom.grid, phantom.grid.origin_mm
+        moved = replace(grid, origin_mm=(x, y, z + 6.0), spacing_mm=(7.0, *grid.spacing_mm[1:]))
+        path = tmp_path / "lungs.nrrd"  # which keeps all digits
+        write_image(path, phantom.lungs, moved)
+        with pytest.raises(ConfigError) as caught:
+            run(source, lungs_path=path)
+        # 6 mm at the first of 44 slices, and half a millimetre more at each.
+        assert str(caught.value) == (
+            f"Patient 7: the lung mask (cache.lungs) {path}: is not on the grid of the CT: it lies up to 27.50 mm away "
+            f"(spacing (7.0, 3.16, 3.16) mm against (6.5, 3.16, 3.16) mm, origin {moved.origin_mm} against "
+            f"{grid.origin_mm}). Write the mask on the original grid of the CT."
+        )
+        write_image(path, phantom.lungs[1:], replace(grid, shape=(43, 112, 112)))
+        words = r"it has 43 x 112 x 112 voxels \(z, y, x\), the CT has 44 x 112 x 112\. Write the mask on all"
+        with pytest.raises(ConfigError, match=words):
             run(source, lungs_path=path)
 
     @pytest.mark.parametrize(("off_mm", "refused"), [(0.08, False), (0.12, True)])
@@ -365,7 +377,7 @@ class TestTable:
         records = [
             clean | {"patient": "10"},
             clean | {"patient": "2"},
-            clean | {"patient": "3", "warnings": [remark]},
+            clean | {"patient": "3", "warnings": [remark, {"code": "gtv_lost", "text": "x"}]},
             clean | {"patient": "4", "fallback": True, "fallback_reason": "no lungs were found"},
             clean | {"patient": "5", "gtv_lost_ml": 0.5},
             clean | {"patient": "6", "gtv_lost_ml": 7.5},
@@ -379,7 +391,12 @@ class TestTable:
         rows = read_tsv(tmp_path / "crops.tsv")
         assert [row["patient"] for row in rows] == ["6", "5", "4", "3", "2", "9", "10"]
         assert rows[2]["fallback"] == "true" and rows[2]["fallback_reason"] == "no lungs were found"
-        assert rows[3]["warnings"] == "one_lung_small" and rows[3]["lungs_x_mm"] == "250.0"
+        assert rows[3] == {
+            "patient": "3", "fallback": "false", "fallback_reason": "", "gtv_ml": "4.0", "gtv_lost_ml": "0.0",
+            "round_trip_dice": "1.0", "lungs_ml": "3000.0", "right_ml": "1600.0", "left_ml": "1400.0",
+            "lungs_z_mm": "200.0", "lungs_y_mm": "150.0", "lungs_x_mm": "250.0", "kept_share": "0.1",
+            "warnings": "one_lung_small, gtv_lost",
+        }  # fmt: skip
         assert rows[5]["gtv_ml"] == ""
 
     def test_reads_what_the_stage_writes(self, source, tmp_path):

@@ -83,7 +83,7 @@ def test_a_shortened_copy_is_the_same_scan_but_two_slices_are_not():
 
 def test_three_of_a_kind_each_name_the_other_two():
     same = {"labelled": True, "ct_slice_digests": ["a", "b", "c"]}
-    texts = shared_scans({"1": same, "2": same, "10": same})
+    texts = shared_scans({"10": same, "1": same, "2": same})
     assert [len(texts[patient]) for patient in ("1", "2", "10")] == [2, 2, 2]
     assert "patient 2 " in texts["10"][1] and "patient 1 " in texts["10"][0]
 

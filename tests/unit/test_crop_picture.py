@@ -5,7 +5,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from lunggtv.cache.cache_settings import Margins
 from lunggtv.cache.crop_picture import (
+    BACKGROUND,
     BOX,
     GAP,
     GREYS,
@@ -17,11 +19,15 @@ from lunggtv.cache.crop_picture import (
     TEXT,
     Scene,
     _annotate,
+    _legend,
+    _palette,
     _panel,
     _point_of_interest,
     draw_crop,
 )
-from lunggtv.cache.crop_record import remarks_of
+from lunggtv.cache.crop_record import crop_record, heading_of, remarks_of
+from lunggtv.cache.gtv_losses import Losses
+from lunggtv.cache.lung_box import Crop, Remark
 from lunggtv.geometry import Grid
 
 SHAPE, SPACING_MM = (21, 41, 63), (5.0, 2.0, 1.5)
@@ -142,6 +148,63 @@ def test_what_the_box_loses_has_a_colour_of_its_own(scene):
         np.flatnonzero((pixels == GTV).any(axis=0)).max() < np.flatnonzero((pixels == LOST).any(axis=0)).max()
     )
     assert (np.asarray(draw_crop(scene, "Patient 7", [])) == LOST).sum() == 0, "all of it is in the box"
+
+
+def test_the_scale_bar_is_50_mm_long_in_the_corner(scene):
+    drawn = []
+    pen = SimpleNamespace(
+        text=lambda place, text, **_: drawn.append((text, place)),
+        rectangle=lambda place, fill: drawn.append((place, fill)), textbbox=lambda *_, **__: None,
+    )  # fmt: skip
+    _annotate(pen, None, (100, 20, 300, 280), PLANES[0], 1.6)
+    # 80 pixels, a black frame of one about it, and the words above its middle.
+    assert drawn[-2:] == [((213, 270, 295, 275), BACKGROUND), ((214, 271, 294, 274), TEXT)]
+    assert ("50 mm", (254, 268)) in drawn
+
+
+def test_the_legend_says_what_each_colour_is(scene):
+    lungs, box, gtv = ("lungs", GREYS + GREYS // 2), ("box", BOX), ("GTV (label)", GTV)
+    window, lost = ("window -1000 to 300 HU", BACKGROUND), ("GTV outside the box", LOST)
+    assert _legend(None) == [lungs, box, window]
+    assert _legend(np.zeros_like(scene.label)) == [lungs, box, gtv, window]
+    assert _legend(scene.label) == [lungs, box, gtv, lost, window]
+    palette = np.reshape(_palette(), (-1, 3)).tolist()
+    assert [palette[n] for n in (0, GREYS - 1, GREYS, 2 * GREYS - 1)] == [
+        [0, 0, 0], [255, 255, 255], [26, 54, 70], [204, 232, 248],
+    ]  # fmt: skip
+    assert [palette[n] for n in (BACKGROUND, GTV, LOST, BOX, TEXT)] == [
+        [0, 0, 0],
+        [230, 159, 0],
+        [213, 94, 0],
+        [240, 228, 66],
+        [255, 255, 255],
+    ]
+
+
+def test_every_figure_of_a_record_stands_under_its_own_name():
+    grid = Grid((10, 40, 50), (2.0, 1.0, 1.25), (0.0, 0.0, 0.0), (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))
+    cached = Grid((7, 20, 25), (3.0, 1.1, 1.2), (0.0, 0.0, 0.0), grid.direction)
+    small = Remark("one_lung_small", "a lung is small")
+    crop = Crop((1, 2, 3), (8, 30, 40), (201.04, 152.0, 253.0), (1600.04, 1300.0), True, None, (small,))
+    losses = Losses(12.3456, 1.2345, 0.98765)
+    record = crop_record("7", grid, cached, Margins(1, 2, 3, 4, 5, 6), crop, ((0, 1, 2), (9, 38, 47)), losses)
+    texts = [
+        "a lung is small",
+        "1.23 of 12.35 ml GTV lie outside the box and cannot be drawn; larger cache.margin_mm would keep them",
+        "the CT is finer than the cache (z 2.00 instead of 3.00 mm): resampling alone limits the Dice to 0.988",
+    ]
+    codes = ["one_lung_small", "gtv_lost", "finer_than_cache"]
+    assert record == {
+        "patient": "7", "box_start": [1, 2, 3], "box_shape": [8, 30, 40], "body_start": [0, 1, 2],
+        "body_shape": [9, 38, 47], "kept_share": 0.48, "fallback": False, "fallback_reason": None, "symmetric": True,
+        "margin_mm": {"cranial": 1, "caudal": 2, "anterior": 3, "posterior": 4, "left": 5, "right": 6},
+        "lungs_ml": 2900.0, "right_ml": 1600.0, "left_ml": 1300.0, "lungs_mm": [201.0, 152.0, 253.0],
+        "native_spacing_mm": [2.0, 1.0, 1.25], "cache_spacing_mm": [3.0, 1.1, 1.2], "cache_shape": [7, 20, 25],
+        "gtv_ml": 12.346, "gtv_lost_ml": 1.234, "round_trip_dice": 0.9877,
+        "warnings": [{"code": code, "text": text} for code, text in zip(codes, texts, strict=True)],
+    }  # fmt: skip
+    assert heading_of(record) == "Patient 7    box 48 % of the scan    lungs 2.9 l    GTV 12.3 ml"
+    assert heading_of(record | {"gtv_ml": None}) == "Patient 7    box 48 % of the scan    lungs 2.9 l"
 
 
 def test_every_remark_stands_below_the_picture_beside_the_reason_for_the_fallback():

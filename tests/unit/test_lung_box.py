@@ -65,12 +65,18 @@ class TestPlausibleLungs:
         assert (box.start, box.shape) == ((0, 0, 0), SHAPE)
 
     @pytest.mark.parametrize(
-        ("part", "end"), [(np.s_[0:40, 20:60, 20:45], "first"), (np.s_[20:60, 20:60, 20:45], "last")]
+        ("part", "ends"),
+        [
+            (np.s_[0:40, 20:60, 20:45], "first"),
+            (np.s_[20:60, 20:60, 20:45], "last"),
+            (np.s_[0:60, 20:60, 20:45], "first and the last"),
+        ],
     )
-    def test_lungs_at_the_end_of_the_scan_are_mentioned(self, part, end):
+    def test_lungs_at_the_end_of_the_scan_are_mentioned(self, part, ends):
         box = crop(lungs(part, LEFT))
         assert [warning.code for warning in box.warnings] == ["lungs_truncated"]
-        assert f"{end} slice" in box.warnings[0].text
+        text = f"the lungs reach the {ends} slice: the scan may end inside them"
+        assert box.warnings[0].text == text
 
     def test_slices_behind_the_last_block_hide_no_truncation(self):
         # 122 slices of 2.5 mm, two to a block of 61: the last block ends at the last slice.
@@ -84,7 +90,18 @@ class TestOneSmallLung:
         box = crop(lungs(RIGHT))
         # The midline is the edge between columns 54 and 55: CT voxel 220; the right lung begins at 80.
         assert box.symmetric and (box.start[2], box.shape[2]) == (80, 280)
-        assert box.warnings[0].code == "one_lung_small" and "left lung holds 0 ml" in box.warnings[0].text
+        assert box.warnings[0].code == "one_lung_small"
+
+    @pytest.mark.parametrize(
+        ("parts", "words"),
+        [
+            ((RIGHT, np.s_[10:50, 20:60, 85:90]), "the left lung holds 640 ml, the other 3200 ml: "),
+            ((np.s_[10:50, 20:60, 20:25], LEFT), "the right lung holds 640 ml, the other 3200 ml: "),
+        ],
+    )
+    def test_the_small_one_is_named_with_its_volume(self, parts, words):
+        box = crop(lungs(*parts))
+        assert [warning.text for warning in box.warnings] == [words + "the box is symmetric"]
 
     def test_a_mirrored_box_ends_at_the_volume(self):
         # A volume of 280 columns; the lung fills 160 to 260, the midline lies at 120: -20 to 260.

@@ -143,7 +143,7 @@ def test_a_model_for_other_voxels_is_refused(tmp_path):
         predict_patient(tmp_path / "cache.h5", [model], False, tmp_path / "prediction.h5")
 
 
-@pytest.mark.parametrize("factor", [0.75, 1.3])
+@pytest.mark.parametrize("factor", [0.79, 1.26])
 def test_voxels_much_finer_or_coarser_than_the_models_are_refused(tmp_path, factor):
     """The cache has 5 x 2 x 1.6 mm; in each axis alone."""
     write_cache(tmp_path / "cache.h5", "p")
@@ -157,6 +157,13 @@ def test_voxels_much_finer_or_coarser_than_the_models_are_refused(tmp_path, fact
                 False,
                 tmp_path / "prediction.h5",
             )
+
+
+@pytest.mark.parametrize("factor", [0.81, 1.24])
+def test_voxels_within_a_quarter_of_the_models_are_taken(tmp_path, factor):
+    write_cache(tmp_path / "cache.h5", "p")
+    model = write_model(tmp_path, spacing_mm=[edge / factor for edge in (5.0, 2.0, 1.6)])
+    predict_patient(tmp_path / "cache.h5", [model], False, tmp_path / "p.h5")
 
 
 def test_a_model_that_learnt_at_several_spacings_takes_what_lies_between(tmp_path):

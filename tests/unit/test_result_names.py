@@ -1,5 +1,6 @@
 """What pictures are called in the report sorts them: those to look at first come first. Tables become pages."""
 
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -86,6 +87,11 @@ def test_a_table_becomes_a_page(tmp_path):
     assert cells.texts[4:6] == ["Zoë B", "1.5"]
     assert cells.texts[6].startswith("<script>alert(1)</script> & a text")
     assert cells.texts[7:] == ["2", "", ""]
+    # Names of cells: row and column. Numbers stand on the right, long texts in wide columns.
+    right, wide = (re.search(rf"([^}}]*){{\s*{rule}", page)[1] for rule in ("text-align: right", "min-width"))
+    assert set(re.findall(r"col\d", right)) == {"col0", "col1"} and set(re.findall(r"col\d", wide)) == {
+        "col2"
+    }
 
 
 def test_an_empty_table_is_a_page_too(tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lunggtv.train.sampling import AUGMENTATION, PLACE, Window, draw_case, draw_window, stream
+from lunggtv.train.sampling import AUGMENTATION, PATIENTS, PLACE, Window, draw_case, draw_window, stream
 
 SHAPES = [(20, 40, 50), (10, 30, 30), (30, 60, 40)]
 PATCH = (12, 24, 24)
@@ -34,6 +34,21 @@ def test_seed_fold_number_and_purpose_give_streams_of_their_own():
         ]
     }
     assert len(draws) == 5
+
+
+def test_case_and_place_of_a_sample_are_drawn_from_the_streams_of_its_own_seed_and_fold():
+    """Another draw would train other weights than the card tells of."""
+    assert stream(7, 2, PLACE, 5).integers(2**62) == 2496325109680132151
+    for index in range(40, 60):
+        dealt = stream(7, 2, PATIENTS, index // 3).permutation(3)
+        window = draw(index, 7, 2, share=0.0)
+        assert draw_case(7, 2, index, 3) == window.case == dealt[index % 3]
+        _, *jitter = stream(7, 2, PLACE, index).random(4)
+        starts = [
+            round(j * max(n - p, 0)) for j, n, p in zip(jitter, SHAPES[window.case], PATCH, strict=True)
+        ]
+        edges = [(min(n, p) - 1) / 2 for n, p in zip(SHAPES[window.case], PATCH, strict=True)]
+        assert window.centre == tuple(start + edge for start, edge in zip(starts, edges, strict=True))
 
 
 def test_streams_of_neighbouring_samples_do_not_overlap():

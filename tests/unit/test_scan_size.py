@@ -73,3 +73,5 @@ def test_of_files_that_are_no_slices_the_bytes_count(tmp_path):
     files = PatientFiles("7", False, tmp_path, (tmp_path / "a", tmp_path / "b"))
     assert scan_size(files) == ScanSize(750)
     assert scan_size(PatientFiles("7", False, tmp_path, ())) is None
+    (tmp_path / "c").touch()
+    assert scan_size(PatientFiles("7", False, tmp_path, (tmp_path / "c",))) is None

@@ -51,7 +51,7 @@ def test_nan_once_rolls_back_at_half_the_rate(caches, tmp_path, monkeypatch, cap
     assert used == pytest.approx(rates[:10] + halved)
     told = [float(row["learning_rate"]) for row in read_tsv(files.history)]
     assert told == pytest.approx(rates[:9] + halved, rel=1e-4)
-    assert "steps 10 and 10" in caplog.text and "back to step 9" in caplog.text
+    assert "steps 10 and 10" in caplog.text and "back to step 9 at half the learning rate" in caplog.text
     assert all(torch.isfinite(t).all() for t in load_tensors(files.weights).values())
 
 
@@ -157,7 +157,7 @@ def test_another_error_of_a_step_is_no_lack_of_memory(caches, tmp_path, monkeypa
 def test_out_of_memory_halves_the_batch_and_goes_on(caches, tmp_path, monkeypatch, caplog, failure):
     calls = failing(monkeypatch, {3}, failure)
     files = train_tiny(tmp_path, caches, tmp_path / "state")
-    assert "1 of 2 patches" in caplog.text
+    assert "fold 0, step 3: out of memory; going on with 1 of 2 patches at once" in caplog.text
     # 3 whole steps, the failed one, then 17 steps in two parts.
     assert len(calls) == 3 + 1 + 17 * 2
     assert len(read_tsv(files.history)) == 20
@@ -189,5 +189,6 @@ def test_a_resumed_run_keeps_the_halved_batch(caches, tmp_path, monkeypatch):
 
 def test_out_of_memory_for_one_patch_says_what_to_lower(caches, tmp_path, monkeypatch):
     failing(monkeypatch, {0, 1}, out_of_memory)
-    with pytest.raises(TrainingFailed, match=r"patch_shape"):
+    words = r"Fold 0: a single patch of \(8, 16, 16\) voxels .* Lower train\.patch_shape or"
+    with pytest.raises(TrainingFailed, match=words):
         train_tiny(tmp_path, caches, tmp_path / "state")

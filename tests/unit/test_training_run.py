@@ -10,6 +10,7 @@ import pytest
 import torch
 from lunggtv.errors import CohortError
 from lunggtv.model.architecture import plan_architecture
+from lunggtv.model.network import build_network
 from lunggtv.model.numerics import numerics
 from lunggtv.model.weights import load_card
 from lunggtv.train import cases
@@ -86,6 +87,9 @@ def test_initial_weights_are_drawn_from_seed_and_fold():
     first = [next(new_network(PLAN, seed, fold).parameters()) for seed, fold in starts]
     assert torch.equal(torch.random.get_rng_state(), before)
     assert torch.equal(first[0], next(new_network(PLAN, 1, 0).parameters()))
+    torch.manual_seed(3002)
+    assert torch.equal(next(new_network(PLAN, 3, 2).parameters()), next(build_network(PLAN).parameters()))
+    torch.random.set_rng_state(before)
     for one, other in ((0, 1), (0, 2), (1, 2)):
         assert not torch.equal(first[one], first[other])
 

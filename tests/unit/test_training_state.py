@@ -56,7 +56,8 @@ def newest_step(state: Path) -> int:
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
-def test_sigterm_saves_and_stops_with_a_message(tmp_path, monkeypatch, optimiser):
+def test_sigterm_saves_and_stops_with_a_message(tmp_path, monkeypatch, caplog, optimiser):
+    caplog.set_level("INFO")
     # A line of the history is the mean of five steps; the signal comes in the middle of one.
     monkeypatch.setattr(fit, "HISTORY_ROWS", 4)
     caches = write_cohort(tmp_path / "data")
@@ -71,6 +72,7 @@ def test_sigterm_saves_and_stops_with_a_message(tmp_path, monkeypatch, optimiser
     assert not (tmp_path / "weights.safetensors").exists()
     assert contents(train_tiny(tmp_path, caches, tmp_path / "state", optimiser=optimiser)) == expected
     assert len(source.calls) == 20
+    assert "fold 0: resumed at step 7 of 20" in caplog.text
 
 
 @pytest.mark.parametrize(("number", "name"), [(signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "SIGINT")])

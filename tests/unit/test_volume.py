@@ -69,6 +69,11 @@ class TestThereAndBack:
             assert file.attrs["kind"] == b"cache" and file.attrs["schema"] == SCHEMA
             assert list(file.attrs["spacing_mm"]) == [5.0, 1.17, 1.17]
             assert file["ct"].fletcher32 and file["ct"].dtype == np.int16
+            assert {file[name].compression for name in file} == {"gzip"}
+        write_volume(path, "ingest", volume(), packed=False)
+        with h5py.File(path, "r") as file:
+            packing = {name: file[name].compression for name in file}
+            assert packing == {"ct": None, "label": "gzip", "lungs": "gzip"}
 
     @pytest.mark.parametrize("changes", [{"ct": np.zeros(SHAPE)}, {"label": np.zeros((1, 2, 3), np.uint8)}])
     def test_wrong_types_and_shapes_are_refused_and_leave_nothing(self, path, changes):

@@ -76,6 +76,17 @@ def test_what_the_drafts_expect_of_themselves_is_measured(finished):
     assert quality is None and "carry no estimate of their own quality" in landing
 
 
+def test_the_first_page_names_the_models_and_what_made_them(finished):
+    *_, voxels, made = (
+        (finished.work / "results/landing.rst").read_text(encoding="utf-8").strip().split("\n\n")
+    )
+    cards = sorted(models(finished).items(), key=lambda model: model[1]["fold"])
+    weights = ", ".join(f"fold {card['fold']} ``{digest[:12]}``" for digest, card in cards)
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(cards[0][1]["versions"].items()))
+    assert made == f"Made with {versions}. Models (first digits of their SHA-256): {weights}."
+    assert voxels.startswith("Models see voxels of 6.25 x 6.4 x 6.4 mm (z, y, x; ``cache.spacing_mm``)")
+
+
 def test_a_labelled_patient_is_drawn_as_the_other_folds_teach_and_others_as_all_do(analysis):
     path = analysis.work / "results/infer/calibration.json"
     calibration = read_json(path)

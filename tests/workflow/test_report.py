@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from lunggtv.report.result_names import draft_labels
+from lunggtv.report.result_names import crop_labels, draft_labels
 from lunggtv.tables import read_tsv
 
 from tests.conftest import FOLDS, LABELLED, UNLABELLED
@@ -98,15 +98,20 @@ class TestInABrowser:
 
 
 def results_of(report: Path) -> dict[str, dict]:
-    """What a report says of every result, by its path."""
+    """What a report says of every result, and its category, by its path."""
     page, decode = report.read_text(encoding="utf-8"), json.JSONDecoder().raw_decode
     starts = {found.group(1): found.end() for found in re.finditer(r'"(results/[^"]+)": (?=\{"name")', page)}
-    return {path: decode(page, start)[0] for path, start in starts.items()}
+    found = {path: decode(page, start)[0] for path, start in starts.items()}
+    told = re.search(r"var categories = ", page)
+    for category, parts in decode(page, told.end())[0].items():
+        for path in (path for paths in parts.values() for path in paths):
+            found[path]["category"] = category
+    return found
 
 
 CAPTIONS = {
     r"ingest/verdicts\.html": "accepted, warned, rejected or excluded",
-    r"cache/\w+\.png": "the lungs found",
+    r"cache/\w+/crop\.png": "the lungs found",
     r"cache/crops\.html": "suspicious crops first",
     r"train/fold\d/augmentation\.png": "patches as the network saw them",
     r"train/fold\d/curves\.svg": "training loss, learning rate",
@@ -129,10 +134,46 @@ def test_every_result_is_told_by_its_own_words(finished):
         assert CAPTIONS[pattern] in result["caption"].replace("\n", " "), path
         met.add(pattern)
     assert met == set(CAPTIONS)
+    crops, drafts = (
+        names(read_tsv(finished.work / f"results/{table}.tsv"))
+        for names, table in ((crop_labels, "cache/crops"), (draft_labels, "evaluate/metrics"))
+    )
+    look = {f"cache/{patient}/crop.png": ("2 Lung crops", label) for patient, label in crops.items()}
+    look |= {f"evaluate/{patient}.png": ("4 Patients", label) for patient, label in drafts.items()}
+    look |= {"cache/crops.html": ("2 Lung crops", "0. table of all patients")}
+    look |= {"infer/new1/gtv.png": ("4 Patients", "patient new1")}
+    expected = {
+        path: (category, {"those to look at first": label}) for path, (category, label) in look.items()
+    }
+    for fold in range(FOLDS):
+        for name, figure in (("curves.svg", "curves"), ("augmentation.png", "augmented patches")):
+            expected[f"train/fold{fold}/{name}"] = ("3 Training", {"fold": str(fold), "figure": figure})
+    expected |= {
+        "ingest/verdicts.html": ("1 Data verdicts", {"table": "verdict on every patient"}),
+        "infer/review.html": ("5 Review queue", {"table": "all drafts, most urgent first"}),
+        "evaluate/metrics.html": ("6 Statistics", {"what": "metrics of every patient"}),
+        "evaluate/dice_by_volume.svg": ("6 Statistics", {"what": "Dice by volume"}),
+        "evaluate/distributions.svg": ("6 Statistics", {"what": "distributions"}),
+        "evaluate/calibration.svg": ("6 Statistics", {"what": "calibration"}),
+        "timings.html": ("8 Timings and memory", {"table": "cost of every rule's jobs"}),
+    }
+    told = {path: (result["category"], result["labels"]) for path, result in found.items()}
+    assert told == {f"results/{path}": words for path, words in expected.items()}
     for number in range(1, LABELLED + 1):
-        for path in (f"results/cache/{number}.png", f"results/evaluate/{number}.png"):
+        for path in (f"results/cache/{number}/crop.png", f"results/evaluate/{number}.png"):
             assert f"<p>Patient {number}:" in found[path]["caption"]
             assert f"patient {number}" in found[path]["labels"]["those to look at first"].partition(":")[0]
+
+
+def test_timings_are_those_of_the_run(finished):
+    jobs = {row["rule"]: int(row["jobs"]) for row in read_tsv(finished.work / "results/timings.tsv")}
+    many = {"ingest_patient", "cache_patient", "picture_crop", "predict_patient"}
+    assert jobs == (
+        dict.fromkeys(many, LABELLED + UNLABELLED)
+        | dict.fromkeys({"train_fold", "validate_fold", "picture_samples"}, FOLDS)
+        | dict.fromkeys({"evaluate_patient", "picture_patient"}, LABELLED)
+        | {"calibrate_drafts": 1, "picture_draft": UNLABELLED}
+    )
 
 
 def test_it_loads_nothing_from_elsewhere(finished):

@@ -275,6 +275,17 @@ def test_raw_bytes_of_one_patient(analysis, patient, file):
         assert found == RERUNS["the CT, label or any DICOM file of one patient"]
 
 
+@pytest.mark.parametrize(("patient", "file"), [("3", "label.nii.gz"), (DICOM, "*.dcm")])
+def test_other_raw_bytes_with_an_older_time(analysis, patient, file):
+    """A copy restored from elsewhere: to Snakemake it is older than what was made of the one before."""
+    path = sorted((analysis.work / f"raw/labelled/{patient}").rglob(file))[0]
+    size = path.stat().st_size
+    rewrite(path)
+    os.utime(path, (0, 0))
+    assert path.stat().st_size != size
+    assert analysis.reruns() == one_patient_read_anew(patient)
+
+
 def test_a_labelled_patient_added_at_the_end(analysis, raw_cohort):
     shutil.copytree(raw_cohort / "labelled" / ADDED, analysis.work / "raw/labelled" / ADDED)
     folds = folds_of([*PATIENTS, ADDED])

@@ -245,6 +245,7 @@ def test_a_series_is_the_one_that_the_settings_pin(tmp_path, raw_cohort):
             one.SeriesInstanceUID = f"{one.SeriesInstanceUID}.9"
             one.SOPInstanceUID = one.file_meta.MediaStorageSOPInstanceUID = f"{one.SOPInstanceUID}.9"
             one.RescaleIntercept = float(one.RescaleIntercept) + 7
+            one.ConvolutionKernel = "B70f"
             one.save_as(folder / "b" / path.name)
     data = {"labelled": None, "unlabelled": "raw"}
     found = {}
@@ -256,7 +257,12 @@ def test_a_series_is_the_one_that_the_settings_pin(tmp_path, raw_cohort):
         (analysis.work / "config.yaml").write_text(yaml.safe_dump({"data": data | {"series": {"7": key}}}))
         analysis.run("ingest")
         found[key] = read_volume(analysis.work / "results/ingest/7/volume.h5", "ingest").ct
+    preferred = data | {"prefer_series": [{"kernel": "^B70"}]}
+    (analysis.work / "config.yaml").write_text(yaml.safe_dump({"data": preferred}))
+    analysis.run("ingest")
+    sharp = read_volume(analysis.work / "results/ingest/7/volume.h5", "ingest").ct
     first, second = found.values()
+    assert np.array_equal(sharp, max(first, second, key=np.sum)), "the one that is 7 HU brighter"
     inside = (first > -900) & (second > -900)
     assert set(np.unique(np.abs(second[inside].astype(int) - first[inside]))) == {7}
 
