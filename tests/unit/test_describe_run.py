@@ -169,7 +169,8 @@ def test_every_figure_stands_in_its_own_place():
         ("", "excluded", 1),
     )
     verdicts = [
-        {"patient": f"{verdict}{set_}{n}", "set": set_, "verdict": verdict, "reasons": "moved", "spacing_mm": "3 1.5 1.5"}
+        {"patient": f"{verdict}{set_}{n}", "set": set_, "verdict": verdict, "reasons": "moved",
+         "spacing_mm": "3 1.5 1.5"}
         for set_, verdict, count in kinds for n in range(count)
     ]  # fmt: skip
     reviews = [

@@ -109,6 +109,7 @@ def test_scores_are_those_of_the_masks_whatever_the_stored_axes(tmp_path, direct
         expected_value = pytest.approx(value, abs=1e-9) if isinstance(value, float) else value
         assert record[key] == expected_value, key
     assert (record["patient"], record["fold"], record["label_digest"]) == ("7", 2, "bb")
+    assert (record["spacing_mm"], record["shape"]) == (list(SPACING_MM), list(SHAPE))
     assert record["cranial_error_mm"] == pytest.approx(5.0)
     assert record["hd_mm"] == pytest.approx(5.0)
 
@@ -118,6 +119,7 @@ def test_scores_are_those_of_the_masks_whatever_the_stored_axes(tmp_path, direct
     [
         ({"image": "a", "label": "b", "label_data": "c"}, "b"),
         ({"rtstruct": "d"}, "d"),
+        ({"segmentation": "e"}, "e"),
         ({"image": "a"}, None),
     ],
 )
@@ -487,17 +489,19 @@ def test_masks_are_found_where_other_tools_and_other_runs_leave_them(tmp_path):
 
 
 def test_sets_are_put_side_by_side_with_their_spread(tmp_path):
-    """Dice of patient 1: 1, 6/7, 4/6; of patient 2: 6/7 thrice."""
+    """Dice of patient 1: 1, 6/7, 4/6; of 2: 4/6, 1, 6/7; of 3: 1, missed, 1; seeds have no patient 4."""
     sets = {}
-    for name, slices in {"LungGTV": (4, 3), "seed2": (3, 3), "seed3": (2, 3)}.items():
+    for name, slices in {"LungGTV": (4, 2, 4, 1), "seed2": (3, 4, 0), "seed3": (2, 3, 4)}.items():
         sets[name] = write_scores(tmp_path / name, [tumour(slices=n) for n in slices])
     gather_sets("LungGTV", sets.pop("LungGTV"), sets, tmp_path / "sets.tsv")
     rows = {row["metric"]: row for row in read_tsv(tmp_path / "sets.tsv")}
     dice = rows["dice"]
-    means = [(1 + 6 / 7) / 2, 6 / 7, (4 / 6 + 6 / 7) / 2]
+    each = np.array([[1, 6 / 7, 4 / 6], [4 / 6, 1, 6 / 7], [1, 0, 1]])
+    means = each.mean(axis=0)
+    assert (dice["better"], dice["patients"], rows["cranial_error_mm"]["patients"]) == ("higher", "3", "2")
     assert [float(dice[name]) for name in ("LungGTV", "seed2", "seed3")] == pytest.approx(means, rel=1e-5)
     assert float(dice["sd_of_means"]) == pytest.approx(np.std(means, ddof=1), rel=1e-5)
-    within = np.std([1, 6 / 7, 4 / 6], ddof=1) / 2
+    within = each.std(axis=1, ddof=1).mean()
     assert float(dice["sd_within_patient"]) == pytest.approx(within, rel=1e-5)
     # Errors are taken by size: one, two slices too short are 5 and 10 mm, not -5 and -10.
     assert float(rows["cranial_error_mm"]["seed3"]) == pytest.approx((10 + 5) / 2)
@@ -515,6 +519,20 @@ def test_two_mask_files_on_the_command_line(tmp_path, capsys):
     assert main(files) == 0
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert (lines["dice"], lines["hd95_mm"], lines["outcome"]) == ("0.7500", "5.0000", "scored")
+    assert {f"surface_dice_{mm}mm" for mm in (1, 2, 3, 5)} <= set(lines)
+    # 4 x 6 x 7 voxels of 5 x 1.5 x 1.25 mm.
+    assert lines["lesion"].split(maxsplit=1) == [
+        "1", "volume_ml 1.5750, covered 0.7500, dice 0.7500, found yes"
+    ]  # fmt: skip
+    write_image(tmp_path / "far.nii.gz", tumour(start=8, slices=1), grid)
+    assert main([str(tmp_path / "far.nii.gz"), files[1]]) == 0
+    printed = capsys.readouterr().out
+    assert "found no\n" in printed and "false lesion 1" in printed and printed.endswith("volume_ml 0.3937\n")
+    assert main([files[0], files[1], "--lesion-overlap", "0.76"]) == 0
+    assert "covered 0.7500, dice 0.7500, found no\n" in capsys.readouterr().out
+    write_image(tmp_path / "empty.nii.gz", tumour(slices=0), grid)
+    assert main([str(tmp_path / "empty.nii.gz"), files[1]]) == 0
+    assert ["cranial_error_mm", "-"] in [line.split() for line in capsys.readouterr().out.splitlines()]
 
 
 def test_the_command_line_refuses_in_one_line(tmp_path, capsys):
@@ -540,11 +558,15 @@ def test_the_command_line_refuses_in_one_line(tmp_path, capsys):
             printed = capsys.readouterr()
             assert printed.out == "" and printed.err.startswith("error: ") and printed.err.count("\n") == 1
             assert words in printed.err or "has 10 x 14 x 16 voxels" in printed.err, name
-    for option in (["--tolerances-mm", "0"], ["--tolerances-mm", "nan"], ["--lesion-overlap", "1.5"]):
+    assert main([str(label), str(label), "--tolerances-mm", "50", "--lesion-overlap", "1"]) == 0
+    assert "surface_dice_50mm" in capsys.readouterr().out
+    wrong = {"--tolerances-mm": ("0", "nan", "50.1", "wide"), "--lesion-overlap": ("1.01", "0")}
+    for option in [[name, value] for name, values in wrong.items() for value in values]:
         with pytest.raises(SystemExit) as stopped:
             main([str(label), str(label), *option])
         assert stopped.value.code == 2
-        assert "is not a number above 0" in capsys.readouterr().err
+        most = {"--tolerances-mm": 50, "--lesion-overlap": 1}[option[0]]
+        assert f"{option[1]!r} is not a number above 0, at most {most}\n" in capsys.readouterr().err
 
 
 def test_the_command_line_gives_what_the_workflow_gives(tmp_path):
