@@ -483,6 +483,9 @@ def test_masks_are_found_where_other_tools_and_other_runs_leave_them(tmp_path):
     ):
         with pytest.raises(UnusableMask, match="may stand in braces"):
             mask_file(pattern, "7")
+    for suffix in (".nii", ".nrrd", ".mha"):
+        other = put(f"others/case{suffix}{suffix}")
+        assert mask_file(str(tmp_path / "others"), f"case{suffix}") == other
     put("nnunet/7.nii")
     with pytest.raises(UnusableMask, match="several masks of patient 7"):
         mask_file(str(tmp_path / "nnunet"), "7")

@@ -204,6 +204,7 @@ def test_members_are_drawn_at_the_threshold_of_the_draft():
     ):
         found = measure_uncertainty(passes, mean, threshold)
         assert (found.pairwise_dice, found.volume_spread) == (pytest.approx(dice), pytest.approx(spread))
+        assert found.peak == pytest.approx(0.8)
     halves = measure_uncertainty(passes.reshape(1, 2, 1, 1, 3), mean, 0.65)
     assert halves.mirror_dice == halves.pairwise_dice == pytest.approx(2 / 3)
 

@@ -227,6 +227,8 @@ def test_probabilities_come_back_to_a_hundred_thousandth(tmp_path):
     found = read_prediction(tmp_path / "p.h5")
     assert np.abs(found.probabilities[:, 0] - [rising, 1 - rising, rising]).max() < 1e-5
     assert np.abs(found.mean - (1 + rising) / 3).max() < 1e-5
+    # As drafts are drawn: a voxel at the threshold itself is on the same side for all.
+    assert found.mean.dtype == found.probabilities.dtype == np.float32
     assert (found.probabilities.min(), found.probabilities.max()) == (0.0, 1.0)
 
 
@@ -278,13 +280,21 @@ def labelled_cohort(folder: Path, count: int = 12, changed: str | None = None) -
 
 
 def test_threshold_that_separates_is_found(tmp_path):
-    calibrate_drafts(labelled_cohort(tmp_path), FREE, tmp_path / "calibration.json")
+    patients = labelled_cohort(tmp_path)
+    calibrate_drafts(patients, FREE, tmp_path / "calibration.json")
     found = read_json(tmp_path / "calibration.json")
     # Tumours have at least 0.41, the rest at most 0.3; 0.4 is the nearest to one half between.
     assert found["all"]["threshold"] == 0.4
     assert {lesson["threshold"] for lesson in found["folds"].values()} == {0.4}
     assert [row["dice"] for row in found["patients"]] == [1.0] * 12
     assert found["curve"]["mean_dice"][found["curve"]["thresholds"].index(0.4)] == 1.0
+    for threshold in (0.2, 0.45):
+        mean = np.mean(
+            [dice_of(read_prediction(own.prediction), own, threshold) for own in patients.values()]
+        )
+        assert found["curve"]["mean_dice"][found["curve"]["thresholds"].index(threshold)] == pytest.approx(
+            mean, abs=1e-6
+        )
     assert found["quality"]["patients"] == 12
     assert found["all"]["patients"] == 12
     assert {fold: lesson["patients"] for fold, lesson in found["folds"].items()} == {"0": 8, "1": 8, "2": 8}
