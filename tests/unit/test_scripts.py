@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from lunggtv.errors import ConfigError
 from lunggtv.evaluate.evaluate_settings import CohortSettings, EvaluateSettings
 from lunggtv.infer.calibrate_drafts import LabelledFiles
 from lunggtv.infer.infer_settings import DrawingSettings
@@ -85,13 +86,11 @@ CASES = {
         })],
     ),
     "picture_draft": (
-        ["evaluate.picture_draft"],
-        {"input": {"volume": "v", "mask": "m", "record": "r"}, "output": {"picture": "p"}},
+        ["evaluate.picture_draft"], {"input": {"volume": "v", "mask": "m", "record": "r"}, "output": {"picture": "p"}},
         [("picture_draft", {"volume": "v", "mask": "m", "record": "r", "picture": "p"})],
     ),
     "picture_patient": (
-        ["evaluate.picture_patient"],
-        {"input": {"volume": "v", "mask": "m", "scores": "s"}, "output": {"picture": "p"}},
+        ["evaluate.picture_patient"], {"input": {"volume": "v", "mask": "m", "scores": "s"}, "output": {"png": "p"}},
         [("picture_patient", {"volume": "v", "mask": "m", "record": "s", "picture": "p"})],
     ),
     "evaluate_patient": (
@@ -126,9 +125,7 @@ CASES = {
         {
             "input": {"ours": ["1"], "theirs": ["2"]}, "params": {"config": COHORT},
             "wildcards": SimpleNamespace(other="tool"),
-            "output": {
-                "table": "t", "page": "tp", "patients": "p", "patients_page": "pp", "record": "r", "figure": "f",
-            },
+            "output": {"table": "t", "page": "tp", "patients": "p", "patients_page": "pp", "record": "r", "figure": "f"}
         },
         [
             ("compare_scores", {
@@ -161,9 +158,7 @@ CASES = {
     ),
     "picture_curves": (
         ["report.picture_curves"],
-        {
-            "input": {"history": "h", "validation": "v"}, "output": {"p": "o"}, "wildcards": SimpleNamespace(fold="3"),
-        },
+        {"input": {"history": "h", "validation": "v"}, "output": {"p": "o"}, "wildcards": SimpleNamespace(fold="3")},
         [("picture_curves", {"fold": 3, "history": "h", "validation": "v", "picture": "o"})],
     ),
     "unpack_models": (
@@ -208,6 +203,12 @@ def ran(monkeypatch, script: str, functions: list[str], given: dict) -> list[tup
 def test_a_script_hands_on_what_its_rule_gives(script, monkeypatch):
     functions, given, expected = CASES[script]
     assert ran(monkeypatch, script, functions, given) == expected
+
+
+def test_a_structure_s_name_is_checked_by_its_script(monkeypatch):
+    functions, given, _ = CASES["write_rtstruct"]
+    with pytest.raises(ConfigError, match="TG-263"):
+        ran(monkeypatch, "write_rtstruct", functions, given | {"params": {"config": {"roi_name": "tumour"}}})
 
 
 def test_the_first_page_is_made_of_the_files_of_its_rule(monkeypatch):
