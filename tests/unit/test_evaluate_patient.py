@@ -1,6 +1,7 @@
 """Evaluation from file to file: orientation, refusals, byte-identical outputs, comparison, command line."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from lunggtv.evaluate.comparison import COMPARISON_COLUMNS, PATIENT_COLUMNS
 from lunggtv.evaluate.evaluate_patient import evaluate_patient, score_files
 from lunggtv.evaluate.evaluate_settings import CohortSettings, EvaluateSettings
 from lunggtv.evaluate.gather_sets import gather_sets
-from lunggtv.evaluate.other_masks import mask_file
+from lunggtv.evaluate.other_masks import check_places, mask_file
 from lunggtv.evaluate.overlay import chosen_slices
 from lunggtv.evaluate.picture_patient import picture_patient
 from lunggtv.evaluate.score import score_masks
@@ -373,6 +374,7 @@ def write_scores(folder: Path, drafts: list[np.ndarray]) -> list[Path]:
 def test_the_cohort_is_gathered_in_natural_order_and_repeats(tmp_path):
     drafts = [tumour(slices=n % 4 + 1) for n in range(10)] + [np.zeros(SHAPE, np.uint8)]
     scores = write_scores(tmp_path, drafts)
+    write_json(tmp_path / "infer.json", {"patient": "3", "expected_dice": 0.9, "review": ["odd"]})
     names = {
         "metrics_tsv": "metrics.tsv", "summary_json": "summary.json", "volume_svg": "volume.svg",
         "distributions_svg": "distributions.svg", "calibration_svg": "calibration.svg",
@@ -380,7 +382,9 @@ def test_the_cohort_is_gathered_in_natural_order_and_repeats(tmp_path):
     for run in ("a", "b"):
         paths = scores if run == "a" else scores[::-1]
         outputs = {kind: tmp_path / run / name for kind, name in names.items()}
-        summarise_metrics(score_paths=paths, draft_paths=[], settings=COHORT, **outputs)
+        summarise_metrics(
+            score_paths=paths, draft_paths=[tmp_path / "infer.json"], settings=COHORT, **outputs
+        )
     for name in names.values():
         content = (tmp_path / "a" / name).read_bytes()
         assert content == (tmp_path / "b" / name).read_bytes()
@@ -388,9 +392,10 @@ def test_the_cohort_is_gathered_in_natural_order_and_repeats(tmp_path):
     rows = read_tsv(tmp_path / "a/metrics.tsv")
     assert [row["patient"] for row in rows] == [str(n) for n in range(1, 12)]
     assert rows[-1]["outcome"] == "missed"
-    assert float(rows[-1]["hd95_mm"]) == pytest.approx(np.hypot(50, np.hypot(21, 20)), rel=1e-5)
+    assert rows[-1]["hd95_mm"] == f"{np.hypot(50, np.hypot(21, 20)):.4f}", "six digits are enough to read"
     assert rows[-1]["cranial_error_mm"] == ""
     summary = read_json(tmp_path / "a/summary.json")
+    assert (summary["review"]["patients"], summary["review"]["flagged"]) == (1, 1)
     # Nothing drawn, then one slice of four (Dice 0.4).
     assert summary["failures"] == ["11", "1", "5", "9"]
     assert set(summary["metrics"]["dice"]) >= {"mean", "median", "ci95"}
@@ -486,6 +491,12 @@ def test_masks_are_found_where_other_tools_and_other_runs_leave_them(tmp_path):
     for suffix in (".nii", ".nrrd", ".mha"):
         other = put(f"others/case{suffix}{suffix}")
         assert mask_file(str(tmp_path / "others"), f"case{suffix}") == other
+    check_places({"a": str(tmp_path / "nnunet"), "b": str(tmp_path / "cases/lung_{patient:0>3}.nii.gz")})
+    for place in ("absent", "absent/lung_{patient}.nii.gz"):
+        with pytest.raises(
+            UnusableMask, match=rf"compare: b: .*{re.escape(place)}: there is no folder .*absent\."
+        ):
+            check_places({"a": str(tmp_path / "nnunet"), "b": str(tmp_path / place)})
     put("nnunet/7.nii")
     with pytest.raises(UnusableMask, match="several masks of patient 7"):
         mask_file(str(tmp_path / "nnunet"), "7")
@@ -508,6 +519,10 @@ def test_sets_are_put_side_by_side_with_their_spread(tmp_path):
     assert float(dice["sd_within_patient"]) == pytest.approx(within, rel=1e-5)
     # Errors are taken by size: one, two slices too short are 5 and 10 mm, not -5 and -10.
     assert float(rows["cranial_error_mm"]["seed3"]) == pytest.approx((10 + 5) / 2)
+    missed = {name: write_scores(tmp_path / name, [tumour(slices=0)]) for name in ("a", "b")}
+    gather_sets("a", missed.pop("a"), missed, tmp_path / "missed.tsv")
+    told = {row["metric"]: row["b"] for row in read_tsv(tmp_path / "missed.tsv")}
+    assert "cranial_error_mm" not in told and told["volume_error_percent"] == "100"
 
 
 def test_two_mask_files_on_the_command_line(tmp_path, capsys):
@@ -561,6 +576,8 @@ def test_the_command_line_refuses_in_one_line(tmp_path, capsys):
             printed = capsys.readouterr()
             assert printed.out == "" and printed.err.startswith("error: ") and printed.err.count("\n") == 1
             assert words in printed.err or "has 10 x 14 x 16 voxels" in printed.err, name
+            if "values" in words:
+                assert printed.err.startswith(f"error: {tmp_path / name}: {words}")
     assert main([str(label), str(label), "--tolerances-mm", "50", "--lesion-overlap", "1"]) == 0
     assert "surface_dice_50mm" in capsys.readouterr().out
     wrong = {"--tolerances-mm": ("0", "nan", "50.1", "wide"), "--lesion-overlap": ("1.01", "0")}

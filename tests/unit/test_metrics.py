@@ -166,7 +166,11 @@ def test_a_missed_tumour_has_the_worst_value_of_everything():
     assert record["added_path_share"] == record["added_path_share_1px"] == 1.0
     assert record["added_path_length_mm"] == record["label_contour_mm"] > 0
     assert record["volume_error_percent"] == -100.0
-    assert record["cranial_error_mm"] is None
+    assert set(record) == set(score_masks(TUMOUR, TUMOUR, SPACING_MM, SETTINGS)), "no column is missing"
+    assert {key for key, value in record.items() if value is None} == {
+        "centroid_shift_cranial_mm", "centroid_shift_posterior_mm", "centroid_shift_left_mm", "cranial_error_slices",
+        "cranial_error_mm", "caudal_error_slices", "caudal_error_mm",
+    }  # fmt: skip
     assert (record["lesions_label"], record["lesions_found"], record["lesions_missed"]) == (1, 0, 1)
 
 

@@ -111,6 +111,7 @@ def test_every_patient_counts_in_every_aggregate():
     metrics = summary["metrics"]
     diagonal = math.sqrt(20**2 + 12**2 + 20**2)
     assert metrics["dice"]["mean"] == pytest.approx((1 + 0 + 0 + 0 + 1) / 5)
+    assert metrics["dice"] == describe([1.0, 0.0, 0.0, 0.0, 1.0], resamples=500, seed=1)
     # The draft beside the tumour lies 10 mm away; missed and false alarm count with the diagonal.
     assert metrics["hd_mm"]["mean"] == pytest.approx((0 + diagonal + diagonal + 10 + 0) / 5)
     assert metrics["surface_dice_2mm"]["n"] == metrics["assd_mm"]["n"] == 5
@@ -307,8 +308,10 @@ def test_the_five_worst_of_either_set_are_named():
 
 def test_of_drafts_without_overlap_the_farthest_is_the_worst():
     """Missed and false alarm have the diagonal, the draft beside the tumour 10 mm."""
-    worst = compare_records("a", cohort()[::-1], "b", cohort(), COHORT)["worst"]["first"]
-    assert [one["patient"] for one in worst] == ["3", "2", "4", "5", "1"]
+    apart = cohort()[0] | {"patient": "6", "dice": 0.9, "hd95_mm": 99.0}  # a good draft with a speck far away
+    records = [*cohort()[::-1], apart]
+    worst = compare_records("a", records, "b", records, COHORT)["worst"]["first"]
+    assert [one["patient"] for one in worst] == ["3", "2", "4", "6", "5"]
 
 
 def test_opposite_errors_do_not_cancel_in_a_comparison():
