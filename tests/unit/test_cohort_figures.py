@@ -129,3 +129,64 @@ def test_one_patient_is_compared_and_none_is_told():
 def test_the_human_band_is_that_which_the_docs_cite():
     page = (Path(__file__).parents[2] / "docs/metrics.md").read_text(encoding="utf-8")
     assert "mean pairwise Dice {low} to {high}, mean {mean}".format(**HUMAN_DICE) in page
+
+
+def legend(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_legends_count_what_they_name():
+    figure = draw_dice_by_volume(RECORDS)
+    (axes,) = figure.axes
+    assert legend(figure) == [
+        "between physicians 0.77-0.91", "within the lung (2)", "touches pleura or mediastinum (2)", "empty label (1)",
+        "failure (3)",
+    ]  # fmt: skip
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("volume of the label (ml)", "Dice")
+    (band,) = axes.patches
+    assert (band.get_y(), band.get_y() + band.get_height()) == (0.77, 0.91)
+    (mean,) = [line for line in axes.get_lines() if line.get_label().startswith("_")]
+    assert list(mean.get_ydata()) == [0.82, 0.82]
+    drafts = [{"patient": str(n), "expected_dice": 0.5, "review": [""] * (n > 3)} for n in range(1, 6)]
+    figure = draw_calibration(RECORDS, drafts)
+    assert legend(figure) == ["perfect", "no review flag (3)", "flagged for review (2)"]
+    assert list(figure.axes[0].get_lines()[0].get_xydata().reshape(-1)) == [0, 0, 1, 1]
+
+
+def test_distributions_tell_how_to_read_them():
+    figure = draw_distributions(RECORDS)
+    assert figure.get_supxlabel() == (
+        "5 patients; box: quartiles and median, whiskers: 5 to 95 %; x: failure (missed, false alarm, Dice below 0.5)"
+        "\nno draft: distance = image diagonal; axes in mm are logarithmic above 10 mm, in % beyond 100 %"
+    )
+    dice, hd95 = figure.axes
+    for axes, linear in ((dice, None), (hd95, 10.0)):
+        assert (axes.get_yscale() == "linear") == (linear is None)
+    assert hd95.yaxis.get_transform().linthresh == 10.0
+    assert list(hd95.get_yticks()) == [0, 2, 5, 10, 20, 50, 100, 200]
+    assert (dice.get_ylim(), hd95.get_ylim()) == ((-0.03, 1.03), pytest.approx((-0.4, 360.0)))
+    good, bad = dice.get_lines()[-2:]
+    assert (good.get_marker(), bad.get_marker()) == ("o", "x")
+    # The box of quartiles: 0, 0, 0.4, 0.8, 0.9.
+    box = dice.get_lines()[0].get_ydata()
+    assert (min(box), max(box), dice.get_xlabel()) == (0.0, 0.8, "median 0.4, mean 0.42")
+
+
+def test_signed_errors_are_seen_on_both_sides():
+    records = [
+        r | {"volume_error_percent": v} for r, v in zip(RECORDS, (-100.0, 4000.0, 0, 5, None), strict=True)
+    ]
+    axes = draw_distributions(records).axes[-1]
+    assert axes.get_title() == "volume error (%)"
+    assert list(axes.get_yticks()) == [-1000, -100, -50, 0, 50, 100, 1000]
+    assert axes.get_ylim() == (-4800.0, 4800.0)
+
+
+def test_a_comparison_tells_who_is_better_by_colour_too():
+    others = [r | {"dice": dice} for r, dice in zip(RECORDS, (0.5, 0.8, 0.6, 0.0, 0.1), strict=True)]
+    figure = draw_comparison("LungGTV", RECORDS, "nnU-Net", others)
+    assert figure.get_suptitle() == "Dice of 5 patients: LungGTV and nnU-Net"
+    ordered = figure.axes[1]
+    assert ordered.get_ylabel() == "difference in Dice (LungGTV − nnU-Net)"
+    colours = [to_rgb(bar.get_facecolor()) for bar in ordered.patches]
+    assert colours == [to_rgb(WITHIN_COLOUR)] * 3 + [to_rgb(CONTACT_COLOUR)] * 2

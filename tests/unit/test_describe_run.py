@@ -2,7 +2,7 @@
 
 from docutils.core import publish_string
 from docutils.utils import Reporter
-from lunggtv.report.describe_run import describe_run
+from lunggtv.report.describe_run import READING, describe_run
 
 OWN = [None, None, None]  # cache.spacing_mm: the patients' own
 BAND = {"dice": {"low": 0.77, "high": 0.91, "mean": 0.82}, "source": "five observers"}
@@ -150,3 +150,99 @@ def test_a_patient_whose_fold_was_not_trained_is_named():
     text = page("7", "8_b")
     assert "- 8\\_b has no draft and no score" in text
     assert "train.run_folds" in publish_string(text, writer="html5", settings_overrides=strict).decode()
+
+
+def found(mean: float, median: float, low: float, high: float) -> dict:
+    return {"mean": mean, "median": median, "ci95": [low, high]}
+
+
+def stratum(name: str, patients: int, failures: int, *dice: float) -> dict:
+    return {"name": name, "patients": patients, "failures": failures, "metrics": {"dice": found(*dice)}}
+
+
+def test_every_figure_stands_in_its_own_place():
+    """A page of which no two numbers are alike, word by word."""
+    kinds = (
+        ("labelled", "accepted", 4),
+        ("labelled", "warned", 3),
+        ("unlabelled", "warned", 2),
+        ("", "excluded", 1),
+    )
+    verdicts = [
+        {"patient": f"{verdict}{set_}{n}", "set": set_, "verdict": verdict, "reasons": "moved",
+         "spacing_mm": "3 1.5 1.5"}
+        for set_, verdict, count in kinds for n in range(count)
+    ]  # fmt: skip
+    reviews = [
+        {"patient": row["patient"], "review": f"Reason {n}." if n < 6 else "", "lesions": str(n % 8)}
+        for n, row in enumerate(verdicts[:9])
+    ]
+    summary = {
+        "patients": 17,
+        "failures": ["c", "a"],
+        "outcomes": {"missed": 3, "false_alarm": 4, "scored": 9, "both_empty": 1},
+        "lesions": {"label": 21, "missed": 5, "false": 6, "found": 16},
+        "metrics": {
+            "dice": found(0.811, 0.822, 0.711, 0.911), "surface_dice_2mm": found(0.611, 0.622, 0.511, 0.711),
+            "surface_dice_5mm": found(0.911, 0.922, 0.811, 0.961), "hd95_mm": found(11.14, 8.16, 5.12, 17.18),
+            "volume_error_percent": found(-12.6, -3.4, -25.1, 6.6), "jaccard": found(0.1, 0.2, 0.3, 0.4),
+            "added_path_length_mm": {"mean": None, "median": None, "ci95": None},
+        },
+        "strata": {
+            "fold": [stratum("fold 0", 1, 1, 0, 0, 0, 0)],
+            "volume": [stratum("below 5 ml", 10, 2, 0.641, 0.1, 0.551, 0.731)],
+            "contact": [stratum("within the lung", 7, 0, 0.841, 0.2, 0.751, 0.931)],
+        },
+        "human_band": BAND,
+    }  # fmt: skip
+    dice = {
+        "patients": 12, "first": {"mean": 0.811}, "second": {"mean": 0.755}, "mean_difference": 0.056,
+        "ci95": [-0.011, 0.123], "wins": {"first": 7, "second": 4, "ties": 1},
+    }  # fmt: skip
+    comparison = {
+        "first": "LungGTV", "second": "nnU-Net", "metrics": {"dice": dice},
+        "failures": {"first": ["c", "a"], "second": ["b"]},
+    }  # fmt: skip
+    text = describe_run(
+        verdicts, reviews, summary, [comparison], [3.0, 1.25, None], {"torch": "2.13.0", "monai": "1.6.0"},
+        {"0": "0123456789abcdef" * 4, "1": "fedcba9876543210" * 4},
+    )  # fmt: skip
+    assert text.split("\n\n") == [
+        "**10 patients**: 7 with a physician's GTV, 2 without, 1 excluded by the user, 5 with warnings. Each patient "
+        "with a GTV was drafted by a model that never saw that patient, and scored on the original CT grid.",
+        "- excluded0 is excluded: moved",
+        "**Failures: 2 of 17** (Dice below 0.5, or nothing in common): patients c, a. 3 with nothing drawn, 4 false "
+        "alarms. Of 21 separate lesions 5 were missed; drawn where there is none: 6.",
+        "\n".join([
+            "====================  =======  =============  ======",
+            "\\                     mean     95 % interval  median",
+            "====================  =======  =============  ======",
+            "Dice                  0.81     0.71 to 0.91   0.82",
+            "Surface Dice at 2 mm  0.61     0.51 to 0.71   0.62",
+            "Surface Dice at 5 mm  0.91     0.81 to 0.96   0.92",
+            "HD95                  11.1 mm  5.1 to 17.2    8.2 mm",
+            "Volume error          -13 %    -25 to 7       -3 %",
+            "====================  =======  =============  ======",
+        ]),
+        "Failures count in every number. Physicians among themselves reach a Dice of 0.77 to 0.91 (mean 0.82; five "
+        "observers). Intervals are bootstrapped over 17 patients; with few patients they are wide.",
+        "\n".join([
+            "===============  ========  ========  =========  =============",
+            "Tumours          patients  failures  mean Dice  95 % interval",
+            "===============  ========  ========  =========  =============",
+            "below 5 ml       10        2         0.64       0.55 to 0.73",
+            "within the lung  7         0         0.84       0.75 to 0.93",
+            "===============  ========  ========  =========  =============",
+        ]),
+        "**Against nnU-Net**, on the same 12 patients: mean Dice 0.81 against 0.76, difference +0.06 (95 % interval "
+        "-0.01 to +0.12); better in 7, worse in 4; failures 2 against 1.",
+        "**No GTV found** in patients acceptedlabelled0, warnedunlabelled1: look at their whole scans.",
+        "**Review queue: 6 of 9 drafts** have a reason to be looked at first; the most urgent:",
+        "\n".join(f"- {row['patient']}: Reason {n}." for n, row in enumerate(verdicts[:5])),
+        "The drafts carry no estimate of their own quality: too few labelled patients to learn it from.",
+        READING,
+        "Models see voxels of 3 x 1.25 x own mm (z, y, x; ``cache.spacing_mm``); the median of the accepted scans, "
+        "which they propose, is 3 x 1.5 x 1.5 mm.",
+        "Made with torch 2.13.0, monai 1.6.0. Models (first digits of their SHA-256): fold 0 ``0123456789ab``, fold 1 "
+        "``fedcba987654``.\n",
+    ]  # fmt: skip

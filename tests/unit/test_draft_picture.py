@@ -4,10 +4,12 @@ import numpy as np
 from lunggtv.evaluate import overlay
 from lunggtv.evaluate.overlay import MOST_PARTS, draw_draft
 from lunggtv.evaluate.picture_draft import picture_draft
+from lunggtv.figures import PREDICTION_COLOUR
 from lunggtv.files import write_json
-from lunggtv.geometry import Grid
+from lunggtv.geometry import Grid, Orientation
 from lunggtv.image_files import write_image
 from lunggtv.volume import Volume, write_volume
+from matplotlib.colors import to_rgba
 from PIL import Image
 
 GRID = Grid((8, 30, 40), (5.0, 2.0, 2.0), (0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
@@ -81,3 +83,32 @@ def test_it_is_drawn_from_the_files_of_the_other_stages(tmp_path):
     assert pictures[0] == pictures[1] != pictures[2]
     with Image.open(tmp_path / "a.png") as image:
         assert image.size == (1400, 790)
+
+
+def test_a_draft_stored_in_another_direction_lies_on_the_ct_it_was_drawn_on(tmp_path, monkeypatch):
+    turn = Orientation((0, 1, 2), (False, True, True))
+    draft = np.zeros(GRID.shape, np.uint8)
+    draft[2, 3:6, 30:37] = 1
+    place = Volume(
+        "p", np.where(draft, 300, -900).astype(np.int16), GRID, metadata={"orientation": turn.to_dict()}
+    )
+    write_volume(tmp_path / "volume.h5", "ingest", place)
+    write_image(tmp_path / "gtv.nii.gz", turn.undo(draft), GRID)
+    write_json(
+        tmp_path / "i.json", {"expected_dice": None, "lesions": [{}], "patient": "p", "volume_ml": 0.4}
+    )
+    kept = []
+    monkeypatch.setattr("lunggtv.evaluate.picture_draft.save_png", lambda *drawn: kept.append(drawn))
+    files = {"volume": tmp_path / "volume.h5", "mask": tmp_path / "gtv.nii.gz", "record": tmp_path / "i.json"}
+    picture_draft(**files, picture="p.png")
+    ((figure, path),) = kept
+    axes = figure.axes[0]
+    assert path == "p.png" and figure.texts[0].get_text().startswith("Patient p: draft of 0.4 ml in 1 part")
+    (line,) = axes.collections
+    assert tuple(line.get_edgecolor()[0]) == to_rgba(PREDICTION_COLOUR)
+    x, y = np.concatenate([one.vertices for one in line.get_paths()]).T
+    assert (x.min(), x.max(), y.min(), y.max()) == (59, 73, 5, 11), (
+        "mm, half a voxel around the outermost centres"
+    )
+    assert axes.images[0].get_array()[3:6, 30:37].min() == 300
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["draft (model)"]

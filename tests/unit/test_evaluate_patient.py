@@ -1,6 +1,7 @@
 """Evaluation from file to file: orientation, refusals, byte-identical outputs, comparison, command line."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from lunggtv.evaluate.comparison import COMPARISON_COLUMNS, PATIENT_COLUMNS
 from lunggtv.evaluate.evaluate_patient import evaluate_patient, score_files
 from lunggtv.evaluate.evaluate_settings import CohortSettings, EvaluateSettings
 from lunggtv.evaluate.gather_sets import gather_sets
-from lunggtv.evaluate.other_masks import mask_file
+from lunggtv.evaluate.other_masks import check_places, mask_file
 from lunggtv.evaluate.overlay import chosen_slices
 from lunggtv.evaluate.picture_patient import picture_patient
 from lunggtv.evaluate.score import score_masks
@@ -109,6 +110,7 @@ def test_scores_are_those_of_the_masks_whatever_the_stored_axes(tmp_path, direct
         expected_value = pytest.approx(value, abs=1e-9) if isinstance(value, float) else value
         assert record[key] == expected_value, key
     assert (record["patient"], record["fold"], record["label_digest"]) == ("7", 2, "bb")
+    assert (record["spacing_mm"], record["shape"]) == (list(SPACING_MM), list(SHAPE))
     assert record["cranial_error_mm"] == pytest.approx(5.0)
     assert record["hd_mm"] == pytest.approx(5.0)
 
@@ -118,6 +120,7 @@ def test_scores_are_those_of_the_masks_whatever_the_stored_axes(tmp_path, direct
     [
         ({"image": "a", "label": "b", "label_data": "c"}, "b"),
         ({"rtstruct": "d"}, "d"),
+        ({"segmentation": "e"}, "e"),
         ({"image": "a"}, None),
     ],
 )
@@ -371,6 +374,7 @@ def write_scores(folder: Path, drafts: list[np.ndarray]) -> list[Path]:
 def test_the_cohort_is_gathered_in_natural_order_and_repeats(tmp_path):
     drafts = [tumour(slices=n % 4 + 1) for n in range(10)] + [np.zeros(SHAPE, np.uint8)]
     scores = write_scores(tmp_path, drafts)
+    write_json(tmp_path / "infer.json", {"patient": "3", "expected_dice": 0.9, "review": ["odd"]})
     names = {
         "metrics_tsv": "metrics.tsv", "summary_json": "summary.json", "volume_svg": "volume.svg",
         "distributions_svg": "distributions.svg", "calibration_svg": "calibration.svg",
@@ -378,7 +382,9 @@ def test_the_cohort_is_gathered_in_natural_order_and_repeats(tmp_path):
     for run in ("a", "b"):
         paths = scores if run == "a" else scores[::-1]
         outputs = {kind: tmp_path / run / name for kind, name in names.items()}
-        summarise_metrics(score_paths=paths, draft_paths=[], settings=COHORT, **outputs)
+        summarise_metrics(
+            score_paths=paths, draft_paths=[tmp_path / "infer.json"], settings=COHORT, **outputs
+        )
     for name in names.values():
         content = (tmp_path / "a" / name).read_bytes()
         assert content == (tmp_path / "b" / name).read_bytes()
@@ -386,9 +392,10 @@ def test_the_cohort_is_gathered_in_natural_order_and_repeats(tmp_path):
     rows = read_tsv(tmp_path / "a/metrics.tsv")
     assert [row["patient"] for row in rows] == [str(n) for n in range(1, 12)]
     assert rows[-1]["outcome"] == "missed"
-    assert float(rows[-1]["hd95_mm"]) == pytest.approx(np.hypot(50, np.hypot(21, 20)), rel=1e-5)
+    assert rows[-1]["hd95_mm"] == f"{np.hypot(50, np.hypot(21, 20)):.4f}", "six digits are enough to read"
     assert rows[-1]["cranial_error_mm"] == ""
     summary = read_json(tmp_path / "a/summary.json")
+    assert (summary["review"]["patients"], summary["review"]["flagged"]) == (1, 1)
     # Nothing drawn, then one slice of four (Dice 0.4).
     assert summary["failures"] == ["11", "1", "5", "9"]
     assert set(summary["metrics"]["dice"]) >= {"mean", "median", "ci95"}
@@ -481,26 +488,41 @@ def test_masks_are_found_where_other_tools_and_other_runs_leave_them(tmp_path):
     ):
         with pytest.raises(UnusableMask, match="may stand in braces"):
             mask_file(pattern, "7")
+    for suffix in (".nii", ".nrrd", ".mha"):
+        other = put(f"others/case{suffix}{suffix}")
+        assert mask_file(str(tmp_path / "others"), f"case{suffix}") == other
+    check_places({"a": str(tmp_path / "nnunet"), "b": str(tmp_path / "cases/lung_{patient:0>3}.nii.gz")})
+    for place in ("absent", "absent/lung_{patient}.nii.gz"):
+        with pytest.raises(
+            UnusableMask, match=rf"compare: b: .*{re.escape(place)}: there is no folder .*absent\."
+        ):
+            check_places({"a": str(tmp_path / "nnunet"), "b": str(tmp_path / place)})
     put("nnunet/7.nii")
     with pytest.raises(UnusableMask, match="several masks of patient 7"):
         mask_file(str(tmp_path / "nnunet"), "7")
 
 
 def test_sets_are_put_side_by_side_with_their_spread(tmp_path):
-    """Dice of patient 1: 1, 6/7, 4/6; of patient 2: 6/7 thrice."""
+    """Dice of patient 1: 1, 6/7, 4/6; of 2: 4/6, 1, 6/7; of 3: 1, missed, 1; seeds have no patient 4."""
     sets = {}
-    for name, slices in {"LungGTV": (4, 3), "seed2": (3, 3), "seed3": (2, 3)}.items():
+    for name, slices in {"LungGTV": (4, 2, 4, 1), "seed2": (3, 4, 0), "seed3": (2, 3, 4)}.items():
         sets[name] = write_scores(tmp_path / name, [tumour(slices=n) for n in slices])
     gather_sets("LungGTV", sets.pop("LungGTV"), sets, tmp_path / "sets.tsv")
     rows = {row["metric"]: row for row in read_tsv(tmp_path / "sets.tsv")}
     dice = rows["dice"]
-    means = [(1 + 6 / 7) / 2, 6 / 7, (4 / 6 + 6 / 7) / 2]
+    each = np.array([[1, 6 / 7, 4 / 6], [4 / 6, 1, 6 / 7], [1, 0, 1]])
+    means = each.mean(axis=0)
+    assert (dice["better"], dice["patients"], rows["cranial_error_mm"]["patients"]) == ("higher", "3", "2")
     assert [float(dice[name]) for name in ("LungGTV", "seed2", "seed3")] == pytest.approx(means, rel=1e-5)
     assert float(dice["sd_of_means"]) == pytest.approx(np.std(means, ddof=1), rel=1e-5)
-    within = np.std([1, 6 / 7, 4 / 6], ddof=1) / 2
+    within = each.std(axis=1, ddof=1).mean()
     assert float(dice["sd_within_patient"]) == pytest.approx(within, rel=1e-5)
     # Errors are taken by size: one, two slices too short are 5 and 10 mm, not -5 and -10.
     assert float(rows["cranial_error_mm"]["seed3"]) == pytest.approx((10 + 5) / 2)
+    missed = {name: write_scores(tmp_path / name, [tumour(slices=0)]) for name in ("a", "b")}
+    gather_sets("a", missed.pop("a"), missed, tmp_path / "missed.tsv")
+    told = {row["metric"]: row["b"] for row in read_tsv(tmp_path / "missed.tsv")}
+    assert "cranial_error_mm" not in told and told["volume_error_percent"] == "100"
 
 
 def test_two_mask_files_on_the_command_line(tmp_path, capsys):
@@ -515,6 +537,20 @@ def test_two_mask_files_on_the_command_line(tmp_path, capsys):
     assert main(files) == 0
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert (lines["dice"], lines["hd95_mm"], lines["outcome"]) == ("0.7500", "5.0000", "scored")
+    assert {f"surface_dice_{mm}mm" for mm in (1, 2, 3, 5)} <= set(lines)
+    # 4 x 6 x 7 voxels of 5 x 1.5 x 1.25 mm.
+    assert lines["lesion"].split(maxsplit=1) == [
+        "1", "volume_ml 1.5750, covered 0.7500, dice 0.7500, found yes"
+    ]  # fmt: skip
+    write_image(tmp_path / "far.nii.gz", tumour(start=8, slices=1), grid)
+    assert main([str(tmp_path / "far.nii.gz"), files[1]]) == 0
+    printed = capsys.readouterr().out
+    assert "found no\n" in printed and "false lesion 1" in printed and printed.endswith("volume_ml 0.3937\n")
+    assert main([files[0], files[1], "--lesion-overlap", "0.76"]) == 0
+    assert "covered 0.7500, dice 0.7500, found no\n" in capsys.readouterr().out
+    write_image(tmp_path / "empty.nii.gz", tumour(slices=0), grid)
+    assert main([str(tmp_path / "empty.nii.gz"), files[1]]) == 0
+    assert ["cranial_error_mm", "-"] in [line.split() for line in capsys.readouterr().out.splitlines()]
 
 
 def test_the_command_line_refuses_in_one_line(tmp_path, capsys):
@@ -540,11 +576,17 @@ def test_the_command_line_refuses_in_one_line(tmp_path, capsys):
             printed = capsys.readouterr()
             assert printed.out == "" and printed.err.startswith("error: ") and printed.err.count("\n") == 1
             assert words in printed.err or "has 10 x 14 x 16 voxels" in printed.err, name
-    for option in (["--tolerances-mm", "0"], ["--tolerances-mm", "nan"], ["--lesion-overlap", "1.5"]):
+            if "values" in words:
+                assert printed.err.startswith(f"error: {tmp_path / name}: {words}")
+    assert main([str(label), str(label), "--tolerances-mm", "50", "--lesion-overlap", "1"]) == 0
+    assert "surface_dice_50mm" in capsys.readouterr().out
+    wrong = {"--tolerances-mm": ("0", "nan", "50.1", "wide"), "--lesion-overlap": ("1.01", "0")}
+    for option in [[name, value] for name, values in wrong.items() for value in values]:
         with pytest.raises(SystemExit) as stopped:
             main([str(label), str(label), *option])
         assert stopped.value.code == 2
-        assert "is not a number above 0" in capsys.readouterr().err
+        most = {"--tolerances-mm": 50, "--lesion-overlap": 1}[option[0]]
+        assert f"{option[1]!r} is not a number above 0, at most {most}\n" in capsys.readouterr().err
 
 
 def test_the_command_line_gives_what_the_workflow_gives(tmp_path):

@@ -41,6 +41,15 @@ def test_a_table_survives_cells_with_line_breaks(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "words"), [("a\tb\ta\n", "column a stands twice"), ("a\tb\n1\n", ""), ("a\tb\n1\t2\t3\n", "")]
+)
+def test_a_table_with_other_cells_than_columns_is_no_table(tmp_path, text, words):
+    write_text(tmp_path / "t.tsv", text)
+    with pytest.raises(ValueError, match=words):
+        read_tsv(tmp_path / "t.tsv")
+
+
 def test_a_file_is_on_the_disk_before_it_has_its_name_and_its_folder_thereafter(tmp_path, monkeypatch):
     done, sync, rename = [], os.fsync, os.replace
     monkeypatch.setattr(

@@ -4,6 +4,7 @@ cache allows."""
 import struct
 
 import numpy as np
+import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from lunggtv.infer.write_rtstruct import write_rtstruct
 from lunggtv.ingest.dicom.read_folder import read_dicom
 from lunggtv.patient_files import PatientFiles
 from lunggtv.resampling import resample_mask
+from lunggtv.version import VERSION
 from lunggtv.volume import read_volume
 
 from tests.unit.cache_cases import settings as cache_settings
@@ -121,6 +123,8 @@ def test_a_dicom_scan_gets_its_mask_as_a_structure_set_on_its_own_slices(tmp_pat
         mask_path=draft,
         json_path=record,
     )
+    digests = ["0" * 64, "1" * 12 + "2" * 52]
+    write_json(record, read_json(record) | {"models": [{"weights_sha256": digest} for digest in digests]})
     write_rtstruct(
         mask_path=draft,
         json_path=record,
@@ -130,6 +134,10 @@ def test_a_dicom_scan_gets_its_mask_as_a_structure_set_on_its_own_slices(tmp_pat
         rtstruct_path=raw / "gtv.dcm",
     )
     mask, _ = read_image(draft)
+    assert pydicom.dcmread(raw / "gtv.dcm").StructureSetDescription == (
+        f"LungGTV {VERSION}, automatic draft by models {'0' * 12}, 111111111111; not approved, to be reviewed by a "
+        "physician before any use."
+    )
     # The cache is at the scan's own voxels, so nothing is lost on the way.
     assert np.array_equal(mask, stored(gtv_mask(), GRID, turn)[0])
     assert np.array_equal(read_dicom(patient_files(raw), dicom_settings("GTV")).label, mask)

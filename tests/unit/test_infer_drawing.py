@@ -183,6 +183,15 @@ def test_entropy_counts_what_a_single_member_draws():
     assert found.entropy_bits == pytest.approx(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)) / 2, rel=1e-5)
 
 
+def test_a_tenth_is_possible_and_less_is_not():
+    """Of 0.1 and 0.5 the mean entropy; 0.0999 is left aside, though half a coin toss."""
+    for low, bits in ((0.1, (1 + 0.468996) / 2), (0.0999, 1.0)):
+        mean = np.array([low, 0.5], np.float32).reshape(1, 1, 2)
+        found = measure_uncertainty(mean[None, None], mean, 0.9)
+        assert found.entropy_bits == pytest.approx(bits, abs=1e-4)
+        assert found.peak == 0.5
+
+
 def test_members_are_drawn_at_the_threshold_of_the_draft():
     """Of 0.2, 0.6 and 0.9 in one model, 0.9, 0.2 and 0.7 in the other: one, two or three voxels each."""
     passes = np.array([[0.2, 0.6, 0.9], [0.9, 0.2, 0.7]], np.float32).reshape(2, 1, 1, 1, 3)
@@ -195,6 +204,7 @@ def test_members_are_drawn_at_the_threshold_of_the_draft():
     ):
         found = measure_uncertainty(passes, mean, threshold)
         assert (found.pairwise_dice, found.volume_spread) == (pytest.approx(dice), pytest.approx(spread))
+        assert found.peak == pytest.approx(0.8)
     halves = measure_uncertainty(passes.reshape(1, 2, 1, 1, 3), mean, 0.65)
     assert halves.mirror_dice == halves.pairwise_dice == pytest.approx(2 / 3)
 
@@ -241,7 +251,30 @@ def reasons(**changes) -> list[str]:
 
 
 def test_a_sure_draft_has_no_reason():
-    assert reasons() == []
+    assert reasons() == reasons(expected_dice=None) == reasons(dropped_ml=0.3) == []
+
+
+def test_all_reasons_in_their_order_and_word_by_word():
+    lesion = find_lesions(np.ones((1, 1, 1), np.uint8), grid_of((1, 1, 1)))
+    vague = Uncertainty(5, 0.81, 0.42, 0.3, 0.2, 0.1, 0.93)
+    known = {"uncertainty": vague, "fallback": True, "faces": ["caudal"], "expected_dice": 0.55}
+    shared = [
+        "No plausible lungs were found; the whole body was searched.",
+        "The draft reaches the caudal end of the lung box; the tumour may go on beyond it.",
+        "The expected Dice is 0.55, below 0.65.",
+        "5 predictions disagree: their mean Dice with each other is 0.42, below 0.65.",
+    ]
+    assert reasons(**known, lesions=lesion * 4, review_dice=0.65) == [
+        *shared, "The probability is vague (mean entropy 0.81 bits).", "The draft has 4 separate parts."
+    ]  # fmt: skip
+    nothing = (
+        "No GTV found (highest probability 0.93, drawn from 0.95; 0.31 ml in parts below the smallest lesion were "
+        "dropped)."
+    )
+    assert reasons(**known, lesions=[], threshold=0.95, dropped_ml=0.31, review_dice=0.65) == [
+        nothing,
+        *shared,
+    ]
 
 
 @pytest.mark.parametrize(

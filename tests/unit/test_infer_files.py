@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lunggtv.errors import CohortError, DamagedFile
-from lunggtv.files import read_json, write_json
+from lunggtv.files import file_digest, read_json, write_json
 from lunggtv.geometry import Grid, Orientation
 from lunggtv.image_files import read_image
 from lunggtv.infer.calibrate_drafts import LabelledFiles, calibrate_drafts
 from lunggtv.infer.collect_reviews import collect_reviews
+from lunggtv.infer.draft_quality import measure_quality
 from lunggtv.infer.expected_dice import ExpectedDice, fit_expected_dice
 from lunggtv.infer.infer_patient import infer_patient
 from lunggtv.infer.infer_settings import DrawingSettings
@@ -62,6 +63,14 @@ def test_a_damaged_prediction_says_how_to_mend_it(tmp_path):
     content = (tmp_path / "p.h5").read_bytes()
     (tmp_path / "p.h5").write_bytes(content[: len(content) // 2])
     with pytest.raises(DamagedFile, match="Delete the file"):
+        read_prediction(tmp_path / "p.h5")
+
+
+def test_a_prediction_of_another_layout_is_not_read(tmp_path, monkeypatch):
+    with monkeypatch.context() as other:
+        other.setattr("lunggtv.infer.prediction_file.SCHEMA", 1)
+        write_predicted(tmp_path / "p.h5", write_cache(tmp_path / "c.h5", "p"), np.zeros((10, 15, 19)))
+    with pytest.raises(DamagedFile, match=r"p\.h5: cannot be read \(schema 1, not 2\)\. Delete the file"):
         read_prediction(tmp_path / "p.h5")
 
 
@@ -159,6 +168,35 @@ def test_record_has_the_keys_of_the_contract_and_the_volume_of_the_mask(tmp_path
     assert json.dumps(record)  # plain types
 
 
+def test_every_number_of_the_record_is_its_own(tmp_path, caplog):
+    """Drawn from 0.4 on by two models; a part of four voxels of the cache, 0.064 ml, is dropped."""
+    volume = write_cache(tmp_path / "cache.h5", "p", ball())
+    probability = 0.9 * volume.label.astype(np.float32)
+    probability[1, 1:3, 1:3] = 1.0
+    write_predicted(tmp_path / "p.h5", volume, probability, 0.8 * probability)
+    lesson = LESSON | {"threshold": 0.4, "smallest_lesion_ml": 0.3}
+    write_json(tmp_path / "l.json", {"all": LESSON, "folds": {"2": lesson}, "quality": QUALITY})
+    with caplog.at_level(logging.INFO):
+        infer_patient(
+            prediction_path=tmp_path / "p.h5", calibration_path=tmp_path / "l.json", fold=2, review_dice=0.7,
+            mask_path=tmp_path / "gtv.nii.gz", json_path=tmp_path / "infer.json",
+        )  # fmt: skip
+    record = read_json(tmp_path / "infer.json")
+    mask, _ = read_image(tmp_path / "gtv.nii.gz")
+    prediction = read_prediction(tmp_path / "p.h5")
+    found = asdict(measure_uncertainty(prediction.probabilities, prediction.mean, 0.4))
+    (lesion,) = record.pop("lesions")
+    assert record.pop("dropped_ml") == pytest.approx(0.064, abs=0.02)
+    assert record == {
+        "cache_sha256": "c" * 64, "calibration_sha256": file_digest(tmp_path / "l.json"), "expected_dice": None,
+        "expected_dice_quality": QUALITY, "patient": "p", "review": [], "smallest_lesion_ml": 0.3, "threshold": 0.4,
+        "models": [{"fold": k, "name": f"fold{k}", "weights_sha256": f"{k:064d}"} for k in (0, 1)],
+        "uncertainty": pytest.approx(found, abs=1e-6), "volume_ml": pytest.approx(mask.sum() * ORIGINAL.voxel_ml),
+    }  # fmt: skip
+    assert lesion["extent_mm"] == pytest.approx((8 * 1.25, 8 * 1.5, 8 * 5), abs=5.0)
+    assert f"Patient p: {record['volume_ml']:.2f} ml in 1 parts." in caplog.text
+
+
 def test_a_labelled_patient_is_drawn_as_the_other_folds_teach(tmp_path, calibration):
     assert draft(tmp_path, calibration, fold=0)["threshold"] == 0.25
     assert draft(tmp_path, calibration, fold=0)["volume_ml"] > 0
@@ -189,6 +227,8 @@ def test_probabilities_come_back_to_a_hundred_thousandth(tmp_path):
     found = read_prediction(tmp_path / "p.h5")
     assert np.abs(found.probabilities[:, 0] - [rising, 1 - rising, rising]).max() < 1e-5
     assert np.abs(found.mean - (1 + rising) / 3).max() < 1e-5
+    # As drafts are drawn: a voxel at the threshold itself is on the same side for all.
+    assert found.mean.dtype == found.probabilities.dtype == np.float32
     assert (found.probabilities.min(), found.probabilities.max()) == (0.0, 1.0)
 
 
@@ -240,14 +280,27 @@ def labelled_cohort(folder: Path, count: int = 12, changed: str | None = None) -
 
 
 def test_threshold_that_separates_is_found(tmp_path):
-    calibrate_drafts(labelled_cohort(tmp_path), FREE, tmp_path / "calibration.json")
+    patients = labelled_cohort(tmp_path)
+    calibrate_drafts(patients, FREE, tmp_path / "calibration.json")
     found = read_json(tmp_path / "calibration.json")
     # Tumours have at least 0.41, the rest at most 0.3; 0.4 is the nearest to one half between.
     assert found["all"]["threshold"] == 0.4
     assert {lesson["threshold"] for lesson in found["folds"].values()} == {0.4}
     assert [row["dice"] for row in found["patients"]] == [1.0] * 12
     assert found["curve"]["mean_dice"][found["curve"]["thresholds"].index(0.4)] == 1.0
+    for threshold in (0.2, 0.45):
+        mean = np.mean(
+            [dice_of(read_prediction(own.prediction), own, threshold) for own in patients.values()]
+        )
+        assert found["curve"]["mean_dice"][found["curve"]["thresholds"].index(threshold)] == pytest.approx(
+            mean, abs=1e-6
+        )
     assert found["quality"]["patients"] == 12
+    assert found["all"]["patients"] == 12
+    assert {fold: lesson["patients"] for fold, lesson in found["folds"].items()} == {"0": 8, "1": 8, "2": 8}
+    assert [(row["patient"], row["fold"]) for row in found["patients"]] == [
+        (str(n + 1), n % 3) for n in range(12)
+    ]
 
 
 def test_fixed_settings_are_taken_as_they_are(tmp_path):
@@ -305,6 +358,11 @@ def test_the_expected_dice_of_a_patient_is_that_of_the_fold_that_holds_it_out(tm
         own = measure_uncertainty(prediction.probabilities, prediction.mean, lesson["threshold"])
         expected = ExpectedDice(**lesson["expected_dice"]).estimate(own)
         assert row["expected_dice"] == pytest.approx(expected, abs=1e-4), row
+    rows = [(row["expected_dice"], row["dice"]) for row in found["patients"]]
+    quality = measure_quality(*zip(*rows, strict=True))
+    assert quality["failed"] == found["quality"]["failed"] == 1
+    for name in ("mean_absolute_error", "mean_absolute_error_ci95", "auroc"):
+        assert found["quality"][name] == pytest.approx(quality[name], abs=1e-5)
 
 
 def test_the_dice_of_a_patient_is_that_of_the_smallest_lesion_that_other_folds_teach(tmp_path):

@@ -66,7 +66,7 @@ def test_position_and_ends_by_hand():
     assert record["centroid_shift_posterior_mm"] == 2.0
     assert record["centroid_shift_left_mm"] == 0.0
     assert record["centroid_shift_mm"] == math.hypot(7.5, 2.0)
-    assert record["label_ml"] == pytest.approx(0.16)
+    assert (record["label_ml"], record["prediction_ml"]) == (pytest.approx(0.16), pytest.approx(0.12))
     assert record["volume_error_ml"] == pytest.approx(-0.04)
     assert record["volume_error_percent"] == -25.0
 
@@ -78,6 +78,21 @@ def test_one_slice_shift_scores_the_slice_distance():
     assert record["surface_dice_3mm"] < 1.0
     assert record["cranial_error_mm"] == 5.0
     assert record["caudal_error_mm"] == -5.0
+
+
+def test_every_lesion_is_counted_in_the_record():
+    """Four lesions of which the largest is found; two false ones."""
+    label = sum(box((2 * n, 0, 0), (1, 2 + 2 * (n == 2), 2)) for n in range(4)).astype(np.uint8)
+    draft = box((4, 0, 0), (1, 3, 2)) | box((0, 6, 6), (1, 1, 1)) | box((2, 6, 6), (1, 1, 3))
+    record = score_masks(label, draft, SPACING_MM, SETTINGS)
+    counts = [record[f"lesions_{name}"] for name in ("label", "found", "missed", "false")]
+    assert counts == [4, 1, 3, 2]
+    found, *missed = record["lesions"]
+    assert found == {"volume_ml": pytest.approx(0.08), "covered": 0.75, "dice": 12 / 14, "found": True}
+    assert missed == [{"volume_ml": pytest.approx(0.04), "covered": 0.0, "dice": 0.0, "found": False}] * 3
+    assert record["false_lesions_ml"] == [pytest.approx(0.03), pytest.approx(0.01)]
+    none = score_masks(label, draft, SPACING_MM, EvaluateSettings((1.0,), 0.8))
+    assert (none["lesions_found"], none["lesions_missed"]) == (0, 4)
 
 
 def test_equal_masks_are_perfect():
@@ -106,6 +121,10 @@ def test_added_path_by_hand():
     record = score_masks(TUMOUR, box((2, 2, 2), (3, 4, 3)), SPACING_MM, SETTINGS)
     assert record["added_path_length_mm"] == pytest.approx(12 * math.sqrt(2.0))
     assert record["added_path_share"] == 12 / 36
+    record = score_masks(TUMOUR, box((2, 2, 2), (3, 4, 2)), SPACING_MM, SETTINGS)
+    found = [record[f"added_path_{name}"] for name in ("length_mm", "length_1px_mm", "share", "share_1px")]
+    assert found == pytest.approx([18 * math.sqrt(2.0), 12 * math.sqrt(2.0), 18 / 36, 12 / 36])
+    assert record["label_contour_mm"] == pytest.approx(36 * math.sqrt(2.0))
     assert pixel_mm((5.0, 1.17, 1.17)) == pytest.approx(1.17)
 
 
@@ -147,7 +166,11 @@ def test_a_missed_tumour_has_the_worst_value_of_everything():
     assert record["added_path_share"] == record["added_path_share_1px"] == 1.0
     assert record["added_path_length_mm"] == record["label_contour_mm"] > 0
     assert record["volume_error_percent"] == -100.0
-    assert record["cranial_error_mm"] is None
+    assert set(record) == set(score_masks(TUMOUR, TUMOUR, SPACING_MM, SETTINGS)), "no column is missing"
+    assert {key for key, value in record.items() if value is None} == {
+        "centroid_shift_cranial_mm", "centroid_shift_posterior_mm", "centroid_shift_left_mm", "cranial_error_slices",
+        "cranial_error_mm", "caudal_error_slices", "caudal_error_mm",
+    }  # fmt: skip
     assert (record["lesions_label"], record["lesions_found"], record["lesions_missed"]) == (1, 0, 1)
 
 

@@ -89,3 +89,49 @@ def test_each_plane_shows_label_and_draft_in_the_middle_with_room_around(figure,
 def test_windows_are_what_they_say(figure, column):
     (image,) = figure.axes[column].images
     assert image.get_clim() == ((-160, 240) if column == 1 else (-1350, 150))
+
+
+def test_headings_tell_slice_and_areas_and_the_planes_go_through_what_is_wrong():
+    """Pixels of 1 cm2; the worst other slice is centred on its wrong pixels: rows 20 to 22, columns 10 to 14."""
+    label, draft = np.zeros((10, 30, 30), np.uint8), np.zeros((10, 30, 30), np.uint8)
+    label[2, 3:7, 3:8] = draft[2, 3:7, 3:6] = 1
+    label[7, 20:22, 10:12] = draft[7, 20:23, 10:15] = 1
+    figure = draw_overlay(np.zeros(label.shape, np.int16), label, draft, (5.0, 10.0, 10.0), "Patient 7")
+    assert [text.get_text() for text in figure.texts] == [
+        "Patient 7",
+        "Largest slice: 3 of 10 from the feet up; label 20.0 cm², draft 12.0 cm², differing 8.0 cm²",
+        "Worst other slice: 8 of 10 from the feet up; label 4.0 cm², draft 15.0 cm², differing 11.0 cm²",
+    ]
+    centres = [
+        (np.mean(axes.get_xlim()), np.mean(axes.get_ylim())) for axes in (figure.axes[0], figure.axes[4])
+    ]
+    assert centres == [pytest.approx((50, 40)), pytest.approx((130, 210))]
+    # The row's own slice is shown.
+    for row, rows in ((0, (3, 7)), (1, (20, 22))):
+        assert outline(figure.axes[4 * row], LABEL_COLOUR)[1] == pytest.approx([10 * n - 5 for n in rows])
+
+
+def test_every_panel_says_what_it_is_and_how_large(figure):
+    names = [axes.texts[0].get_text() for axes in figure.axes]
+    lung, mediastinum = "lung (centre -600, width 1500 HU)", "mediastinum (centre 40, width 400 HU)"
+    assert names == [f"axial, {lung}", f"axial, {mediastinum}", f"coronal, {lung}", f"sagittal, {lung}"] * 2
+    for axes in figure.axes:
+        (bar,) = [line for line in axes.get_lines() if line.get_color() == "white"]
+        assert np.ptp(bar.get_xdata()) * 100 == pytest.approx(20.0) and np.ptp(bar.get_ydata()) == 0.0
+        assert axes.texts[-1].get_text() == "20 mm"
+    (legend,) = figure.legends
+    handles = {line.get_label(): line for line in legend.legend_handles}
+    assert {name: line.get_color() for name, line in handles.items()} == {
+        "label (physician)": LABEL_COLOUR, "draft (model)": PREDICTION_COLOUR
+    }  # fmt: skip
+    assert [line.is_dashed() for line in handles.values()] == [False, True]
+
+
+def test_the_view_holds_the_largest_masks_up_to_a_limit():
+    def seen_mm(columns: int) -> float:
+        mask = np.zeros((3, 40, 200), np.uint8)
+        mask[1, 18:20, :columns] = 1
+        figure = draw_overlay(np.zeros(mask.shape, np.int16), mask, mask, (5.0, 2.0, 2.0), "")
+        return float(np.ptp(figure.axes[0].get_xlim()))
+
+    assert [seen_mm(columns) for columns in (0, 10, 50, 190)] == [240.0, 100.0, 160.0, 240.0]

@@ -32,7 +32,12 @@ def test_a_prediction_holds_each_model_and_its_mirrored_pass(tmp_path):
     assert with_mirror.passes.shape == (4, *volume.ct.shape)
     assert np.array_equal(with_mirror.passes[::2], without.passes)
     assert not np.array_equal(with_mirror.passes[1], with_mirror.passes[0])
-    assert [model["name"] for model in without.models] == ["fold0", "fold1"]
+    assert without.models == [
+        {"fold": k, "name": f"fold{k}", "weights_sha256": read_json(card)["weights_sha256"]}
+        for k, (_, card) in enumerate(models)
+    ]
+    assert (without.patient, without.cache_sha256) == ("p", file_digest(tmp_path / "cache.h5"))
+    assert (without.grid, without.cache) == (volume.grid, volume.metadata)
     assert with_mirror.probabilities.shape == (2, 2, *volume.ct.shape)
     assert np.allclose(with_mirror.probabilities[1, 0], with_mirror.passes[2] / 65535)
     assert np.allclose(with_mirror.mean, with_mirror.passes.mean(axis=0) / 65535, atol=1e-6)

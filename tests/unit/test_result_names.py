@@ -94,6 +94,22 @@ def test_a_table_becomes_a_page(tmp_path):
     }
 
 
+def test_numbers_stand_on_the_right_and_long_texts_have_room(tmp_path):
+    columns = ["patient", "gtv_ml", "p", "reasons", "short"]
+    rows = [["a", -1.5, 2e-05, "x" * 41, "y" * 40], ["b", None, "", "", "1 of 2"]]
+    write_tsv(tmp_path / "t.tsv", columns, rows)
+    write_table_page(table_path=tmp_path / "t.tsv", page_path=tmp_path / "t.html", title="A & B")
+    page = (tmp_path / "t.html").read_text(encoding="utf-8")
+    styles = {cell: style for cells, style in re.findall(r"((?:#T_table_row\S+ ?)+)\{\n(.*?)\}", page, re.DOTALL)
+              for cell in re.findall(r"row\d_col\d", cells)}  # fmt: skip
+    right = {cell for cell, style in styles.items() if "text-align: right" in style}
+    wide = {cell for cell, style in styles.items() if "min-width: 30em" in style}
+    assert right == {f"row{row}_col{column}" for row in (0, 1) for column in (1, 2)}
+    assert wide == {"row0_col3", "row1_col3"}
+    assert "<caption>A &amp; B</caption>" in page and 'charset="utf-8"' in page and "col_heading" in page
+    assert "row_heading" not in page, "rows have no numbers of their own"
+
+
 def test_an_empty_table_is_a_page_too(tmp_path):
     write_tsv(tmp_path / "t.tsv", ["patient", "verdict"], [])
     write_table_page(table_path=tmp_path / "t.tsv", page_path=tmp_path / "t.html", title="Verdicts")

@@ -9,7 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lunggtv.errors import CohortError
 from lunggtv.evaluate.columns import loss, metric_directions, table_columns
-from lunggtv.evaluate.comparison import COMPARISON_COLUMNS, compare_records, comparison_rows
+from lunggtv.evaluate.comparison import (
+    COMPARISON_COLUMNS,
+    PATIENT_COLUMNS,
+    compare_records,
+    comparison_rows,
+    patient_rows,
+)
 from lunggtv.evaluate.evaluate_settings import CohortSettings, EvaluateSettings
 from lunggtv.evaluate.score import score_masks
 from lunggtv.evaluate.summary import by_volume, summarise_records, summarise_review
@@ -105,6 +111,7 @@ def test_every_patient_counts_in_every_aggregate():
     metrics = summary["metrics"]
     diagonal = math.sqrt(20**2 + 12**2 + 20**2)
     assert metrics["dice"]["mean"] == pytest.approx((1 + 0 + 0 + 0 + 1) / 5)
+    assert metrics["dice"] == describe([1.0, 0.0, 0.0, 0.0, 1.0], resamples=500, seed=1)
     # The draft beside the tumour lies 10 mm away; missed and false alarm count with the diagonal.
     assert metrics["hd_mm"]["mean"] == pytest.approx((0 + diagonal + diagonal + 10 + 0) / 5)
     assert metrics["surface_dice_2mm"]["n"] == metrics["assd_mm"]["n"] == 5
@@ -145,8 +152,17 @@ def test_strata_hold_everybody_they_should():
     for strata in summary["strata"].values():
         assert sum(stratum["patients"] for stratum in strata) == 5, "nobody is dropped"
     assert [(s["name"], s["patients"]) for s in summary["strata"]["fold"]] == [("fold 0", 3), ("fold 1", 2)]
-    assert summary["lesions"]["sensitivity"] == 1 / 3
-    assert summary["lesions"]["false_per_patient"] == 2 / 5
+    means = {kind: [s["metrics"]["dice"]["mean"] for s in found] for kind, found in summary["strata"].items()}
+    assert means == {"fold": [2 / 3, 0.0], "volume": [0.5, 0.5, 0.0], "contact": [0.5, 0.0, 0.5]}
+    hd95 = [s["metrics"]["hd95_mm"]["mean"] for s in summary["strata"]["contact"]]
+    assert hd95 == pytest.approx([5.0, math.sqrt(944), math.sqrt(944) / 2])
+    assert set(summary["strata"]["fold"][0]["metrics"]) == {
+        "dice", "hd95_mm", "added_path_length_mm", "volume_error_percent"
+    }  # fmt: skip
+    assert summary["lesions"] == {
+        "label": 3, "found": 1, "missed": 2, "false": 2, "sensitivity": 1 / 3, "false_per_patient": 2 / 5
+    }  # fmt: skip
+    assert summary["bootstrap"] == {"resamples": 500, "seed": 1}
 
 
 @settings(max_examples=50)
@@ -190,16 +206,19 @@ def test_the_interval_of_a_paired_difference_is_that_of_a_mean():
 def test_review_by_hand():
     records = cohort()
     drafts = [
-        {"patient": "1", "expected_dice": 0.9, "review": []},
+        {"patient": "1", "expected_dice": 0.5, "review": ["uncertain"]},
         {"patient": "2", "expected_dice": 0.2, "review": ["nothing drawn"]},
         {"patient": "3", "expected_dice": 0.6, "review": []},
         {"patient": "4", "expected_dice": 0.4, "review": ["uncertain"]},
+        {"patient": "5", "expected_dice": None, "review": ["nothing drawn"]},
+        {"patient": "unlabelled", "expected_dice": 0.9, "review": ["uncertain"]},
     ]
-    review = summarise_review(records, drafts)
-    assert (review["patients"], review["flagged"], review["failures"]) == (4, 2, 3)
-    assert review["failures_flagged"] == 2
-    assert review["expected_dice_error"] == pytest.approx((0.1 + 0.2 + 0.6 + 0.4) / 4)
-    assert review["failure_auroc"] == 1.0
+    # Dice of 1, 0, 0, 0: ranks 4, 2, 2, 2 beside 3, 1, 4, 2.
+    assert summarise_review(records, drafts) == {
+        "patients": 5, "flagged": 4, "failures": 3, "failures_flagged": 2, "failure_auroc": pytest.approx(2 / 3),
+        "expected_dice_error": pytest.approx((0.5 + 0.2 + 0.6 + 0.4) / 4),
+        "rank_correlation": pytest.approx(1 / math.sqrt(15)),
+    }  # fmt: skip
     assert summarise_review(records, [])["failure_auroc"] is None
 
 
@@ -218,10 +237,21 @@ def test_columns_order_the_tolerances_by_size():
     assert set(columns) <= set(cohort()[0])
 
 
+def test_directions_of_signed_errors_and_of_lesions():
+    directions = metric_directions(cohort())
+    assert {key for key, better in directions.items() if better == "zero"} == {
+        "volume_error_ml", "volume_error_percent", "centroid_shift_cranial_mm", "centroid_shift_posterior_mm",
+        "centroid_shift_left_mm", "cranial_error_slices", "cranial_error_mm", "caudal_error_slices", "caudal_error_mm",
+    }  # fmt: skip
+    lesions = [directions[f"lesions_{name}"] for name in ("found", "missed", "false")]
+    assert lesions == ["higher", "lower", "lower"]
+    assert directions["surface_dice_2.5mm"] == directions["jaccard"] == "higher"
+
+
 def test_comparison_by_hand():
     first = [
         record("1", block(4), block(4)),
-        record("2", block(4), block(2)),
+        record("2", block(4), block(2), contact=True),
         record("3", block(4), block(4)),
     ]
     second = [
@@ -237,18 +267,51 @@ def test_comparison_by_hand():
     assert comparison["metrics"]["hd95_mm"]["wins"] == {"first": 2, "second": 0, "ties": 1}
     assert comparison["failures"] == {"first": [], "second": ["2"]}
     assert [worst["patient"] for worst in comparison["worst"]["second"]] == ["2", "1", "3"]
-    assert [pair["winner"] for pair in comparison["dice"]] == ["first", "first", "tie"]
+    diagonal = math.sqrt(20**2 + 12**2 + 20**2)
+    missed = {"patient": "2", "dice": 0.0, "hd95_mm": pytest.approx(diagonal), "outcome": "missed"}
+    assert comparison["worst"]["second"][0] == missed
+    assert comparison["dice"] == [
+        {"patient": "1", "first": 1.0, "second": two_thirds, "winner": "first"},
+        {"patient": "2", "first": two_thirds, "second": 0.0, "winner": "first"},
+        {"patient": "3", "first": 1.0, "second": 1.0, "winner": "tie"},
+    ]
+    assert (comparison["first"], comparison["second"], comparison["patients"]) == ("ours", "theirs", 3)
     rows = comparison_rows(comparison)
-    assert all(len(row) == len(COMPARISON_COLUMNS) for row in rows)
-    assert rows[0][:3] == ["dice", "higher", 3]
+    assert dict(zip(COMPARISON_COLUMNS, rows[0], strict=True)) == {
+        "metric": "dice", "better": "higher", "patients": 3, "first": "ours", "second": "theirs",
+        "first_mean": pytest.approx((2 + two_thirds) / 3), "second_mean": pytest.approx((1 + two_thirds) / 3),
+        "mean_difference": pytest.approx(1 / 3), "ci95_low": 0.0, "ci95_high": pytest.approx(two_thirds),
+        "median_difference": pytest.approx(1 - two_thirds), "wilcoxon_p": 0.5, "first_wins": 2, "second_wins": 0,
+        "ties": 1,
+    }  # fmt: skip
+    table = [dict(zip(PATIENT_COLUMNS, row, strict=True)) for row in patient_rows(comparison, first, second)]
+    assert [row["patient"] for row in table] == ["3", "1", "2"], "where the first loses most comes first"
+    assert table[2] == {
+        "patient": "2", "label_ml": pytest.approx(0.32), "contact": True, "first": "ours", "second": "theirs",
+        "first_dice": two_thirds, "second_dice": 0.0, "dice_difference": two_thirds, "winner": "ours",
+        "first_hd95_mm": 2.0, "second_hd95_mm": pytest.approx(diagonal), "first_outcome": "scored",
+        "second_outcome": "missed", "among_the_worst_of": "ours, theirs",
+    }  # fmt: skip
+    assert [row["winner"] for row in table] == ["tie", "ours", "ours"]
 
 
 def test_the_five_worst_of_either_set_are_named():
     first = [record(str(n), block(8), block(n)) for n in range(1, 8)]
     second = [record(str(n), block(8), block(8 - n)) for n in range(1, 8)]
-    worst = compare_records("a", first, "b", second, COHORT)["worst"]
+    comparison = compare_records("a", first, "b", second, COHORT)
+    worst = comparison["worst"]
     assert [one["patient"] for one in worst["first"]] == ["1", "2", "3", "4", "5"]
     assert [one["patient"] for one in worst["second"]] == ["7", "6", "5", "4", "3"]
+    rows = {row[0]: row[-1] for row in patient_rows(comparison, first, second)}
+    assert [rows[patient] for patient in "1234567"] == ["a", "a", "a, b", "a, b", "a, b", "b", "b"]
+
+
+def test_of_drafts_without_overlap_the_farthest_is_the_worst():
+    """Missed and false alarm have the diagonal, the draft beside the tumour 10 mm."""
+    apart = cohort()[0] | {"patient": "6", "dice": 0.9, "hd95_mm": 99.0}  # a good draft with a speck far away
+    records = [*cohort()[::-1], apart]
+    worst = compare_records("a", records, "b", records, COHORT)["worst"]["first"]
+    assert [one["patient"] for one in worst] == ["3", "2", "4", "6", "5"]
 
 
 def test_opposite_errors_do_not_cancel_in_a_comparison():

@@ -23,6 +23,10 @@ RECORD = {
             {"outcome": "false_alarm", "label_ml": 0.0},
             "Patient 7 (held out in fold 0): FALSE ALARM, the label is empty; label 0.0 ml, draft 5.0 ml",
         ),
+        (
+            {"outcome": "both_empty", "fold": 1, "label_ml": 0.0, "prediction_ml": 0.0},
+            "Patient 7 (held out in fold 1): no tumour, nothing drawn; label 0.0 ml, draft 0.0 ml",
+        ),
     ],
 )
 def test_title(changes, title):

@@ -12,6 +12,7 @@ from lunggtv.image_files import write_image
 from lunggtv.infer.write_rtstruct import write_rtstruct
 from lunggtv.nifti_files import write_nifti
 from lunggtv.shared_scans import shared_scans
+from lunggtv.version import VERSION
 from lunggtv.volume import read_volume, write_volume
 
 from tests.unit.dicom_files import CtSeries, Reference, box, patient_files, write_ct
@@ -102,7 +103,10 @@ def test_a_draft_goes_back_onto_the_slices(tmp_path, turned):
         rtstruct_path=tmp_path / "gtv.dcm",
     )
     found = pydicom.dcmread(tmp_path / "gtv.dcm")
-    assert "Parts between slices alone, which have no contour: 1." in found.StructureSetDescription
+    assert found.StructureSetDescription == (
+        f"LungGTV {VERSION}, automatic draft by model 0123456789ab; not approved, to be reviewed by a physician "
+        "before any use. Parts between slices alone, which have no contour: 1."
+    )
     heights = [float(one.ContourData[2]) for one in found.ROIContourSequence[0].ContourSequence]
     slices = [plane for plane in range(3, 9) if (15 - plane if turned else plane) in PLANES]
     assert heights == pytest.approx([original.point_mm((plane, 0, 0))[2] for plane in slices])

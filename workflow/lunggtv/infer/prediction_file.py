@@ -49,7 +49,8 @@ class Prediction:
     @property
     def mean(self) -> np.ndarray:
         """Mean probability (z, y, x) float32."""
-        return self.passes.sum(axis=0, dtype=np.uint32) / np.float32(SCALE * len(self.passes))
+        total = self.passes.sum(axis=0, dtype=np.uint32)
+        return np.divide(total, SCALE * len(self.passes), dtype=np.float32)
 
 
 def quantised(probability: np.ndarray) -> np.ndarray:
