@@ -571,6 +571,8 @@ def test_beside_a_structure_set_without_a_gtv_it_is_the_label(folder):
         assert np.array_equal(scan.label, gtv())
         assert [(note.code, note.severity) for note in scan.notes] == [("other_rtstruct", severity)]
         assert f"it has '{roi}'" in scan.notes[0].text
+    write_rtstruct(folder / "rs.dcm", {"GTV": [], "Skin": drawn}, Reference(SERIES))
+    assert [(note.code, note.severity) for note in read(folder).notes] == [("other_rtstruct", "warned")]
 
 
 def test_of_two_with_a_gtv_none_is_guessed(folder):
@@ -698,7 +700,11 @@ def test_one_whose_ids_were_replaced_is_taken_by_a_pin_alone(tmp_path):
     assert codes_of(scan) == ["pinned_series_not_referenced", "other_frame_of_reference"]
     assert "inside the body" in scan.notes[0].text
     drawn(rows=slice(1, 5))
-    refused(tmp_path, "drawn_elsewhere", "100 % of its GTV", series=key)
+    elsewhere = (
+        "seg.dcm does not name this CT, and 100 % of its GTV lie outside the body: it was drawn on another scan. Add "
+        "that one, or pin another series of the folder under data.series."
+    )
+    refused(tmp_path, "drawn_elsewhere", elsewhere, series=key)
     drawn(origin_mm=(-50, -40, -28.5))
     refused(tmp_path, "segmentation_beside_voxels", series=key)
     drawn()

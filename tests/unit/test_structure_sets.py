@@ -27,6 +27,7 @@ from tests.unit.dicom_files import (
 # The odd values are meant; pydicom warns of them when it writes.
 pytestmark = pytest.mark.filterwarnings("ignore:.*for VR CS")
 CT = CtSeries()
+DEFLATED = "1.2.840.10008.1.2.1.99"
 BOXES = [box(CT, z, (2.5, 5.5), (3.5, 7.5)) for z in (1, 2, 3)]  # 12 voxels each
 
 
@@ -65,6 +66,11 @@ def patient(tmp_path: Path) -> Path:
     write_ct(tmp_path / "ct", CT)
     write_rtstruct(tmp_path / "rs.dcm", {"GTV": BOXES}, Reference(CT))
     return tmp_path
+
+
+def test_a_deflated_structure_set_is_read(patient: Path) -> None:
+    edit(patient / "rs.dcm", lambda dataset: setattr(dataset.file_meta, "TransferSyntaxUID", DEFLATED))
+    assert read(patient).label.sum() == 36
 
 
 # --- files without the DICOM prefix ---------------------------------------------------------------------------
