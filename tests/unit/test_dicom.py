@@ -543,8 +543,8 @@ def test_series_beyond_the_limit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused) as caught:
         read_dicom(files, DicomSettings(("GTV",), 0.1, None, 959))
     assert str(caught.value) == (
-        "the CT series has 5 slices of 12 x 16 voxels, above ingest.max_voxels (959). If that is true, raise the limit; "
-        "else export the series again."
+        "the CT series has 5 slices of 12 x 16 voxels, above ingest.max_voxels (959). If that is true, raise the "
+        "limit; else export the series again."
     )
 
 
@@ -876,8 +876,8 @@ def test_findings_of_the_drawing_are_told(tmp_path: Path) -> None:
     [
         (
             box(CT, 9, (2.5, 5.5), (3.5, 7.5)),
-            "lies outside the CT: slices are missing at an end, or it was drawn on another scan. Add the whole planning "
-            "CT.",
+            "lies outside the CT: slices are missing at an end, or it was drawn on another scan. Add the whole "
+            "planning CT.",
         ),
         (
             CT.grid.point_mm([(0, 2, 5), (3, 2, 5), (3, 8, 5)]),

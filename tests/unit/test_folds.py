@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lunggtv.cohort.cohort import Cohort, check_run_folds
+from lunggtv.cohort.deal_folds import deal_folds as write_folds
 from lunggtv.cohort.folds import deal_folds
 from lunggtv.errors import CohortError
 from lunggtv.natural_order import natural_key
@@ -49,6 +50,11 @@ def test_pinned_patients_stay_where_the_user_put_them():
         deal_folds(["1"], 2, 1, {"9": 0})
     with pytest.raises(CohortError, match=r"outside 0\.\.1"):
         deal_folds(["1"], 2, 1, {"1": 2})
+
+
+def test_the_table_of_the_folds(tmp_path):
+    write_folds([("10", 2), ("1", 0)], tmp_path / "folds.tsv")
+    assert (tmp_path / "folds.tsv").read_text(encoding="utf-8") == "patient\tfold\n10\t2\n1\t0\n"
 
 
 def test_only_the_folds_asked_for_are_trained():

@@ -142,8 +142,8 @@ def test_a_label_cropped_by_a_viewer_is_placed_by_its_geometry(tmp_path, orienta
         assert np.array_equal(label_of(outcome), gtv_mask())
         assert (outcome.verdict["verdict"], outcome.codes) == ("accepted", ["label_cropped"])
     assert outcome.words == (
-        f"label{suffix} covers 20 x 8 x 9 of the image's 44 x 36 x 16 voxels; it was placed by its geometry, from voxel "
-        "20 x 14 x 4 on, and the rest is no GTV."
+        f"label{suffix} covers 20 x 8 x 9 of the image's 44 x 36 x 16 voxels; it was placed by its geometry, from "
+        "voxel 20 x 14 x 4 on, and the rest is no GTV."
     )
 
 

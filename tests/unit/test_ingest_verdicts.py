@@ -115,7 +115,7 @@ def test_a_truncated_file(tmp_path, suffix, share):
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
 def test_a_flipped_bit_never_passes_as_other_voxels(tmp_path, suffix):
-    """SimpleITK reads some of these without a word; what it says of others names the folder, which may be a person's."""
+    """SimpleITK reads some of these without a word; what it says of others has the folder's name."""
     files = replace(write_pair(tmp_path / ("Secret" * 30), suffix=suffix), labelled=False, label=None)
     content = files.image.read_bytes()
     for position in np.linspace(len(content) // 10, len(content) - 1, 25).astype(int):
@@ -181,10 +181,10 @@ def test_an_image_that_is_no_grey_volume(tmp_path, array, is_vector, code, suffi
         code not in outcome.codes
         or outcome.words
         == {
-            "not_3d": f"data{suffix} is not one three-dimensional image: it has {sizes} voxels. Export a single phase or a "
-            "single series as one volume.",
-            "not_grey": f"data{suffix} does not hold one number a voxel ({sitk.sitkVectorUInt8} is its pixel type: colour, "
-            "vector or complex). Export the CT as a grey image.",
+            "not_3d": f"data{suffix} is not one three-dimensional image: it has {sizes} voxels. Export a single phase "
+            "or a single series as one volume.",
+            "not_grey": f"data{suffix} does not hold one number a voxel ({sitk.sitkVectorUInt8} is its pixel type: "
+            "colour, vector or complex). Export the CT as a grey image.",
         }[code]
     )
 
@@ -207,8 +207,8 @@ def test_an_absurd_spacing(tmp_path, spacing):
         files,
         tmp_path,
         "spacing_absurd",
-        f"data.nii.gz has a voxel spacing of {spacing:g} mm in its header; 0.05 to 50.0 mm is believed. Mend the header "
-        "from the scanner's series.",
+        f"data.nii.gz has a voxel spacing of {spacing:g} mm in its header; 0.05 to 50.0 mm is believed. Mend the "
+        "header from the scanner's series.",
     )
 
 
@@ -300,7 +300,10 @@ def test_label_values_beyond_sixteen_bits(tmp_path):
 
 def test_a_label_of_fractions(tmp_path):
     label = gtv_mask().astype(np.float32) * 0.75
-    told = "label.nii.gz holds fractions: it is a probability or was interpolated. Export the drawn mask itself, 0 and 1."
+    told = (
+        "label.nii.gz holds fractions: it is a probability or was interpolated. Export the drawn mask itself, 0 and "
+        "1."
+    )
     rejected(write_pair(tmp_path / "7", label=label), tmp_path, "label_fractional", told)
 
 
@@ -365,8 +368,8 @@ def test_a_header_whose_matrix_contradicts_its_spacing(tmp_path):
     files = write_pair(tmp_path / "7")
     patched(files.image, 280, "<f", -9.0)
     told = (
-        "data.nii.gz has a header that contradicts itself: its sform matrix (sheared, or scaled unlike pixdim) places a "
-        "corner 43 mm from where spacing and direction place it. Convert the series again, or write one consistent "
+        "data.nii.gz has a header that contradicts itself: its sform matrix (sheared, or scaled unlike pixdim) places "
+        "a corner 43 mm from where spacing and direction place it. Convert the series again, or write one consistent "
         "sform and qform."
     )
     rejected(files, tmp_path, "contradictory_header", told)

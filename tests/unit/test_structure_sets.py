@@ -9,6 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 from lunggtv.ingest.dicom.read_folder import read_dicom
+from lunggtv.ingest.dicom.structure_set import read_structure_set
 from lunggtv.ingest.raw_scan import NOTED, REJECTED, WARNED, RawScan, Refused
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -355,6 +356,12 @@ def test_a_set_that_ends_before_contours_of_a_gtv_is_none_without(patient: Path,
     assert refused.reason.code == "damaged_rtstruct" and "take it out of the folder" in str(refused)
     edit(patient / "b.dcm", lambda dataset: setattr(dataset, "ApprovalStatus", "UNAPPROVED"))
     assert read(patient).label.sum() == 36
+
+
+def test_a_set_is_shown_without_its_date_and_ids(patient: Path) -> None:
+    edit(patient / "rs.dcm", lambda dataset: setattr(dataset, "StructureSetDate", "20210203"))
+    shown = repr(read_structure_set(patient / "rs.dcm", patient, settings()))
+    assert "'GTV'" in shown and "20210203" not in shown and CT.uid not in shown
 
 
 def test_a_gtv_on_images_that_are_not_here_is_told(patient: Path) -> None:
