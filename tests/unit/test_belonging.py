@@ -74,7 +74,12 @@ def assert_taken(scan: RawScan, code: str, *words: str) -> None:
 
 def test_another_series_of_the_same_frame(folder: Path) -> None:
     drawn_on(folder, replace(CT, number=2))
-    assert_taken(read(folder), "drawn_on_another_series", "another series", "same frame of reference")
+    text = (
+        f"rs.dcm was drawn on another series than {key_in(folder)}, which was taken; both have the same frame of "
+        "reference. Its contours lie on the slices of the CT and inside the body. Check that the tumour lies where it "
+        "is drawn."
+    )
+    assert_taken(read(folder), "drawn_on_another_series", text)
 
 
 def test_the_pet_beside_the_ct(folder: Path) -> None:
@@ -93,9 +98,11 @@ def test_other_ids_throughout_are_taken_by_a_pin_alone(folder: Path) -> None:
     drawn_on(folder, replace(CT, number=2, frame=2))
     refused = refusal(folder)
     assert refused.reason.code == "series_absent" and "data.series" in str(refused)
-    assert_taken(
-        read(folder, key_in(folder)), "pinned_series_not_referenced", "neither", "frame of reference"
+    text = (
+        f"rs.dcm names neither the images nor the frame of reference of series {key_in(folder)}, which data.series "
+        "pins. Its contours lie on the slices"
     )
+    assert_taken(read(folder, key_in(folder)), "pinned_series_not_referenced", text)
 
 
 def test_a_pin_of_another_series_of_the_same_frame(folder: Path) -> None:
@@ -108,7 +115,10 @@ def test_a_set_that_names_the_ct_is_preferred_to_one_of_the_same_frame(folder: P
     write_rtstruct(folder / "b.dcm", {"GTV": contours()[:1]}, Reference(replace(CT, number=2)))
     scan = read(folder)
     assert scan.label.sum() == 75 and "drawn_on_another_series" not in told(scan)
-    assert "other_gtv_left_out" in told(scan)
+    assert told(scan)["other_gtv_left_out"][1] == (
+        "b.dcm has a GTV too, 'GTV', but refers to other images than rs.dcm, which was taken. Check that this is the "
+        "right one."
+    )
 
 
 @pytest.mark.parametrize("frame", [1, 2])
@@ -197,7 +207,11 @@ def test_two_frames_in_one_series_are_two_positions_of_a_patient(tmp_path: Path)
 
 def test_a_set_that_names_nothing_is_told_beside_a_single_ct(folder: Path) -> None:
     write_rtstruct(folder / "rs.dcm", {"GTV": contours()}, Reference(None))
-    assert_taken(read(folder), "structure_set_names_no_images", "rs.dcm does not name the images")
+    text = (
+        f"rs.dcm does not name the images that it was drawn on; series {key_in(folder)} was taken. Check that the "
+        "tumour lies where it is drawn."
+    )
+    assert_taken(read(folder), "structure_set_names_no_images", text)
 
 
 def test_a_frame_alone_ties_a_set_to_a_single_ct(folder: Path) -> None:

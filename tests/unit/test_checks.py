@@ -22,6 +22,19 @@ def test_a_part_of_three_voxels_is_a_speck_beside_a_larger_one(sizes, codes):
 
 
 @pytest.mark.parametrize(
+    ("sizes", "text"),
+    [
+        ([9, 8, 7, 3, 1], "label.nii.gz has 2 specks of at most 3 voxels beside its 3 larger parts. They are kept; "
+                          "remove them if they are slips."),
+        ([], "label.nii.gz is empty: no voxel is GTV. Draw the GTV, or put the patient under data.unlabelled."),
+        ([1], "label.nii.gz marks a single voxel, which is a click and no GTV. Draw the GTV again."),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_the_parts_of_a_label(sizes, text):
+    assert [reason.text for reason in check_label(np.array(sizes, int), "label.nii.gz")] == [text]
+
+
+@pytest.mark.parametrize(
     ("outside", "codes"),
     [
         (0, []),
@@ -43,6 +56,12 @@ def test_a_label_may_lie_a_twentieth_outside_the_body_and_half_of_it_with_a_warn
     assert [reason.severity for reason in reasons] == ["rejected"] * (outside > 500) + ["warned"] * (
         50 < outside <= 500
     )
+    told = f"{outside / 1000:.0%} of label.nii.gz lies outside the body"
+    assert [reason.text for reason in reasons] == [
+        f"{told}: it belongs to another CT, or was flipped. Export the label again on the CT's own grid."
+        if outside > 500
+        else f"{told}. Check the drawing."
+    ][: len(codes)]
 
 
 @pytest.mark.parametrize(("hu", "codes"), [(-931, ["label_outside_body"]), (-930, [])])

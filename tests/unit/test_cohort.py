@@ -45,8 +45,12 @@ def test_a_series_cannot_be_pinned_where_there_is_none(config):
     config["data"]["series"] = {"10": "s1a2b3c4d"}
     assert "10" in find_cohort(config).patients
     config["data"]["series"] = {"8": "s1a2b3c4d"}
-    with pytest.raises(CohortError, match="whose CT is an image file: 8"):
+    with pytest.raises(CohortError) as caught:
         find_cohort(config)
+    assert str(caught.value) == (
+        "data.series pins a DICOM series for patients whose CT is an image file: 8. Remove them from data.series, or "
+        "the image file from their folders."
+    )
 
 
 def pin(config, text):
@@ -96,9 +100,10 @@ def test_unlabelled_patients_alone_cannot_be_trained(config):
 
 def test_patients_of_one_fold_have_nobody_to_learn_from(config):
     pin(config, "patient\tfold\n8\t2\n010\t2\n10\t2\n")
-    assert "all 3 labelled patients are in fold 2, so that its model would have nobody to learn from" in (
-        why_untrained(find_cohort(config)) or ""
-    )
+    assert (
+        "all 3 labelled patients are in fold 2, so that its model would have nobody to learn from. Pin them to two "
+        "folds at least (folds.pinned), or name a model package"
+    ) in (why_untrained(find_cohort(config)) or "")
 
 
 def test_places_to_compare_with_must_be_there(tmp_path):

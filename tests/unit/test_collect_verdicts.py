@@ -1,6 +1,5 @@
 """The table of all verdicts: twins are found, nobody is missing, the rejected stop the cohort by name."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,8 @@ def verdict(folder: Path, patient: str, slices: str = "", labelled: bool = True,
     """A verdict file; each letter of ``slices`` is the digest of a slice."""
     facts = {
         "format": "nifti", "shape": [10, 20, 30], "spacing_mm": [5.0, 1.17, 1.17], "hu_rule": "as stored",
-        "gtv_ml": 12.3456 if labelled else None, "ct_slice_digests": sorted(slices),
+        "gtv_ml": 12.3456 if labelled else None, "ct_slice_digests": sorted(slices), "padding_hu": -2000,
+        "gtv_parts": 3,
     }  # fmt: skip
     path = folder / patient / "verdict.json"
     write_json(path, verdict_content(patient, labelled, reasons, facts))
@@ -45,15 +45,16 @@ def test_one_row_a_patient_in_natural_order(tmp_path):
     assert rows["10"] == {
         "patient": "10", "set": "labelled", "verdict": "accepted", "codes": "", "reasons": "",
         "format": "nifti", "shape": "10 20 30", "spacing_mm": "5 1.17 1.17", "hu_rule": "as stored",
-        "padding_hu": "", "gtv_ml": "12.35", "gtv_parts": "",
+        "padding_hu": "-2000", "gtv_ml": "12.35", "gtv_parts": "3",
     }  # fmt: skip
     assert (rows["2"]["verdict"], rows["2"]["codes"]) == ("warned", "label_specks")
     assert rows["2"]["reasons"] == "label.nii.gz has 2 specks."
-    assert (rows["7"]["verdict"], rows["7"]["reasons"]) == ("excluded", "wrong scan")
+    said = {"patient": "7", "verdict": "excluded", "reasons": "wrong scan"}
+    assert rows["7"] == dict.fromkeys(rows["7"], "") | said
     assert (rows["new 1"]["set"], rows["new 1"]["gtv_ml"]) == ("unlabelled", "")
 
 
-def test_the_same_ct_under_two_patients_rejects_both(tmp_path):
+def test_the_same_ct_under_two_patients_rejects_both(tmp_path, caplog):
     paths = [verdict(tmp_path, "1", "abcd"), verdict(tmp_path, "2", "efgh"), verdict(tmp_path, "3", "abcd")]
     rows = table(tmp_path, paths)
     assert [row["verdict"] for row in rows.values()] == ["rejected", "accepted", "rejected"]
@@ -61,6 +62,7 @@ def test_the_same_ct_under_two_patients_rejects_both(tmp_path):
     assert "labelled patient 1" in rows["3"]["reasons"]
     assert "data.exclude" in rows["1"]["reasons"]
     assert rows["1"]["codes"] == "same_ct"
+    assert caplog.messages == [f"Patient {one} is rejected. {rows[one]['reasons']}" for one in ("1", "3")]
 
 
 def test_the_same_ct_labelled_and_unlabelled(tmp_path):
@@ -111,14 +113,17 @@ def test_admission_stops_with_every_rejected_patient_and_both_remedies(tmp_path)
     assert lines[0] == "3 of 3 patients are rejected:"
     assert lines[2] == "  2: label.nii.gz is empty."
     assert lines[1].startswith("  1: Its CT") and lines[3].startswith("  10: Its CT")
-    assert "data.exclude" in lines[4] and json.loads(lines[4].split("such as ")[1].split(". ")[0])
+    assert lines[4] == (
+        "Mend their files and run again, or name them under data.exclude with your reason, such as "
+        '{"1": "wrong scan"}. With --keep-going the others go on meanwhile.'
+    )
     assert not (tmp_path / "admitted.txt").exists()
 
 
 def test_the_table_s_log_proposes_a_spacing(tmp_path, caplog):
     caplog.set_level("INFO")
     table(tmp_path, [verdict(tmp_path, "1", "abc")])
-    assert "cache.spacing_mm: [5.0, 1.17, 1.17]" in caplog.text
+    assert caplog.messages == ["These scans propose cache.spacing_mm: [5.0, 1.17, 1.17] (z, y, x)."]
 
 
 def test_folders_that_are_no_patients_are_told_and_have_no_row(tmp_path, caplog):

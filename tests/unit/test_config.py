@@ -57,6 +57,7 @@ def test_a_typo_names_the_key_and_the_nearest_right_one(path):
         ("cache.spacing_mm", [5.0, 1.17], ["cache.spacing_mm", "at least this many values: 3"]),
         ("data.image", "data.nii.gz", ["data.image", "matching", "patient"]),
         ("evaluate.tolerances_mm", [2, 2], ["evaluate.tolerances_mm", "without repetition"]),
+        ("train.optimiser", "adam", ["train.optimiser: is 'adam'; allowed: sgd, adamw"]),
     ],
 )
 def test_a_wrong_value_names_the_key_the_value_and_what_is_allowed(path, value, words):

@@ -18,6 +18,7 @@ from lunggtv.ingest.dicom.polygons import (
     winding,
     with_steps,
 )
+from scipy import ndimage
 
 SHAPE = (60, 70)
 SPACING_MM = (0.9, 1.1)
@@ -455,6 +456,15 @@ def test_a_figure_of_eight_is_two_regions() -> None:
     )
     np.testing.assert_array_equal(region.inside, angle.inside)
     assert region.contours_crossing_themselves == 1
+
+
+def test_a_part_that_a_contour_runs_round_in_both_directions_is_no_hole() -> None:
+    """Lobes over one another: in 161 pixels one turn this way and one that way add up to none."""
+    corners = [(34, 26), (46, 44), (7, 29), (42, 7), (21, 27), (18, 35), (49, 20), (39, 9)]
+    region = draw([np.array(corners) + 0.2])
+    filled = ndimage.binary_fill_holes(region.inside)
+    assert (filled.sum(), region.contours_crossing_themselves) == (612, 1)
+    np.testing.assert_array_equal(region.inside, filled)
 
 
 def test_a_slip_of_the_pen_is_left_to_the_even_odd_rule_and_told() -> None:

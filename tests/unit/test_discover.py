@@ -148,8 +148,9 @@ def test_the_id_inside_a_name_and_twice(tmp_path):
 def test_several_files_that_fit(tmp_path):
     touch(tmp_path, "1/a.nrrd", "1/b.nrrd", "2/a.nrrd", "2/x_gtv.mha", "2/y_gtv.mha")
     found = find(tmp_path, "{patient}/*.nrrd", "{patient}/*gtv.mha")
-    assert found["1"].problem.startswith("several files fit data.image: a.nrrd, b.nrrd")
-    assert found["2"].problem.startswith("several files fit data.label: x_gtv.mha, y_gtv.mha")
+    remedy = "Make the pattern fit one, or remove the others."
+    assert found["1"].problem == f"several files fit data.image: a.nrrd, b.nrrd. {remedy}"
+    assert found["2"].problem == f"several files fit data.label: x_gtv.mha, y_gtv.mha. {remedy}"
 
 
 def test_a_folder_without_image_is_dicom_with_all_that_is_below(tmp_path):
@@ -169,9 +170,10 @@ def test_an_empty_folder_is_a_patient_with_a_problem(tmp_path):
 def test_a_misnamed_image_is_told_with_what_is_there(tmp_path):
     touch(tmp_path, "1/image.nii.gz", "1/label.nii.gz", "1/readme.txt")
     problem = find(tmp_path)["1"].problem
-    assert "1/data.nii.gz is not there" in problem
-    assert "image.nii.gz, label.nii.gz, readme.txt" in problem
-    assert "data.image" in problem
+    assert problem == (
+        "1/data.nii.gz is not there, and no DICOM files either; there are image.nii.gz, label.nii.gz, readme.txt. "
+        "Rename the image, or change data.image."
+    )
 
 
 def test_a_folder_beside_nested_patients_is_one_too(tmp_path):
@@ -193,9 +195,12 @@ def test_a_scan_beside_the_folders_is_a_patient_with_a_problem(tmp_path):
     found = find(tmp_path)
     assert list(found) == ["1", "2.nii.gz", "a.dcm"]
     assert found["1"].problem is None
-    assert found["2.nii.gz"].problem.startswith("2.nii.gz lies beside the patients' folders")
-    assert found["a.dcm"].problem.startswith("a.dcm, b.DCM lies beside the patients' folders")
-    assert "data.exclude" in found["a.dcm"].problem
+    beside = (
+        "lies beside the patients' folders and is in none of them. Put it into its patient's folder, take it away, or "
+        "name it under data.exclude."
+    )
+    assert found["2.nii.gz"].problem == f"2.nii.gz {beside}"
+    assert found["a.dcm"].problem == f"a.dcm, b.DCM {beside}"
 
 
 def test_flat_files_of_other_kinds_are_no_patients(tmp_path):
@@ -253,8 +258,10 @@ def test_links_that_lead_out_are_followed_only_when_allowed(linked):
     assert list(found) == ["1", "2", "3", "4", "5", "6"]
     for patient, name in (("2", "data.nii.gz"), ("3", "b.dcm"), ("4", "4")):
         files = found[patient]
-        assert files.problem.startswith(f"{name} is a symbolic link that leads out")
-        assert "data.follow_links" in files.problem
+        assert files.problem == (
+            f"{name} is a symbolic link that leads out of the data folder. Copy what it points to, or set "
+            "data.follow_links to true."
+        )
         assert (files.files, files.image) == ((), None)
     assert found["1"].problem is None
     assert found["6"].image == linked / "6/data.nii.gz", "a link within the data folder is fine"
@@ -295,8 +302,13 @@ def test_no_data_at_all_says_what_to_put_where(tmp_path, made, labelled, key):
         touch(root, "readme.txt")
     with pytest.raises(CohortError) as caught:
         find(root, labelled=labelled)
-    for words in (str(root / "1/data.nii.gz"), "DICOM", key):
-        assert words in str(caught.value)
+    what = "holds no patients" if made else "is not there"
+    label, structures = (" and its label", " and its RTSTRUCT") if labelled else ("", "")
+    assert str(caught.value) == (
+        f"The data folder {root} {what}. Put each patient there: an image such as {root}/1/data.nii.gz{label}, or a "
+        f"folder with a DICOM CT series{structures}; or name another folder as {key} in config.yaml. `make demo` needs "
+        "no data."
+    )
 
 
 @pytest.mark.parametrize("pattern", ["data.nii.gz", "/abs/{patient}.nii", "../{patient}/data.nii.gz"])

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lunggtv.cohort.cohort import Cohort, check_run_folds
+from lunggtv.cohort.deal_folds import deal_folds as write_folds
 from lunggtv.cohort.folds import deal_folds
 from lunggtv.errors import CohortError
 from lunggtv.natural_order import natural_key
@@ -51,6 +52,11 @@ def test_pinned_patients_stay_where_the_user_put_them():
         deal_folds(["1"], 2, 1, {"1": 2})
 
 
+def test_the_table_of_the_folds(tmp_path):
+    write_folds([("10", 2), ("1", 0)], tmp_path / "folds.tsv")
+    assert (tmp_path / "folds.tsv").read_text(encoding="utf-8") == "patient\tfold\n10\t2\n1\t0\n"
+
+
 def test_only_the_folds_asked_for_are_trained():
     folds = {"1": 0, "2": 1, "3": 2, "4": 0}
     assert Cohort({}, {}, folds, ()).trained_folds == [0, 1, 2]
@@ -60,8 +66,12 @@ def test_only_the_folds_asked_for_are_trained():
 
 def test_a_fold_to_train_that_holds_nobody_out_is_named():
     check_run_folds([1, 0], {0, 1, 2})
-    with pytest.raises(CohortError, match=r"names fold 3, 7, .* can be trained: 0, 1, 2\."):
+    with pytest.raises(CohortError) as caught:
         check_run_folds([7, 1, 3], {0, 1, 2})
+    assert str(caught.value) == (
+        "train.run_folds names fold 3, 7, which holds no patient out. Folds that can be trained: 0, 1, 2. They are "
+        "numbered from 0; folds.count sets how many there are."
+    )
     with pytest.raises(CohortError, match="none, for lack of labelled patients"):
         check_run_folds([0], set())
 

@@ -317,11 +317,14 @@ def test_scans_among_the_images_that_no_pattern_takes_are_patients_with_a_proble
     assert list(patients) == ["P1", "P4", "P5", "P6", "P9"] and ignored == ["P1_0001.nii.gz"]
     assert patients["P1"] is None
     for patient, name in (("P4", "P4_0000.nii"), ("P5", "P5_0000.nrrd"), ("P6", "P6.nii.gz")):
-        assert patients[patient].startswith(
-            f"{name} lies among the images and is not named as data.image asks"
+        assert patients[patient] == (
+            f"{name} lies among the images and is not named as data.image asks (imagesTr/{patient}_0000.nii.gz). Store "
+            "it under that name and in that format, take it away, or name the patient under data.exclude."
         )
-        assert f"(imagesTr/{patient}_0000.nii.gz)" in patients[patient]
-    assert patients["P9"].startswith("P9 is a folder with DICOM files where data.image asks for images")
+    assert patients["P9"] == (
+        "P9 is a folder with DICOM files where data.image asks for images (imagesTr/P9_0000.nii.gz). Put the folder "
+        "directly below the data folder, take it away, or name the patient under data.exclude."
+    )
 
 
 def test_scans_of_other_kinds_in_a_flat_data_folder(tmp_path):

@@ -56,7 +56,11 @@ def test_a_series_that_is_no_thorax_in_hu(folder, tmp_path):
     write_ct(folder / "ct", SERIES, np.full(GRID.shape, 1500, np.uint16) + np.arange(44, dtype=np.uint16))
     outcome = ingest(patient_files(folder), tmp_path)
     assert "not_hu" in outcome.codes
-    assert "The CT series is not in Hounsfield units" in outcome.words
+    assert (
+        "The CT series is not in Hounsfield units: its values run from 476 to 519 with the median 497, and neither as "
+        "stored nor less 1024 or 1000 do air and soft tissue lie where they must. It may be windowed, normalised, an "
+        "MR, or no thorax. Export the CT with its rescale slope and intercept."
+    ) in outcome.words
 
 
 def test_nothing_of_the_header_comes_out(folder, tmp_path, caplog):

@@ -71,6 +71,7 @@ def test_uncompressed_files(tmp_path, suffix):
         path.write_bytes(changed)
         outcome = ingest(unlabelled(path), tmp_path)
         assert outcome.codes == ["damaged"] and word in outcome.words
+        assert outcome.words.endswith(". Copy the file again from its source, or export it again.")
 
 
 @pytest.mark.parametrize("suffix", [".nhdr", ".mhd"])
@@ -85,7 +86,8 @@ def test_detached_headers(tmp_path, suffix, compressed):
     assert set(outcome.verdict["digests"]) == {"image", "image_data"}
     data.unlink()
     outcome = ingest(unlabelled(path), tmp_path)
-    assert outcome.verdict["verdict"] == "rejected" and data.name in outcome.words
+    assert outcome.codes == ["missing_file"]
+    assert outcome.words == f"data{suffix} needs the data file {data.name}, which is not beside it."
 
 
 @pytest.mark.parametrize("suffix", [".nhdr", ".mhd"])
@@ -113,7 +115,12 @@ def test_a_detached_header_cannot_reach_out_by_a_link(tmp_path):
     sitk.WriteImage(to_image(chest_hu(), GRID), str(path), useCompression=False)
     (folder / "data.raw").rename(tmp_path / "data.raw")
     (folder / "data.raw").symlink_to(tmp_path / "data.raw")
-    assert ingest(unlabelled(path), tmp_path).codes == ["data_elsewhere"]
+    outcome = ingest(unlabelled(path), tmp_path)
+    assert outcome.codes == ["data_elsewhere"]
+    assert outcome.words == (
+        "data.mhd points to a data file outside its folder. Put header and data side by side and name the data file "
+        "without a path."
+    )
 
 
 def nrrd(header: str, data: bytes) -> bytes:

@@ -76,7 +76,13 @@ def test_an_unlabelled_patient_has_no_label(tmp_path):
 
 def test_a_labelled_patient_without_label(tmp_path):
     files = replace(write_pair(tmp_path / "7"), label=None)
-    rejected(files, tmp_path, "no_label", "data.nii.gz", "data.unlabelled")
+    rejected(
+        files,
+        tmp_path,
+        "no_label",
+        "There is an image, data.nii.gz, but no label where data.label says. Add the label, or put the patient under "
+        "data.unlabelled.",
+    )
 
 
 def test_a_problem_of_the_folder_is_passed_on(tmp_path):
@@ -87,7 +93,12 @@ def test_a_problem_of_the_folder_is_passed_on(tmp_path):
 def test_a_file_that_vanished(tmp_path):
     files = write_pair(tmp_path / "7")
     files.image.unlink()
-    rejected(files, tmp_path, "missing_file", "data.nii.gz is not there")
+    rejected(
+        files,
+        tmp_path,
+        "missing_file",
+        "data.nii.gz is not there. Put it back, or mend the pattern in data.",
+    )
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
@@ -104,8 +115,8 @@ def test_a_truncated_file(tmp_path, suffix, share):
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
 def test_a_flipped_bit_never_passes_as_other_voxels(tmp_path, suffix):
-    """SimpleITK reads some of these without a word."""
-    files = replace(write_pair(tmp_path / "7", suffix=suffix), labelled=False, label=None)
+    """SimpleITK reads some of these without a word; what it says of others has the folder's name."""
+    files = replace(write_pair(tmp_path / ("Secret" * 30), suffix=suffix), labelled=False, label=None)
     content = files.image.read_bytes()
     for position in np.linspace(len(content) // 10, len(content) - 1, 25).astype(int):
         damaged = bytearray(content)
@@ -113,7 +124,7 @@ def test_a_flipped_bit_never_passes_as_other_voxels(tmp_path, suffix):
         files.image.write_bytes(damaged)
         outcome = ingest(files, tmp_path)
         assert outcome.codes[0] in ("damaged", "unreadable")
-        assert f"data{suffix}" in outcome.words
+        assert f"data{suffix}" in outcome.words and "Secret" not in outcome.words
 
 
 def test_a_file_that_is_something_else(tmp_path):
@@ -132,7 +143,13 @@ def test_data_longer_than_the_header_says(tmp_path):
 def test_a_header_of_absurd_size_takes_no_memory(tmp_path):
     files = write_pair(tmp_path / "7")
     patched(files.image, 40, "<4h", 3, 32767, 32767, 32767)
-    rejected(files, tmp_path, "too_large", "data.nii.gz", "32767 x 32767 x 32767", "ingest.max_voxels")
+    rejected(
+        files,
+        tmp_path,
+        "too_large",
+        "data.nii.gz says that it has 32767 x 32767 x 32767 voxels, above ingest.max_voxels (10000000). If that is "
+        "true, raise the limit; else export the file again.",
+    )
 
 
 def test_a_bomb_is_stopped_at_the_size_it_promised(tmp_path):
@@ -158,7 +175,18 @@ def test_an_image_that_is_no_grey_volume(tmp_path, array, is_vector, code, suffi
     outcome = ingest(files, tmp_path)
     assert outcome.verdict["verdict"] == "rejected"
     assert set(outcome.codes) & {code, "unreadable"}
+    sizes = " x ".join(map(str, array.shape[::-1]))
     assert f"data{suffix}" in outcome.words
+    assert (
+        code not in outcome.codes
+        or outcome.words
+        == {
+            "not_3d": f"data{suffix} is not one three-dimensional image: it has {sizes} voxels. Export a single phase "
+            "or a single series as one volume.",
+            "not_grey": f"data{suffix} does not hold one number a voxel ({sitk.sitkVectorUInt8} is its pixel type: "
+            "colour, vector or complex). Export the CT as a grey image.",
+        }[code]
+    )
 
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
@@ -175,7 +203,13 @@ def test_a_fourth_axis_of_one_is_dropped(tmp_path, suffix):
 def test_an_absurd_spacing(tmp_path, spacing):
     files = write_pair(tmp_path / "7")
     patched(files.image, 80, "<f", spacing)
-    rejected(files, tmp_path, "spacing_absurd", "data.nii.gz", f"{spacing:g} mm")
+    rejected(
+        files,
+        tmp_path,
+        "spacing_absurd",
+        f"data.nii.gz has a voxel spacing of {spacing:g} mm in its header; 0.05 to 50.0 mm is believed. Mend the "
+        "header from the scanner's series.",
+    )
 
 
 @pytest.mark.parametrize("spacing", ["0 8 6", "-8 8 6", "nan 8 6"])
@@ -207,7 +241,8 @@ def test_spacings_at_the_limits(tmp_path, spacing, believed):
 def test_values_that_are_no_numbers(tmp_path, bad):
     ct = chest_hu().astype(np.float32)
     ct[3, 4, 5:8] = bad
-    rejected(write_pair(tmp_path / "7", ct), tmp_path, "not_finite", "data.nii.gz", "in 3 voxels")
+    told = "data.nii.gz holds NaN or infinity in 3 voxels. Export it again as whole numbers."
+    rejected(write_pair(tmp_path / "7", ct), tmp_path, "not_finite", told)
 
 
 def test_a_double_too_large_for_anything(tmp_path):
@@ -265,13 +300,21 @@ def test_label_values_beyond_sixteen_bits(tmp_path):
 
 def test_a_label_of_fractions(tmp_path):
     label = gtv_mask().astype(np.float32) * 0.75
-    rejected(write_pair(tmp_path / "7", label=label), tmp_path, "label_fractional", "label.nii.gz", "0 and 1")
+    told = (
+        "label.nii.gz holds fractions: it is a probability or was interpolated. Export the drawn mask itself, 0 and "
+        "1."
+    )
+    rejected(write_pair(tmp_path / "7", label=label), tmp_path, "label_fractional", told)
 
 
-def test_an_empty_label(tmp_path):
+def test_an_empty_label(tmp_path, caplog):
     label = np.zeros(GRID.shape, np.uint8)
     files = write_pair(tmp_path / "7", label=label)
-    rejected(files, tmp_path, "label_empty", "label.nii.gz is empty", "data.unlabelled")
+    told = "label.nii.gz is empty: no voxel is GTV. Draw the GTV, or put the patient under data.unlabelled."
+    caplog.set_level("INFO")
+    rejected(files, tmp_path, "label_empty", told)
+    said = f"Patient 7 is rejected. {told} Folder: {files.folder}"
+    assert caplog.record_tuples == [("root", 40, said), ("root", 20, "Patient 7 is rejected.")]
 
 
 def test_a_label_of_one_voxel(tmp_path):
@@ -289,13 +332,17 @@ def test_specks_beside_the_label_are_told_and_kept(tmp_path):
     assert np.array_equal(read_volume(outcome.volume, "ingest").label, label)
 
 
-def test_repeated_slices_are_warned_about(tmp_path):
+def test_repeated_slices_are_warned_about(tmp_path, caplog):
     ct = chest_hu()
     ct[5:7] = ct[4]
     ct[0:2] = -1000
     outcome = ingest(write_pair(tmp_path / "7", ct), tmp_path)
     assert (outcome.verdict["verdict"], outcome.codes) == ("warned", ["repeated_slices"])
-    assert "data.nii.gz has 2 slices that repeat" in outcome.words
+    assert ("root", 30, f"Patient 7: {outcome.words}") in caplog.record_tuples
+    assert outcome.words == (
+        "data.nii.gz has 2 slices that repeat the slice below, voxel by voxel: slices were missing and filled, or were "
+        "stored twice. Convert the series again."
+    )
 
 
 def test_a_label_outside_the_body(tmp_path):
@@ -320,7 +367,12 @@ def test_all_faults_of_one_patient_are_told_at_once(tmp_path):
 def test_a_header_whose_matrix_contradicts_its_spacing(tmp_path):
     files = write_pair(tmp_path / "7")
     patched(files.image, 280, "<f", -9.0)
-    rejected(files, tmp_path, "contradictory_header", "data.nii.gz", "sform")
+    told = (
+        "data.nii.gz has a header that contradicts itself: its sform matrix (sheared, or scaled unlike pixdim) places "
+        "a corner 43 mm from where spacing and direction place it. Convert the series again, or write one consistent "
+        "sform and qform."
+    )
+    rejected(files, tmp_path, "contradictory_header", told)
 
 
 def test_a_header_with_axes_that_are_not_orthogonal(tmp_path):
@@ -329,7 +381,11 @@ def test_a_header_with_axes_that_are_not_orthogonal(tmp_path):
     assert b"TransformMatrix = 1 0 0 0 1 0 0 0 1" in content
     sheared = content.replace(b"TransformMatrix = 1 0 0 0 1 0 0 0 1", b"TransformMatrix = 1 0 0 1 0 0 0 0 1")
     files.image.write_bytes(sheared)
-    rejected(files, tmp_path, "not_orthogonal", "data.mha", "right angles")
+    told = (
+        "data.mha has axes that are not at right angles to one another (a sheared or rounded direction matrix), which "
+        "no scanner makes. Mend the header or convert the series again."
+    )
+    rejected(files, tmp_path, "not_orthogonal", told)
 
 
 @pytest.mark.parametrize("suffix", [".mha", ".nrrd"])
@@ -355,6 +411,10 @@ def test_an_image_without_a_place_in_the_patient_is_warned(tmp_path):
         patched(path, 252, "<2h", 0, 0)
     outcome = ingest(files, tmp_path)
     assert (outcome.verdict["verdict"], outcome.codes) == ("warned", ["no_orientation"])
+    assert outcome.words == (
+        "data.nii.gz does not say how it lies in the patient; its axes are taken as the format's default. Check left "
+        "and right in the report's pictures."
+    )
 
 
 def test_what_was_noticed_before_a_refusal_is_told_with_it(tmp_path):

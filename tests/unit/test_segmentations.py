@@ -126,7 +126,11 @@ def test_segments_that_match_are_joined(folder):
     assert np.array_equal(scan.label, gtv() | other)
     assert codes_of(scan) == ["segments_joined", "segments_overlap"]
     shared_ml = np.count_nonzero(gtv() & other) * SERIES.grid.voxel_ml
-    assert "'GTVp', 'gtv n'" in scan.notes[0].text and f"{shared_ml:.3g} ml" in scan.notes[1].text
+    assert [note.text for note in scan.notes] == [
+        "2 segments match ingest.roi_patterns and were joined: 'GTVp', 'gtv n'.",
+        f"GTV segments overlap by {shared_ml:.3g} ml: 'GTVp', 'gtv n'. If some are older versions of others, make "
+        "ingest.roi_patterns narrower.",
+    ]
     assert np.array_equal(read(folder, **{}).label, scan.label)
     narrow = read_dicom(patient_files(folder), settings("gtv n"))
     assert np.array_equal(narrow.label, other)
@@ -207,7 +211,11 @@ def test_frames_of_a_part_of_the_slices(folder):
     assert np.array_equal(read(folder).label, gtv())
     frames = [replace(frame, shown=np.pad(frame.shown, 2)) for frame in frames_of([gtv()])]
     write_segmentation(folder / "seg.dcm", SERIES, {"GTV": gtv()}, frames=frames)
-    refused(folder, "segmentation_outside_ct", "seg.dcm", "'GTV'", "reaches beyond the CT")
+    words = (
+        "seg.dcm: a frame of segment 'GTV' reaches beyond the CT: slices are missing at an end, or it was drawn on "
+        "another scan. Add the whole planning CT."
+    )
+    refused(folder, "segmentation_outside_ct", words)
 
 
 def shared_and_own(dataset) -> None:
@@ -318,7 +326,12 @@ def with_images_of(series: CtSeries, z: int = 0):
 def test_frames_of_other_images_are_refused(folder):
     other = replace(SERIES, number=2)
     write_segmentation(folder / "seg.dcm", SERIES, {"GTV": gtv()}, change=with_images_of(other))
-    refused(folder, "segmentation_of_other_images", "seg.dcm", "not those of a CT series in the folder")
+    words = (
+        "seg.dcm refers to images that are not those of a CT series in the folder. Add the planning CT that it was "
+        "drawn on. If it was drawn on one that is here and its ids were replaced, pin that one under data.series, as "
+        '{"7": "s'
+    )
+    refused(folder, "segmentation_of_other_images", words, '"}; here are s', ": 6 slices of 11 x 13, spacing")
     write_segmentation(folder / "seg.dcm", SERIES, {"GTV": gtv()}, change=with_images_of(SERIES, 1))
     refused(folder, "segmentation_of_other_images", "'GTV'", "another slice than the image that it names")
 
@@ -457,19 +470,29 @@ def tilted(dataset) -> None:
 @pytest.mark.parametrize(
     ("change", "code", "words"),
     [
-        (moved((0, 0, 1.0)), "segmentation_beside_voxels", "lies 1 mm from the CT's voxels"),
+        (
+            moved((0, 0, 1.0)),
+            "segmentation_beside_voxels",
+            "lies 1 mm from the CT's voxels: it was drawn on other slices. Export the segmentation on the CT's own "
+            "images.",
+        ),
         (moved((0.5, 0, 0)), "segmentation_beside_voxels", "lies 0.5 mm from the CT's voxels"),
         (moved((0, 0, 9.0)), "segmentation_outside_ct", "reaches beyond the CT"),
         (moved((1.1, 0, 0)), "segmentation_outside_ct", "reaches beyond the CT"),
         (moved((0, 0, 3.0)), "segmentation_of_other_images", "another slice than the image"),
-        (with_pixels_of(0.95, 1.1), "segmentation_other_pixels", "of 0.95 x 1.1 mm"),
+        (
+            with_pixels_of(0.95, 1.1),
+            "segmentation_other_pixels",
+            "has other pixels than the CT: of 0.95 x 1.1 mm, where the CT's voxels (z, y, x) have 3 x 0.9 x 1.1 mm, or "
+            "turned. Export the segmentation on the CT's own images.",
+        ),
         (with_pixels_of(1.8, 2.2), "segmentation_other_pixels", "of 1.8 x 2.2 mm"),
         (tilted, "segmentation_other_pixels", "or turned"),
     ],
 )
 def test_frames_that_do_not_lie_on_the_ct_s_voxels(folder, change, code, words):
     write_segmentation(folder / "seg.dcm", SERIES, {"GTV": gtv()}, change=change)
-    refused(folder, code, "seg.dcm", "'GTV'", words)
+    refused(folder, code, "seg.dcm: a frame of segment 'GTV' ", words)
 
 
 def test_rounded_positions_are_tolerated(folder):
@@ -543,7 +566,7 @@ def test_without_a_gtv_the_labels_are_named(folder):
     refused(folder, "no_matching_roi", "rs.dcm has 'Skin'", "seg.dcm has 'Lungs', 'Heart'")
     blank = np.zeros(SERIES.grid.shape, np.uint8)
     write_segmentation(folder / "seg.dcm", SERIES, {"Lungs": lungs(), "GTV": blank})
-    refused(folder, "empty_segment", "seg.dcm: 'GTV' is empty")
+    refused(folder, "empty_segment", "seg.dcm: 'GTV' is empty. Export the GTV with what was drawn.")
 
 
 def test_beside_a_structure_set_with_a_gtv_it_is_only_named(folder):
@@ -571,6 +594,8 @@ def test_beside_a_structure_set_without_a_gtv_it_is_the_label(folder):
         assert np.array_equal(scan.label, gtv())
         assert [(note.code, note.severity) for note in scan.notes] == [("other_rtstruct", severity)]
         assert f"it has '{roi}'" in scan.notes[0].text
+    write_rtstruct(folder / "rs.dcm", {"GTV": [], "Skin": drawn}, Reference(SERIES))
+    assert [(note.code, note.severity) for note in read(folder).notes] == [("other_rtstruct", "warned")]
 
 
 def test_of_two_with_a_gtv_none_is_guessed(folder):
@@ -698,7 +723,11 @@ def test_one_whose_ids_were_replaced_is_taken_by_a_pin_alone(tmp_path):
     assert codes_of(scan) == ["pinned_series_not_referenced", "other_frame_of_reference"]
     assert "inside the body" in scan.notes[0].text
     drawn(rows=slice(1, 5))
-    refused(tmp_path, "drawn_elsewhere", "100 % of its GTV", series=key)
+    elsewhere = (
+        "seg.dcm does not name this CT, and 100 % of its GTV lie outside the body: it was drawn on another scan. Add "
+        "that one, or pin another series of the folder under data.series."
+    )
+    refused(tmp_path, "drawn_elsewhere", elsewhere, series=key)
     drawn(origin_mm=(-50, -40, -28.5))
     refused(tmp_path, "segmentation_beside_voxels", series=key)
     drawn()

@@ -31,6 +31,7 @@ NNUNET, LUNG, BARE, CT, GLUED = (
         ("seg_lung_P1", LUNG, "P1", "seg_lung_*"),
         ("P7_seg", GLUED, "7", "P*_seg"),
         ("P1_a_seg", NNUNET, "P1_a", "*_seg"),
+        ("xP7_seg", GLUED, "7", "xP*_seg"),
         # A further number: another id, though a known one is in it.
         ("P1-2", NNUNET, "P1-2", "*"),
         ("P1_2021", NNUNET, "P1_2021", "*"),

@@ -9,6 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 from lunggtv.ingest.dicom.read_folder import read_dicom
+from lunggtv.ingest.dicom.structure_set import read_structure_set
 from lunggtv.ingest.raw_scan import NOTED, REJECTED, WARNED, RawScan, Refused
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -27,6 +28,7 @@ from tests.unit.dicom_files import (
 # The odd values are meant; pydicom warns of them when it writes.
 pytestmark = pytest.mark.filterwarnings("ignore:.*for VR CS")
 CT = CtSeries()
+DEFLATED = "1.2.840.10008.1.2.1.99"
 BOXES = [box(CT, z, (2.5, 5.5), (3.5, 7.5)) for z in (1, 2, 3)]  # 12 voxels each
 
 
@@ -65,6 +67,11 @@ def patient(tmp_path: Path) -> Path:
     write_ct(tmp_path / "ct", CT)
     write_rtstruct(tmp_path / "rs.dcm", {"GTV": BOXES}, Reference(CT))
     return tmp_path
+
+
+def test_a_deflated_structure_set_is_read(patient: Path) -> None:
+    edit(patient / "rs.dcm", lambda dataset: setattr(dataset.file_meta, "TransferSyntaxUID", DEFLATED))
+    assert read(patient).label.sum() == 36
 
 
 # --- files without the DICOM prefix ---------------------------------------------------------------------------
@@ -349,6 +356,12 @@ def test_a_set_that_ends_before_contours_of_a_gtv_is_none_without(patient: Path,
     assert refused.reason.code == "damaged_rtstruct" and "take it out of the folder" in str(refused)
     edit(patient / "b.dcm", lambda dataset: setattr(dataset, "ApprovalStatus", "UNAPPROVED"))
     assert read(patient).label.sum() == 36
+
+
+def test_a_set_is_shown_without_its_date_and_ids(patient: Path) -> None:
+    edit(patient / "rs.dcm", lambda dataset: setattr(dataset, "StructureSetDate", "20210203"))
+    shown = repr(read_structure_set(patient / "rs.dcm", patient, settings()))
+    assert "'GTV'" in shown and "20210203" not in shown and CT.uid not in shown
 
 
 def test_a_gtv_on_images_that_are_not_here_is_told(patient: Path) -> None:

@@ -92,8 +92,8 @@ def read_stored(path: Path, settings: IngestSettings, thinnest: int = 2) -> Stor
         storage = read_storage(path)
     except BadHeader as error:
         raise Refused("unreadable", f"{path.name} {error}. {WHOLE_COPY}") from error
-    grid = _read_grid(path, storage, settings, thinnest)
     data = _data_file(path, storage)
+    grid = _read_grid(path, storage, settings, thinnest)
     try:
         stored = read_voxels(data, storage, grid.shape)
     except BrokenStream as error:
@@ -146,10 +146,9 @@ def _read_grid(path: Path, storage: Storage, settings: IngestSettings, thinnest:
 def _explained(path: Path, error: str) -> Refused:
     if "orthonormal" in error or "orthogonal" in error:
         return _not_orthogonal(path)
-    reason = error.strip().splitlines()[-1].split(": ", 1)[-1][:200]
-    return Refused(
-        "unreadable", f"{path.name} cannot be read ({reason.replace(str(path), path.name)}). {WHOLE_COPY}"
-    )
+    # The folder may name a person; it goes before the text is cut, which could leave a part of it.
+    reason = error.replace(f"{path.parent}/", "").strip().splitlines()[-1].split(": ", 1)[-1][:200]
+    return Refused("unreadable", f"{path.name} cannot be read ({reason}). {WHOLE_COPY}")
 
 
 def _not_orthogonal(path: Path) -> Refused:
