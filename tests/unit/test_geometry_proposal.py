@@ -1,5 +1,6 @@
 """The geometry that a cohort proposes: the median spacing, and the patch that nnU-Net's rule makes of a lung box."""
 
+import re
 from itertools import product
 from pathlib import Path
 
@@ -155,3 +156,15 @@ def test_the_schema_tells_the_figures_of_the_plan():
     assert f"{' x '.join(f'{mm:g}' for mm in LUNG_BOX_MM)} mm" in told
     assert train["patch_shape"]["items"]["minimum"] == SMALLEST_EDGE
     assert train["patch_shape"]["default"] == cache["spacing_mm"]["default"] == "auto"
+
+
+def test_the_examples_of_the_docs_are_what_is_planned():
+    page = (Path(__file__).parents[2] / "docs/training.md").read_text(encoding="utf-8")
+    section = page.partition("## Spacing and patch")[2].partition("\n## ")[0]
+    examples = re.findall(r"^\| ([\d. x]+?)(?: \(StructSeg\))? \| ([\d x]+) \|$", section, re.MULTILINE)
+    assert len(examples) == 3
+    for spacing, patch in examples:
+        z_mm, y_mm, x_mm = map(float, spacing.split(" x "))
+        assert propose_patch((z_mm, y_mm, x_mm), (500.0, 500.0, 500.0)) == tuple(map(int, patch.split(" x ")))
+    assert f"{PATCH_VOXELS:,} voxels" in section
+    assert f"{' x '.join(f'{mm:g}' for mm in LUNG_BOX_MM)} mm" in section

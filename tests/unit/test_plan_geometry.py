@@ -132,6 +132,10 @@ def test_a_plan_that_today_s_patients_would_not_make_is_told(tmp_path, today, ke
 def test_a_plan_for_a_given_spacing_is_compared_with_one_for_the_same(tmp_path):
     path = planned(tmp_path, THICK, spacing_mm=[3, 1.17, 1.17], keys=["patch_shape"])
     assert plan_remark(path, verdicts(tmp_path, THIN), ["patch_shape"]) is None
+    path = planned(tmp_path, THICK)
+    assert plan_remark(path, verdicts(tmp_path, THIN), ["patch_shape"]) is None, (
+        "its own spacing was fixed alone"
+    )
 
 
 def test_where_nobody_is_accepted_today_nothing_is_told(tmp_path):

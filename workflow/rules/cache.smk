@@ -13,8 +13,10 @@ rule cache:
     localrule: True
 
 
-# While a plan stands nothing makes it anew: not the next patient, and not other code.
-if PLANS and not plan_stands(PLAN, config["cache"]["spacing_mm"]):
+# While a plan stands nothing makes it anew, but the command that names it: not the next patient, and not other code.
+if PLANS and (
+    asked_for(PLAN, "plan_geometry") or not plan_stands(PLAN, config["cache"]["spacing_mm"])
+):
 
     rule plan_geometry:
         input:

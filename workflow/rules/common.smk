@@ -93,6 +93,13 @@ def gpu(wildcards):
     return int(workflow.remote_exec or not workflow.local_exec or gpu_is_there())
 
 
+def asked_for(*names):
+    """Whether the command names one of these rules or files, as a target or to be forced. Snakemake itself tells rules
+    only after they are read.
+    """
+    return any(word.endswith(names) for word in sys.argv[1:])
+
+
 # A second run in the same folder stops here. The profiles switch off Snakemake's own lock, which outlives a run
 # that was killed.
 onstart:

@@ -49,10 +49,8 @@ def propose_geometry(
             "why; mend their files, or set numbers in config.yaml."
         )
     own = propose_spacing([spacing_mm for spacing_mm, _ in scans])
-    extents_mm = zip(
-        *([n * step for n, step in zip(shape, spacing, strict=True)] for spacing, shape in scans), strict=True
-    )
-    z_mm, y_mm, x_mm = (round(median_low(axis), 2) for axis in extents_mm)
+    extents_mm = [[n * step for n, step in zip(shape, steps, strict=True)] for steps, shape in scans]
+    z_mm, y_mm, x_mm = (round(median_low(axis), 2) for axis in zip(*extents_mm, strict=True))
     wanted = given_mm or own
     spacing_mm = three_of(step or median for step, median in zip(wanted, own, strict=True))
     z, y, x = wanted

@@ -78,8 +78,9 @@ def plan_remark(plan_path: str | Path, verdicts_path: str | Path, keys: Sequence
         keys: those of the plan's numbers that are used, ``spacing_mm`` or ``patch_shape`` or both.
     """
     plan = read_json(plan_path)
+    given = None if "spacing_mm" in keys else plan["spacing_mm"]
     try:
-        today = propose_geometry(read_tsv(verdicts_path), plan["given_spacing_mm"])
+        today = propose_geometry(read_tsv(verdicts_path), given)
     except CohortError:
         return None
     if not differing(plan, today, keys):

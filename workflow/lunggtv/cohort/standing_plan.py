@@ -1,8 +1,8 @@
 """Whether the plan of spacing and patch stands, known before anything runs.
 
-A plan stands until it is deleted. While it does there is no rule that makes it, so that no other verdict, wording or
-code can. An ``ancient`` input would not do: while what writes it is to run, Snakemake overlooks changed settings and
-code of every job behind it (seen in Snakemake 9.27).
+A plan stands until it is deleted, or asked for by name. While it does there is no rule that makes it, so that no other
+verdict, wording or code can. An ``ancient`` input would not do: while what writes it is to run, Snakemake overlooks
+changed settings and code of every job behind it (seen in Snakemake 9.27).
 """
 
 from collections.abc import Sequence
