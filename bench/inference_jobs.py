@@ -45,8 +45,8 @@ def prepare(work: Path, size: str, network: str, models: int) -> dict:
     config = full_size()
     small = yaml.safe_load((ROOT / "profiles" / "demo" / "small.yaml").read_text(encoding="utf-8"))
     demo_size = {"spacing_mm": small["cache"]["spacing_mm"], "patch_shape": small["train"]["patch_shape"]}
-    full_size = {"spacing_mm": config["cache"]["spacing_mm"], "patch_shape": config["train"]["patch_shape"]}
-    voxels = demo_size if size == "demo" else full_size
+    planned = {"spacing_mm": config["cache"]["spacing_mm"], "patch_shape": config["train"]["patch_shape"]}
+    voxels = demo_size if size == "demo" else planned
     chosen = (small if network == "demo" else config)["train"]["network"]
     place = work / size
     ct = place / "raw" / "labelled" / "1" / "data.nii.gz"
