@@ -103,6 +103,8 @@ def test_a_plan_that_somebody_edited_does_not_stand(tmp_path):
     assert plan_stands(path, "auto")
     path.write_text(json.dumps(read_json(path) | {"patch_shape": [8, 8, 8]}))
     assert not plan_stands(path, "auto")
+    (tmp_path / ".plan.json.sha256").write_bytes(b"\xff\xfe")
+    assert not plan_stands(path, "auto"), "not even where the digest beside it is damaged"
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,11 @@ def test_a_plan_asked_for_by_name_is_there(planned):
     assert planned.reruns("--forcerun", PLAN) == {"plan_geometry": 1, **all_from("cache_patient")}
 
 
+def test_all_output_that_is_deleted_includes_the_plan(planned):
+    told = planned.run("--delete-all-output", "--dry-run")
+    assert f"Would delete {PLAN}\n" in told.stdout + told.stderr
+
+
 def test_a_plan_asked_for_by_name_is_that_of_today(copy, raw_cohort):
     shutil.copytree(raw_cohort / "labelled" / ADDED, copy.work / "raw/labelled" / ADDED)
     assert copy.reruns(PLAN) == {"ingest_patient": 1, "collect_verdicts": 1, "plan_geometry": 1}

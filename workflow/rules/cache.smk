@@ -14,8 +14,10 @@ rule cache:
 
 
 # While a plan stands nothing makes it anew, but the command that names it: not the next patient, and not other code.
+# All output includes it.
 if PLANS and (
-    asked_for(PLAN, "plan_geometry") or not plan_stands(PLAN, config["cache"]["spacing_mm"])
+    asked_for(PLAN, "plan_geometry", "--delete-all-output")
+    or not plan_stands(PLAN, config["cache"]["spacing_mm"])
 ):
 
     rule plan_geometry:

@@ -17,12 +17,11 @@ def plan_stands(path: str | Path, spacing_mm: str | Sequence[float | None]) -> b
 
     A plan of ``auto`` stands for its own numbers too, so that they can be fixed alone.
     """
-    if not Path(path).is_file() or not is_as_written(path):
-        return False
     try:
         plan = read_json(path)
-        return (
+        fits = (
             plan["given_spacing_mm"] is None if spacing_mm == AUTO else plan["spacing_mm"] == list(spacing_mm)
         )
-    except (ValueError, TypeError, KeyError):
+        return fits and is_as_written(path)
+    except (OSError, ValueError, TypeError, KeyError):
         return False
