@@ -24,6 +24,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
+from full_size import full_size
 from lunggtv.code_identity import library_version
 from lunggtv.cohort.folds import deal_folds
 from lunggtv.files import read_json, write_json
@@ -204,8 +205,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--work", type=Path, default=ROOT / "bench" / ".work.ablation")
     options = parser.parse_args()
-    base = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-    base = overlaid(base, yaml.safe_load(options.config.read_text(encoding="utf-8")))
+    base = overlaid(full_size(), yaml.safe_load(options.config.read_text(encoding="utf-8")))
     count = base["folds"]["count"]
     folds = options.folds or list(range(count))
     section = overlaid(base["train"], {"snapshots": 1})

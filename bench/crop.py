@@ -17,11 +17,11 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import yaml
 from scipy import ndimage
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
+from full_size import full_size
 from lunggtv.cache.cache_settings import CacheSettings, Margins
 from lunggtv.cache.gtv_losses import measure_losses
 from lunggtv.cache.lung_box import Crop, choose_crop
@@ -263,7 +263,7 @@ def main() -> None:
     parser.add_argument("--ingest", nargs="+", type=Path, default=[], help="ingest volumes of real scans too")
     parser.add_argument("--planted", action="store_true", help="planted peculiarities too")
     options = parser.parse_args()
-    section = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["cache"]
+    section = full_size()["cache"]
     own = settings_from(CacheSettings, section)
     cases = []
     for number, case in enumerate(chain(real(options.ingest), phantoms(options.phantoms))):

@@ -22,10 +22,10 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
+from full_size import full_size
 from lunggtv.cache.cache_patient import cache_patient
 from lunggtv.cache.cache_settings import CacheSettings
 from lunggtv.geometry import Orientation
@@ -178,7 +178,7 @@ def main() -> None:
     parser.add_argument("--phantoms", type=int, default=3, help="full-size phantoms to make (default 3)")
     parser.add_argument("--repetitions", type=int, default=5, help="of every measurement (default 5)")
     options = parser.parse_args()
-    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config = full_size()
     own = settings_from(CacheSettings, config["cache"])
     ingested, cached = [], []
     with tempfile.TemporaryDirectory(dir=ROOT / "bench", prefix=".work.") as name:

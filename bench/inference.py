@@ -25,6 +25,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
+from full_size import full_size
 from lunggtv.files import read_json, write_json
 from lunggtv.image_files import read_image
 from lunggtv.model.architecture import Architecture, plan_architecture
@@ -40,7 +41,7 @@ from nnunet_predict import Peer, fresh
 from process_cost import Cost, measured
 
 ROOT = Path(__file__).parents[1]
-CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+CONFIG = full_size()
 SMALL = yaml.safe_load((ROOT / "profiles" / "demo" / "small.yaml").read_text(encoding="utf-8"))
 # A random network says about one half everywhere. Its threshold is set where it draws about this much, in many
 # small parts: more work than a tumour is.
@@ -61,7 +62,7 @@ def make_patient(folder: Path) -> Path:
 
 
 def demo_network() -> Architecture:
-    """The demo's network at the spacing and patch of config.yaml."""
+    """The demo's network at the spacing and patch of full size."""
     network, train = SMALL["train"]["network"], CONFIG["train"]
     return plan_architecture(
         "residual_encoder", tuple(CONFIG["cache"]["spacing_mm"]), tuple(train["patch_shape"]),

@@ -29,6 +29,7 @@ REPEATS = 3
 def prepare(work: Path, size: str, network: str, models: int) -> dict:
     """Caches of a phantom and random models on disk, made once; the paths and a word about the patient."""
     import yaml
+    from full_size import full_size
     from inference import save_untrained
     from lunggtv.cache.cache_patient import cache_patient
     from lunggtv.cache.cache_settings import CacheSettings
@@ -41,11 +42,11 @@ def prepare(work: Path, size: str, network: str, models: int) -> dict:
     from lungphantom.make_phantom import make_phantom
     from lungphantom.plan import PhantomSettings
 
-    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config = full_size()
     small = yaml.safe_load((ROOT / "profiles" / "demo" / "small.yaml").read_text(encoding="utf-8"))
     demo_size = {"spacing_mm": small["cache"]["spacing_mm"], "patch_shape": small["train"]["patch_shape"]}
-    full_size = {"spacing_mm": config["cache"]["spacing_mm"], "patch_shape": config["train"]["patch_shape"]}
-    voxels = demo_size if size == "demo" else full_size
+    planned = {"spacing_mm": config["cache"]["spacing_mm"], "patch_shape": config["train"]["patch_shape"]}
+    voxels = demo_size if size == "demo" else planned
     chosen = (small if network == "demo" else config)["train"]["network"]
     place = work / size
     ct = place / "raw" / "labelled" / "1" / "data.nii.gz"

@@ -25,7 +25,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
-import yaml
+from full_size import full_size
 from lunggtv.tables import read_tsv
 from lunggtv.volume import read_volume, write_volume
 from lungphantom.make_phantom import make_phantom
@@ -150,7 +150,7 @@ def alone_seconds(patients: list[Path], work: Path) -> dict[str, float]:
     """Median wall seconds of each stage as a process of its own on one core, its start included."""
     place = work / "alone"
     place.mkdir(exist_ok=True)
-    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config = full_size()
     found = {}
     for stage, code in ALONE.items():
         seconds = []

@@ -30,6 +30,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
+from full_size import full_size
 from lunggtv.evaluate.comparison import compare_records
 from lunggtv.evaluate.evaluate_patient import evaluate_patient
 from lunggtv.evaluate.evaluate_settings import CohortSettings, EvaluateSettings
@@ -185,9 +186,7 @@ def main() -> None:
     options = parser.parse_args()
     work, run = options.work.resolve(), options.run.resolve()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    config = laid_over(
-        *(yaml.safe_load(path.read_text(encoding="utf-8")) for path in (ROOT / "config.yaml", options.config))
-    )
+    config = laid_over(full_size(), yaml.safe_load(options.config.read_text(encoding="utf-8")))
     scored = {path.stem for path in (run / "results" / "evaluate").glob("*.json")} - {"summary"}
     rows = read_tsv(run / "results" / "folds.tsv")
     folds = {row["patient"]: int(row["fold"]) for row in rows if row["patient"] in scored}

@@ -22,6 +22,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
+from full_size import with_numbers
 from lunggtv.model.architecture import Architecture
 from lunggtv.model.device import claimed_device
 from lunggtv.model.network import parameter_count
@@ -45,7 +46,7 @@ def read_section(paths: list[str]) -> dict:
         for key, value in overlay.items():
             section[key] = {**section.get(key, {}), **value} if isinstance(value, dict) else value
     del section["run_folds"]
-    return section
+    return with_numbers("train", section)
 
 
 def median_ms(works: Sequence[Callable[[int], object]], steps: int, device: torch.device) -> list[float]:

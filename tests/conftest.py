@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
+import yaml
 
 from tests.workflow.engine import PROJECT, Analysis, analysis_in, new_analysis
 
@@ -83,15 +84,33 @@ def finished(tmp_path_factory, raw_cohort) -> Analysis:
     """A finished analysis: 5 labelled patients, 1 unlabelled, 3 folds. Never change it; copy it."""
 
     def make(folder: Path) -> None:
-        analysis = new_analysis(folder)
-        for kind, count in (("labelled", LABELLED), ("unlabelled", UNLABELLED)):
-            (analysis.work / "raw" / kind).mkdir(parents=True)
-            for source in sorted((raw_cohort / kind).iterdir())[:count]:
-                subprocess.run(["cp", "-a", source, analysis.work / "raw" / kind], check=True)
-        (analysis.work / "config.yaml").write_text(SETTINGS.read_text(encoding="utf-8"), encoding="utf-8")
-        analysis.run()
+        run_tiny(folder, raw_cohort, SETTINGS.read_text(encoding="utf-8"))
 
     return analysis_in(made_once(shared_folder(tmp_path_factory) / "finished", make))
+
+
+@pytest.fixture(scope="session")
+def planned(tmp_path_factory, raw_cohort) -> Analysis:
+    """The same analysis with spacing and patch planned by the workflow. Never change it; copy it."""
+
+    def make(folder: Path) -> None:
+        settings = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
+        del settings["cache"]["spacing_mm"], settings["train"]["patch_shape"]
+        done = run_tiny(folder, raw_cohort, yaml.safe_dump(settings))
+        (folder / "terminal.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
+
+    return analysis_in(made_once(shared_folder(tmp_path_factory) / "planned", make))
+
+
+def run_tiny(folder: Path, raw_cohort: Path, settings: str) -> subprocess.CompletedProcess:
+    """A whole run with these settings, in a new folder."""
+    analysis = new_analysis(folder)
+    for kind, count in (("labelled", LABELLED), ("unlabelled", UNLABELLED)):
+        (analysis.work / "raw" / kind).mkdir(parents=True)
+        for source in sorted((raw_cohort / kind).iterdir())[:count]:
+            subprocess.run(["cp", "-a", source, analysis.work / "raw" / kind], check=True)
+    (analysis.work / "config.yaml").write_text(settings, encoding="utf-8")
+    return analysis.run()
 
 
 @pytest.fixture

@@ -16,7 +16,10 @@ def named(tmp_path, raw_cohort):
     analysis = new_analysis(tmp_path / "inner" / "analysis")
     for name in NAMES:
         shutil.copytree(raw_cohort / "labelled/2", analysis.work / "raw/labelled" / name)
-    (analysis.work / "config.yaml").write_text("folds: {count: 2}\n")
+    # One scan under several names: none is accepted, and nobody could propose a spacing.
+    (analysis.work / "config.yaml").write_text(
+        "folds: {count: 2}\ncache: {spacing_mm: [5, 1.17, 1.17]}\ntrain: {patch_shape: [48, 160, 192]}\n"
+    )
     return analysis
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from lunggtv.cache.cache_patient import cache_patient
 from lunggtv.cache.cache_settings import CacheSettings
+from lunggtv.cache.geometry_proposal import propose_geometry
 from lunggtv.cohort.discover import find_patients
 from lunggtv.files import read_json
 from lunggtv.geometry import Grid
@@ -105,6 +106,20 @@ def test_three_millimetre_slices_are_warned_about_with_their_ceiling(lung_113):
     assert warning["code"] == "finer_than_cache" and "z 3.00 instead of 5.00 mm" in warning["text"]
     # Published for 3 to 5 mm: 0.89 to 0.97.
     assert 0.89 < lung_113.record["round_trip_dice"] < 0.97
+
+
+def test_the_spacing_that_is_planned_for_them_has_no_ceiling(lung_113, unpacked, tmp_path):
+    grid = lung_113.scan.grid
+    spacing, shape = (" ".join(f"{n:.6g}" for n in numbers) for numbers in (grid.spacing_mm, grid.shape))
+    row = {"set": "labelled", "verdict": "accepted", "spacing_mm": spacing, "shape": shape}
+    proposal = propose_geometry([row])
+    assert (proposal.spacing_mm, proposal.patch_shape) == ((3.0, 0.98, 0.98), (48, 160, 160))
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/113").symlink_to(unpacked / "4dlung-113")
+    planned = make(
+        tmp_path / "in", tmp_path / "out", True, ("Tumor_c40", "LN_c40"), list(proposal.spacing_mm)
+    )
+    assert planned.record["round_trip_dice"] == 1.0 and planned.record["warnings"] == []
 
 
 def test_the_cache_is_the_scan_at_another_spacing(lung_113):

@@ -65,9 +65,10 @@ class Devices(threading.Thread):
 
 
 @pytest.fixture(scope="module")
-def submitted(cluster, finished, tmp_path_factory):
-    """The tiny cohort from its raw data through the cluster, cancelled once on the way; with what was seen."""
-    analysis = finished.copied_to(tmp_path_factory.mktemp("slurm") / "copy")
+def submitted(cluster, planned, tmp_path_factory):
+    """The tiny cohort from its raw data through the cluster, cancelled once on the way; with what was seen. Jobs read
+    the plan that was made while they were submitted."""
+    analysis = planned.copied_to(tmp_path_factory.mktemp("slurm") / "copy")
     for name in ("results", "logs", "benchmarks", "train_state", ".snakemake"):
         shutil.rmtree(analysis.work / name)
     run = start(analysis, *options(analysis))
@@ -82,10 +83,10 @@ def submitted(cluster, finished, tmp_path_factory):
     return analysis, cluster.jobs(), devices, left
 
 
-def test_a_cancelled_run_leaves_no_jobs_and_goes_on_to_the_same_results(submitted, finished):
+def test_a_cancelled_run_leaves_no_jobs_and_goes_on_to_the_same_results(submitted, planned):
     analysis, _, _, left = submitted
     assert left == []
-    assert differences(analysis, finished) == []
+    assert differences(analysis, planned) == []
     assert analysis.reruns() == {}
 
 
@@ -128,10 +129,10 @@ def test_jobs_compute_on_the_device_that_slurm_gave_them(submitted):
     assert not devices.shared
 
 
-def test_a_training_killed_for_memory_gets_more_and_one_preempted_goes_on(cluster, finished, tmp_path):
-    analysis = finished.copied_to(tmp_path / "copy")
+def test_a_training_killed_for_memory_gets_more_and_one_preempted_goes_on(cluster, planned, tmp_path):
+    analysis = planned.copied_to(tmp_path / "copy")
     config = yaml.safe_load((analysis.work / "config.yaml").read_text(encoding="utf-8"))
-    config["train"]["steps"] = 600
+    config["train"] |= {"steps": 600, "patch_shape": [8, 16, 16]}
     (analysis.work / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     before = {job["JobId"] for job in cluster.jobs()}
     target = "results/train/fold0/weights.safetensors"

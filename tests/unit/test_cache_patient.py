@@ -399,6 +399,16 @@ class TestTable:
         }  # fmt: skip
         assert rows[5]["gtv_ml"] == ""
 
+    def test_a_remark_on_all_crops_is_warned_of_and_marked_in_every_row(self, source, tmp_path, caplog):
+        ingested(source, demo(2))
+        run(source)
+        crops = [source.parents[2] / "cache" / "7" / "crop.json"]
+        collect_crops(crops, tmp_path / "plain.tsv")
+        collect_crops(crops, tmp_path / "marked.tsv", "the plan is another")
+        (plain,), (marked,) = read_tsv(tmp_path / "plain.tsv"), read_tsv(tmp_path / "marked.tsv")
+        assert marked == plain | {"plan": "differs from today's proposal"}
+        assert caplog.text.count("the plan is another.") == 1
+
     def test_reads_what_the_stage_writes(self, source, tmp_path):
         ingested(source, demo(2))
         _, record, _ = run(source)

@@ -127,6 +127,12 @@ def test_the_table_s_log_proposes_a_spacing(tmp_path, caplog):
     assert caplog.messages == ["These scans propose cache.spacing_mm: [5.0, 1.17, 1.17] (z, y, x)."]
 
 
+def test_it_proposes_none_where_every_patient_is_the_twin_of_another(tmp_path, caplog):
+    caplog.set_level("INFO")
+    table(tmp_path, [verdict(tmp_path, "1", "abc"), verdict(tmp_path, "2", "abc")], {"3": "lost"})
+    assert "propose cache.spacing_mm" not in caplog.text
+
+
 def test_folders_that_are_no_patients_are_told_and_have_no_row(tmp_path, caplog):
     collect_verdicts([verdict(tmp_path, "1", "abc")], {}, tmp_path / "verdicts.tsv", "Ignored: raw/imagesTs.")
     assert [row["patient"] for row in read_tsv(tmp_path / "verdicts.tsv")] == ["1"]

@@ -12,7 +12,7 @@ def statistic(mean: float) -> dict:
     return {"mean": mean, "median": mean, "ci95": [mean - 0.1, mean + 0.1]}
 
 
-def page(patient: str = "7", *left: str) -> str:
+def page(patient: str = "7", *left: str, planned: bool = False) -> str:
     verdicts = [
         {"patient": patient, "set": "labelled", "verdict": "accepted", "reasons": "", "spacing_mm": "5 1 1"},
         {
@@ -70,7 +70,9 @@ def page(patient: str = "7", *left: str) -> str:
         "failures": {"first": [patient], "second": []},
     }  # fmt: skip
     versions, weights = {"torch": "2.13.0"}, {"0": "ab" * 32}
-    return describe_run(verdicts, reviews, summary, [comparison], [5.0, None, 1.17], versions, weights)
+    return describe_run(
+        verdicts, reviews, summary, [comparison], [5.0, None, 1.17], versions, weights, planned=planned
+    )
 
 
 def test_it_counts_everybody_and_names_failures_before_numbers():
@@ -87,7 +89,9 @@ def test_it_counts_everybody_and_names_failures_before_numbers():
 
 
 def test_it_states_the_spacing_used_and_the_one_that_the_scans_propose():
-    assert "voxels of 5 x own x 1.17 mm" in page() and "propose, is 4 x 1.1 x 1.1 mm" in page()
+    assert "voxels of 5 x own x 1.17 mm" in page() and "propose, is 5 x 1 x 1 mm" in page()
+    assert "1.17 mm (z, y, x; ``cache.spacing_mm``)" in page()
+    assert "1.17 mm (z, y, x; ``results/plan.json``)" in page(planned=True)
 
 
 def test_groups_of_tumours_that_have_patients_stand_in_a_table():

@@ -21,6 +21,8 @@ from lungphantom.plan import PhantomSettings
 ROOT = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
 SHIPPED = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+# Settings of a stage have the plan's numbers where config.yaml says auto.
+SHIPPED["cache"]["spacing_mm"], SHIPPED["train"]["patch_shape"] = [5.0, 1.17, 1.17], [48, 160, 192]
 # The keys that rules and cohort take one by one.
 SINGLE = {"infer": {"mirror", "probability", "review_dice", "roi_name"}, "evaluate": {"compare"}}
 SINGLE |= {"train": {"run_folds"}}

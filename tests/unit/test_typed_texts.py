@@ -27,6 +27,7 @@ SHIPPED = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
         "train={run_folds: [0, 2], patch_shape: [8, 16, 16], network: {blocks: [1, 2], width: 3}}",
         "train={run_folds: null, learning_rate: 0.001, augmentation: {scale: [1, 1.5], noise_hu: 0}}",
         "cache={spacing_mm: [5, null, 1.17], lungs: null, margin_mm: {cranial: 30.0, left: 010}}",
+        "cache={spacing_mm: auto}",
         "evaluate={tolerances_mm: [1, 2.5], volume_edges_ml: [], compare: {a: 7}}",
         "phantom={labelled: 4, size: full}",
         "model=null",

@@ -67,6 +67,15 @@ def test_lines_are_short_and_every_key_has_a_comment_above():
             "x: [1, 2]  # each a whole number, 1 to 9",
         ),
         ({"type": "array", "items": {"type": "string"}, "default": ["GTV.*"]}, 'x: ["GTV.*"]'),
+        (
+            {
+                "type": ["string", "array"],
+                "pattern": "^auto$",
+                "default": "auto",
+                "items": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 20},
+            },
+            "x: auto  # auto, or each above 0 to 20, or null",
+        ),
         ({"type": "boolean", "default": False}, "x: false  # true or false"),
         ({"enum": ["a", "b", "c"], "default": "a"}, "x: a  # a, b or c"),
         ({"type": ["string", "null"], "default": None}, "x: null"),

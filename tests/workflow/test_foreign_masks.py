@@ -33,7 +33,8 @@ def finished(tmp_path_factory, raw_cohort):
         shutil.copytree(raw_cohort / "labelled" / DICOM, raw / patient)
     settings = {
         "data": {"label": "{patient}/masks/gtv.nrrd"},
-        "cache": {"lungs": "{patient}/masks/lungs.nii.gz"},
+        # Twins, of whom none is accepted: nobody could propose a spacing.
+        "cache": {"spacing_mm": [5, 1.17, 1.17], "lungs": "{patient}/masks/lungs.nii.gz"},
         "evaluate": {"compare": {"tool": "tool"}},
         "folds": {"count": 2},
     }

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from lunggtv.files import read_json
+from lunggtv.spacing import numbers_of, propose_spacing
 from lunggtv.tables import read_tsv
 
 from tests.conftest import SETTINGS
@@ -75,6 +77,8 @@ def caller(tmp_path_factory, raw_cohort) -> Analysis:
     for patient in LABELLED:
         shutil.copytree(raw_cohort / "labelled" / patient, folder / "raw" / patient)
     settings = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
+    # As shipped: auto.
+    del settings["cache"]["spacing_mm"], settings["train"]["patch_shape"]
     caller = caller_in(folder, settings | {"data": {"labelled": str(folder / "raw")}})
     for package in ("lunggtv", "lungphantom"):
         (folder / "installed" / package).mkdir(parents=True)
@@ -102,6 +106,20 @@ def test_everything_is_planned_with_shipped_settings_where_none_are_given(caller
     assert "lunggtv_ingest_patient" not in counts
     assert counts["lunggtv_cache_patient"] == counts["lunggtv_evaluate_patient"] == len(LABELLED)
     assert counts["lunggtv_train_fold"] == 3
+    assert counts["lunggtv_plan_geometry"] == 1
+
+
+def test_spacing_and_patch_are_planned_once_and_stand(caller, tmp_path):
+    copy = caller.copied_to(tmp_path / "copy")
+    copy.run("lunggtv_plan_geometry")
+    spacing_mm = read_json(copy.work / "results/plan.json")["spacing_mm"]
+    assert spacing_mm == propose_spacing(
+        [numbers_of(row["spacing_mm"]) for row in read_tsv(copy.work / "verdicts.tsv")]
+    )
+    counts = copy.reruns("lunggtv_all")
+    assert counts["lunggtv_cache_patient"] == len(LABELLED) and "lunggtv_plan_geometry" not in counts
+    forced = ("--forcerun", "results/plan.json", "--until", "lunggtv_plan_geometry")
+    assert copy.reruns("lunggtv_all", *forced) == {"lunggtv_plan_geometry": 1}
 
 
 def test_a_finished_run_is_finished(caller):

@@ -133,6 +133,10 @@ RERUNS = {
         **AFTER_EVALUATION,
     },
     "a volume that everybody has already read deleted": {},
+    "the plan (`results/plan.json`) deleted, where a setting is `auto`": {
+        "plan_geometry": 1,
+        **all_from("cache_patient"),
+    },
 }
 
 
@@ -449,6 +453,14 @@ def test_lost_results(analysis, lost, repair):
     path = analysis.work / lost
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     assert analysis.reruns() == repair
+
+
+def test_the_plan_deleted(planned, tmp_path):
+    # What else concerns it is in test_plan.py.
+    analysis = planned.copied_to(tmp_path / "copy")
+    (analysis.work / "results/plan.json").unlink()
+    change = "the plan (`results/plan.json`) deleted, where a setting is `auto`"
+    assert analysis.reruns() == RERUNS[change]
 
 
 @pytest.mark.parametrize(

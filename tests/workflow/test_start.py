@@ -172,7 +172,10 @@ def test_with_a_package_and_new_patients_alone_no_statistics_are_planned(fresh):
     """The package's manifest is all that planning reads of it."""
     with zipfile.ZipFile(fresh.work / "models.zip", "w") as package:
         package.writestr(
-            "package.json", json.dumps({"schema": 1, "folds": 2, "settings": {"cache": {}, "infer": {}}})
+            "package.json",
+            json.dumps(
+                {"schema": 1, "folds": 2, "settings": {"cache": {"spacing_mm": [5, 1, 1]}, "infer": {}}}
+            ),
         )
     (fresh.work / "raw/new/7").mkdir(parents=True)
     (fresh.work / "raw/new/7/data.nii.gz").write_bytes(b"x")

@@ -3,6 +3,7 @@
 CACHE_RESULTS = [
     *expand("results/cache/{patient}/{name}", patient=PATIENTS, name=["volume.h5", "crop.png"]),
     "results/cache/crops.tsv",
+    *PLANS,
 ]
 
 
@@ -12,10 +13,36 @@ rule cache:
     localrule: True
 
 
+# While a plan stands nothing makes it anew, but the command that names it: not the next patient, and not other code.
+# All output includes it.
+if PLANS and (
+    asked_for(PLAN, "plan_geometry", "--delete-all-output")
+    or not plan_stands(PLAN, config["cache"]["spacing_mm"])
+):
+
+    rule plan_geometry:
+        input:
+            "results/ingest/verdicts.tsv",
+        output:
+            PLAN,
+        log:
+            "logs/plan_geometry.log",
+        localrule: True
+        conda:
+            "../../envs/lunggtv.yaml"
+        params:
+            config=section("cache", "spacing_mm"),
+            planned=PLANNED,
+            code=code_of("plan_geometry"),
+        script:
+            "../scripts/plan_geometry.py"
+
+
 rule cache_patient:
     input:
         volume="results/ingest/{patient}/volume.h5",
         lungs=user_lungs,
+        plan=SPACING_PLAN,
     output:
         volume="results/cache/{patient}/volume.h5",
         crop="results/cache/{patient}/crop.json",
@@ -64,7 +91,9 @@ rule picture_crop:
 
 rule collect_crops:
     input:
-        expand("results/cache/{patient}/crop.json", patient=PATIENTS),
+        crops=expand("results/cache/{patient}/crop.json", patient=PATIENTS),
+        plan=PLANS,
+        verdicts=["results/ingest/verdicts.tsv"] if PLANS else [],
     output:
         table="results/cache/crops.tsv",
         page=report(
@@ -79,6 +108,7 @@ rule collect_crops:
     conda:
         "../../envs/lunggtv.yaml"
     params:
+        planned=PLANNED,
         code=code_of("collect_crops"),
     script:
         "../scripts/collect_crops.py"

@@ -8,11 +8,13 @@ import lunggtv
 from lunggtv.cohort.cohort import Cohort, find_cohort, why_untrained
 from lunggtv.cohort.config import check_config, check_files, plain
 from lunggtv.cohort.discover_words import passed_over
+from lunggtv.cohort.standing_plan import plan_stands
 from lunggtv.cohort.typed_texts import typed_texts
 from lunggtv.errors import CohortError, LungGtvError, words_of
 from lunggtv.evaluate.other_masks import check_places, mask_file
 from lunggtv.package.package_file import read_manifest
 from lunggtv.report.result_names import crop_labels, draft_labels
+from lunggtv.geometry_plan import AUTO
 from lunggtv.gpu_presence import gpu_is_there
 from lunggtv.locks import lock_run
 from lunggtv.labelled_patients import keep_labelled
@@ -67,10 +69,20 @@ DRAFTED = [p for p in PATIENTS if MODELS and (p not in FOLDS or FOLDS[p] in MODE
 SCORED = [p for p in DRAFTED if COHORT.patients[p].labelled]
 # Which folds are trained is no setting of a fold's training.
 TRAINING = [key for key in config["train"] if key != "run_folds"]
+# What `auto` stands for is planned once. A package brings its spacing, and needs no patch.
+PLAN = "results/plan.json"
+SPACING_PLAN = PLAN if config["cache"]["spacing_mm"] == AUTO else []
+PATCH_PLAN = PLAN if config["train"]["patch_shape"] == AUTO and not PACKAGE else []
+PLANNED = [
+    *(["spacing_mm"] if SPACING_PLAN else []),
+    *(["patch_shape"] if PATCH_PLAN else []),
+]
+PLANS = [PLAN] if PLANNED else []
 # What a target needs: its tables, and all that the report shows, so that what was deleted is made again.
 COHORT_TABLES = [
     *multiext("results/ingest/verdicts", ".tsv", ".html"),
     "results/ingest/admitted.txt",
+    *PLANS,
     *multiext("results/cache/crops", ".tsv", ".html"),
     *expand("results/cache/{patient}/crop.png", patient=PATIENTS),
 ]
@@ -79,6 +91,13 @@ COHORT_TABLES = [
 def gpu(wildcards):
     """A GPU for a job that is sent to a queue, and here if there is one; without, such jobs run side by side."""
     return int(workflow.remote_exec or not workflow.local_exec or gpu_is_there())
+
+
+def asked_for(*names):
+    """Whether the command names one of these rules or files, as a target or to be forced. Snakemake itself tells rules
+    only after they are read.
+    """
+    return any(word.endswith(names) for word in sys.argv[1:])
 
 
 # A second run in the same folder stops here. The profiles switch off Snakemake's own lock, which outlives a run

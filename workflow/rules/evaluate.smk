@@ -128,6 +128,7 @@ rule describe_run:
         comparisons=expand("results/compare/{other}/comparison.json", other=COMPARED),
         cards=expand(CARDS, fold=MODELS),
         calibration=CALIBRATION,
+        plan=SPACING_PLAN,
     output:
         "results/landing.rst",
     log:

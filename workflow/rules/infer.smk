@@ -183,6 +183,7 @@ rule package_models:
         ),
         cards=expand("results/train/fold{fold}/card.json", fold=COHORT.trained_folds),
         calibration="results/infer/calibration.json",
+        plan=SPACING_PLAN,
     output:
         "results/package.zip",
     log:

@@ -33,6 +33,7 @@ rule deal_folds:
 rule train_fold:
     input:
         caches=training_caches,
+        plan=PATCH_PLAN,
     output:
         weights="results/train/fold{fold}/weights.safetensors",
         card="results/train/fold{fold}/card.json",

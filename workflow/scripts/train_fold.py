@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from lunggtv.geometry_plan import filled_in
 from lunggtv.job import logged_job
 from lunggtv.labelled_patients import labelled_verdicts
 from lunggtv.settings import settings_from
@@ -11,12 +12,13 @@ from lunggtv.train.train_settings import TrainSettings
 
 with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
     caches = {Path(cache).parent.name: cache for cache in snakemake.input.caches}
+    config = filled_in(snakemake.params.config, snakemake.input.plan)
     train_fold(
         fold=int(snakemake.wildcards.fold),
         caches=caches,
         verdicts=labelled_verdicts(snakemake.params.verdicts, known=caches),
-        settings=settings_from(TrainSettings, snakemake.params.config),
-        config=snakemake.params.config,
+        settings=settings_from(TrainSettings, config),
+        config=config,
         identity=snakemake.params.identity,
         files=FoldFiles(
             weights=snakemake.output.weights,

@@ -27,7 +27,10 @@ class Margins:
 
 @dataclass(frozen=True)
 class CacheSettings:
-    """What a cache is made of; ``spacing_mm`` is (z, y, x), None for an axis that keeps its own."""
+    """What a cache is made of; ``spacing_mm`` is (z, y, x), None for an axis that keeps its own.
+
+    It is never ``auto``, for which the plan's numbers stand (``lunggtv.geometry_plan``).
+    """
 
     spacing_mm: tuple[float | None, float | None, float | None]
     keep_native_within: float

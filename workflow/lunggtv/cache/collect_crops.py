@@ -1,5 +1,6 @@
 """The table of all crops, suspicious ones first."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,16 @@ def crop_row(crop: Mapping[str, Any]) -> list[Any]:
     return [values[column] for column in COLUMNS]
 
 
-def collect_crops(crop_json_paths: Sequence[str | Path], table_path: str | Path) -> None:
-    """Gather the crop records of all patients in one table, suspicious ones first."""
+def collect_crops(
+    crop_json_paths: Sequence[str | Path], table_path: str | Path, remark: str | None = None
+) -> None:
+    """Gather the crop records of all patients in one table, suspicious ones first.
+
+    A ``remark`` concerns all crops: it is warned of, and one more column says that there is one.
+    """
     crops = sort_crops([read_json(path) for path in crop_json_paths])
-    write_tsv(table_path, COLUMNS, [crop_row(crop) for crop in crops])
+    columns, rows = [*COLUMNS], [crop_row(crop) for crop in crops]
+    if remark:
+        logging.warning("%s.", remark)
+        columns, rows = [*columns, "plan"], [[*row, "differs from today's proposal"] for row in rows]
+    write_tsv(table_path, columns, rows)

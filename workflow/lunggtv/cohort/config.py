@@ -155,6 +155,10 @@ def _allowed(error: ValidationError) -> str:
     words = []
     if "type" in schema:
         types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        if {"string", "array"} <= set(types):
+            # The text is one word; the bounds are those of the array.
+            schema = {**schema, "pattern": None}
+            types = [error.schema["pattern"].strip("^$") if kind == "string" else kind for kind in types]
         words.append(" or ".join(types))
     bounds = {
         "minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most",
@@ -162,7 +166,7 @@ def _allowed(error: ValidationError) -> str:
         "maxItems": "with at most this many values:", "minLength": "with at least this many characters:",
         "pattern": "matching",
     }  # fmt: skip
-    words += [f"{word} {schema[key]}" for key, word in bounds.items() if key in schema]
+    words += [f"{word} {schema[key]}" for key, word in bounds.items() if schema.get(key) is not None]
     if schema.get("uniqueItems"):
         words.append("without repetition")
     return f"allowed: {' '.join(words)}" if words else error.message

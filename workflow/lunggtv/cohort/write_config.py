@@ -74,6 +74,8 @@ def _allowed(part: Mapping[str, Any]) -> str:
     elif "array" in kinds:
         items = _allowed(part["items"])
         words = f"each {items}" if items else ""
+        # A text that may stand there too is one word.
+        words = f"{part['pattern'].strip('^$')}, or {words}" if "string" in kinds else words
     elif "integer" in kinds:
         words = f"a whole number, {_range(part)}"
     else:

@@ -10,7 +10,7 @@ from lunggtv.ingest.raw_scan import REJECTED
 from lunggtv.ingest.verdict import EXCLUDED
 from lunggtv.natural_order import natural_key
 from lunggtv.shared_scans import shared_scans
-from lunggtv.spacing import propose_spacing
+from lunggtv.spacing import numbers_of, propose_spacing, proposing
 from lunggtv.tables import write_tsv
 
 COLUMNS = (
@@ -41,11 +41,11 @@ def collect_verdicts(
         row["reasons"] = " ".join([row["reasons"], *texts]).strip()
         for text in texts:
             logging.error("Patient %s is rejected. %s", patient, text)
+    spacings_mm = [numbers_of(row["spacing_mm"]) for row in proposing(rows.values())]
     for patient, reason in excluded.items():
         rows[patient] = {"patient": patient, "verdict": EXCLUDED, "reasons": reason}
     ordered = sorted(rows, key=natural_key)
     write_tsv(table_path, COLUMNS, [[rows[patient].get(column) for column in COLUMNS] for patient in ordered])
-    spacings_mm = [content["spacing_mm"] for content in verdicts.values() if content["verdict"] != REJECTED]
     if spacings_mm:
         logging.info("These scans propose cache.spacing_mm: %s (z, y, x).", propose_spacing(spacings_mm))
 

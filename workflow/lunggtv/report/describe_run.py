@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from lunggtv.failed_dice import FAILED_DICE
-from lunggtv.spacing import propose_spacing
+from lunggtv.spacing import numbers_of, propose_spacing, proposing
 from lunggtv.wording import by, interval95
 
 # What a physicist asks for first: key of the summary, name, digits, unit.
@@ -28,6 +28,7 @@ def describe_run(
     versions: Mapping[str, str],
     weights: Mapping[str, str],
     quality: Mapping[str, Any] | None = None,
+    planned: bool = False,
 ) -> str:
     """The page's text.
 
@@ -40,6 +41,7 @@ def describe_run(
         versions: library -> version.
         weights: fold -> SHA-256 of its weights.
         quality: how well expected Dice met the Dice found, from calibration.json; None if nothing is known.
+        planned: whether the spacing is the plan's.
     """
     parts = [_cohort(verdicts, {row["patient"] for row in reviews})]
     if summary is not None:
@@ -49,7 +51,7 @@ def describe_run(
         _queue(reviews),
         _trust(quality),
         READING,
-        _spacing(verdicts, spacing_mm),
+        _spacing(verdicts, spacing_mm, planned),
         _provenance(versions, weights),
     ]
     return "\n\n".join(parts) + "\n"
@@ -131,15 +133,15 @@ def _comparison(comparison: Mapping[str, Any]) -> str:
     )
 
 
-def _spacing(verdicts: Sequence[Mapping[str, str]], spacing_mm: Sequence[float | None]) -> str:
+def _spacing(verdicts: Sequence[Mapping[str, str]], spacing_mm: Sequence[float | None], planned: bool) -> str:
     used = by("own" if step is None else f"{step:g}" for step in spacing_mm)
-    text = f"Models see voxels of {used} mm (z, y, x; ``cache.spacing_mm``)"
-    # A rejected patient has no spacing if its file could not be read; an excluded one was not looked at.
-    found = [row["spacing_mm"].split() for row in verdicts if row["verdict"] in ("accepted", "warned")]
+    source = "results/plan.json" if planned else "cache.spacing_mm"
+    text = f"Models see voxels of {used} mm (z, y, x; ``{source}``)"
+    found = [numbers_of(row["spacing_mm"]) for row in proposing(verdicts)]
     if not found:
         return f"{text}."
-    proposed = propose_spacing([[float(mm) for mm in row] for row in found])
-    return f"{text}; the median of the accepted scans, which they propose, is {by(proposed, 'g')} mm."
+    proposed = by(propose_spacing(found), "g")
+    return f"{text}; the median of the accepted scans, which they propose, is {proposed} mm."
 
 
 def _queue(reviews: Sequence[Mapping[str, str]]) -> str:

@@ -54,7 +54,7 @@ class AugmentationSettings:
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """Everything that shapes the weights besides data, code and fold."""
+    """Everything that shapes the weights besides data, code and fold; numbers alone, never ``auto``."""
 
     seed: int
     steps: int
