@@ -36,7 +36,7 @@ SPACING_MM = (5.0, 1.17, 1.17)
 def settings(**changes) -> TrainSettings:
     """Those of config.yaml, with every augmentation in every sample."""
     section = yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8"))["train"]
-    section.pop("run_folds")
+    del section["run_folds"], section["start_from"]
     shipped = settings_from(TrainSettings, section)
     every = {field: 1.0 for field in vars(shipped.augmentation) if field.endswith("_share")}
     return replace(shipped, augmentation=replace(shipped.augmentation, **every), **changes)

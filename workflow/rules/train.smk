@@ -33,6 +33,7 @@ rule deal_folds:
 rule train_fold:
     input:
         caches=training_caches,
+        start=start_model,
     output:
         weights="results/train/fold{fold}/weights.safetensors",
         card="results/train/fold{fold}/card.json",
