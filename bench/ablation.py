@@ -210,7 +210,7 @@ def main() -> None:
     folds = options.folds or list(range(count))
     section = overlaid(base["train"], {"snapshots": 1})
     section["steps"] = options.steps or section["steps"]
-    del section["run_folds"]
+    del section["run_folds"], section["start_from"]
     print("# What each default of training is worth\n")
     chosen = f" --folds {' '.join(map(str, folds))}" if options.folds else ""
     chosen += f" --steps {options.steps}" if options.steps else ""

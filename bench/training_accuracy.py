@@ -64,7 +64,7 @@ def originals(run: Path, patients: list[str]) -> Iterator[tuple[str, np.ndarray,
 
 def our_step_seconds(run: Path, config: dict, device: str) -> float:
     """Seconds of a step of our training, data path included."""
-    section = {key: value for key, value in config["train"].items() if key != "run_folds"}
+    section = {key: value for key, value in config["train"].items() if key not in ("run_folds", "start_from")}
     settings = settings_from(TrainSettings, section)
     rows = read_tsv(run / "results" / "folds.tsv")
     caches = [

@@ -45,7 +45,7 @@ def read_section(paths: list[str]) -> dict:
         overlay = yaml.safe_load(Path(path).read_text(encoding="utf-8")).get("train", {})
         for key, value in overlay.items():
             section[key] = {**section.get(key, {}), **value} if isinstance(value, dict) else value
-    del section["run_folds"]
+    del section["run_folds"], section["start_from"]
     return with_numbers("train", section)
 
 

@@ -37,7 +37,7 @@ def settings(**changes) -> TrainSettings:
     """Those of config.yaml, with the patch planned for StructSeg, and every augmentation in every sample."""
     section = yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8"))["train"]
     section |= {"patch_shape": [48, 160, 192]}
-    section.pop("run_folds")
+    del section["run_folds"], section["start_from"]
     shipped = settings_from(TrainSettings, section)
     every = {field: 1.0 for field in vars(shipped.augmentation) if field.endswith("_share")}
     return replace(shipped, augmentation=replace(shipped.augmentation, **every), **changes)

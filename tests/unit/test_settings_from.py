@@ -25,7 +25,7 @@ SHIPPED = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 SHIPPED["cache"]["spacing_mm"], SHIPPED["train"]["patch_shape"] = [5.0, 1.17, 1.17], [48, 160, 192]
 # The keys that rules and cohort take one by one.
 SINGLE = {"infer": {"mirror", "probability", "review_dice", "roi_name"}, "evaluate": {"compare"}}
-SINGLE |= {"train": {"run_folds"}}
+SINGLE |= {"train": {"run_folds", "start_from"}}
 KINDS = {
     "cache": [CacheSettings], "train": [TrainSettings], "infer": [DrawingSettings],
     "evaluate": [EvaluateSettings, CohortSettings], "phantom": [PhantomSettings],
@@ -113,7 +113,7 @@ def test_ingest_shares_its_section_with_the_dicom_reader():
 @pytest.mark.parametrize("key", ["scale", "low_resolution", "blur_mm", "contrast", "gamma"])
 def test_a_swapped_range_is_named(key):
     section = deepcopy(SHIPPED["train"])
-    del section["run_folds"]
+    del section["run_folds"], section["start_from"]
     section["augmentation"][key].reverse()
     with pytest.raises(ConfigError, match=rf"train\.augmentation\.{key} is \[.*\]; the smaller number comes"):
         settings_from(TrainSettings, section)

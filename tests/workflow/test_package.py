@@ -7,6 +7,7 @@ import shutil
 import pytest
 import yaml
 from lunggtv.files import read_json
+from lunggtv.image_files import read_image, write_image
 from lunggtv.package.package_file import read_manifest
 from lunggtv.tables import read_tsv
 
@@ -62,6 +63,34 @@ def test_the_command_of_the_readme_needs_no_settings_and_no_training_data(packag
     assert (elsewhere.work / DRAFT).read_bytes() == (packaged.work / DRAFT).read_bytes()
     assert (elsewhere.work / DRAFT).with_name("gtv.png").is_file()
     assert [row["patient"] for row in read_tsv(elsewhere.work / "results/infer/review.tsv")] == ["new1"]
+
+
+def test_training_begins_from_a_package_that_knows_nobody_held_out(packaged, elsewhere, raw_cohort):
+    """First the patients whom its models learnt from, then the same with other voxels: another site's."""
+    config = yaml.safe_load((packaged.work / "config.yaml").read_text(encoding="utf-8"))
+    config["train"]["start_from"], config["folds"] = "models.zip", {"count": 2}
+    (elsewhere.work / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    # Held out by the package's fold 1, so that its model 0 knows them, from which fold 0 begins.
+    patients = [
+        row["patient"] for row in read_tsv(packaged.work / "results/folds.tsv") if row["fold"] == "1"
+    ][:2]
+    for patient in patients:
+        shutil.copytree(raw_cohort / "labelled" / patient, elsewhere.work / "raw/labelled" / patient)
+    elsewhere.run("ingest")
+    done = elsewhere.run("train", check=False)
+    assert done.returncode != 0
+    assert "have learnt from patients that this fold holds out" in done.stderr + done.stdout
+    for patient in patients:
+        path = elsewhere.work / f"raw/labelled/{patient}/data.nii.gz"
+        ct, grid = read_image(path)
+        write_image(path, ct + ct.dtype.type(1), grid)
+    elsewhere.run("infer")
+    made = {
+        card["weights_sha256"] for card in map(read_json, packaged.work.glob("results/train/*/card.json"))
+    }
+    began = [read_json(elsewhere.work / f"results/train/fold{fold}/card.json")["start"] for fold in (0, 1)]
+    assert {start["weights_sha256"] for start in began} <= made and began[0] != began[1]
+    assert elsewhere.reruns() == {}
 
 
 def test_a_package_with_one_flipped_byte_is_refused(elsewhere):

@@ -13,6 +13,7 @@ from lunggtv.cohort.typed_texts import typed_texts
 from lunggtv.errors import CohortError, LungGtvError, words_of
 from lunggtv.evaluate.other_masks import check_places, mask_file
 from lunggtv.package.package_file import read_manifest
+from lunggtv.package.start_models import start_models
 from lunggtv.report.result_names import crop_labels, draft_labels
 from lunggtv.geometry_plan import AUTO
 from lunggtv.gpu_presence import gpu_is_there
@@ -43,6 +44,7 @@ try:
             config[stage] = {**config[stage], **settings}
         check_config(config, SCHEMA)
     check_places(config["evaluate"]["compare"])
+    STARTS = [] if PACKAGE else start_models(config["train"]["start_from"])
     COHORT = find_cohort(config)
 except CohortError as error:
     NOBODY = str(error)
@@ -67,8 +69,8 @@ FOLDS = {} if PACKAGE else COHORT.folds
 # Nobody is drafted by a model that has seen them: where a fold is not trained, its patients get no draft.
 DRAFTED = [p for p in PATIENTS if MODELS and (p not in FOLDS or FOLDS[p] in MODELS)]
 SCORED = [p for p in DRAFTED if COHORT.patients[p].labelled]
-# Which folds are trained is no setting of a fold's training.
-TRAINING = [key for key in config["train"] if key != "run_folds"]
+# Which folds are trained is no setting of a fold's training, and what it begins from is an input.
+TRAINING = [key for key in config["train"] if key not in ("run_folds", "start_from")]
 # What `auto` stands for is planned once. A package brings its spacing, and needs no patch.
 PLAN = "results/plan.json"
 SPACING_PLAN = PLAN if config["cache"]["spacing_mm"] == AUTO else []

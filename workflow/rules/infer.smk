@@ -207,16 +207,20 @@ rule package_models:
         "../scripts/package_models.py"
 
 
-if PACKAGE:
+# A package to draft with, or one that training begins from.
+UNPACKED = expand(WEIGHTS, fold=MODELS) if PACKAGE else [weights for weights, _ in STARTS]
+UNPACKED_CARDS = expand(CARDS, fold=MODELS) if PACKAGE else [card for _, card in STARTS]
+UNPACKED_TO = "results/model" if PACKAGE else "results/start"
+if UNPACKED and UNPACKED[0].startswith(UNPACKED_TO):
 
     rule unpack_models:
         input:
-            config["model"],
+            config["model"] or config["train"]["start_from"],
         output:
-            weights=expand(WEIGHTS, fold=MODELS),
-            cards=expand(CARDS, fold=MODELS),
-            calibration=CALIBRATION,
-            selftest="results/model/selftest.json",
+            weights=UNPACKED,
+            cards=UNPACKED_CARDS,
+            calibration=f"{UNPACKED_TO}/calibration.json",
+            selftest=f"{UNPACKED_TO}/selftest.json",
         log:
             "logs/unpack_models.log",
         conda:

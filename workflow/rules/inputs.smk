@@ -63,6 +63,11 @@ def training_caches(wildcards):
     return expand("results/cache/{patient}/volume.h5", patient=patients)
 
 
+def start_model(wildcards):
+    """Weights and card of the model that a fold begins from; none where it begins from random weights."""
+    return STARTS[int(wildcards.fold) % len(STARTS)] if STARTS else []
+
+
 def held_out(stage):
     """Volumes of the patients that a fold never sees, as a stage left them."""
 

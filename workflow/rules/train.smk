@@ -34,6 +34,7 @@ rule train_fold:
     input:
         caches=training_caches,
         plan=PATCH_PLAN,
+        start=start_model,
     output:
         weights="results/train/fold{fold}/weights.safetensors",
         card="results/train/fold{fold}/card.json",

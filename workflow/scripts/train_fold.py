@@ -31,4 +31,5 @@ with logged_job(snakemake.log[0], snakemake.input, snakemake.output):
         device="auto" if snakemake.resources.gpu else "cpu",
         threads=snakemake.threads,
         cpu_hours=snakemake.resources.cpu_hours,
+        start_from=tuple(snakemake.input.start) or None,
     )

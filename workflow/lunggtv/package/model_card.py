@@ -44,6 +44,9 @@ def describe_models(cards: Sequence[dict[str, Any]], calibration: dict[str, Any]
         lines.append(
             f"| Tells failed drafts (Dice below {FAILED_DICE:g}) from others | {_separation(quality)} |"
         )
+    if "start" in first:
+        began = ", ".join(sorted({card["start"]["weights_sha256"][:12] for card in cards if "start" in card}))
+        lines.append(f"| Began from weights (SHA-256) | {began} |")
     versions = ", ".join(f"{name} {version}" for name, version in sorted(first["versions"].items()))
     lines += [f"| Trained with | {versions} |", ""]
     return "\n".join(lines)

@@ -37,6 +37,7 @@ from lunggtv.train.optimisation import (
     start_run,
 )
 from lunggtv.train.shown_samples import shown_samples
+from lunggtv.train.start import Start
 from lunggtv.train.train_settings import TrainSettings, spacing_of
 
 HISTORY_COLUMNS = ("step", "learning_rate", "loss", "dice_loss", "cross_entropy", "gradient_norm")
@@ -79,6 +80,7 @@ def fit(
     keeper: Keeper,
     save_every_s: float,
     started: Callable[[Architecture, int, str], None],
+    start: Start | None = None,
 ) -> Trained:
     """Train a fold, going on where its keeper has it.
 
@@ -91,13 +93,18 @@ def fit(
         keeper: of the states.
         save_every_s: seconds between states.
         started: is told the network's plan, its number of weights, and the name of its precision.
+        start: weights to begin from, of a network like the planned one, and the normalisation that they expect.
 
     Raises:
         TrainingFailed, TrainingStopped: see ``train``.
     """
     with numerics(settings.deterministic, threads):
-        architecture, sampler = prepare(fold, cases, settings)
-        network = place_network(new_network(architecture, settings.seed, fold), home)
+        architecture, sampler = prepare(fold, cases, settings, start.normalisation if start else None)
+        network = new_network(architecture, settings.seed, fold)
+        if start is not None:
+            # By parameter, as they are saved: MONAI's DynUNet lists the same parameter under several names.
+            network.load_state_dict(start.weights, strict=False)
+        network = place_network(network, home)
         wanted = settings.mixed_precision and home.type == "cuda"
         precision = half_precision(network.train(), architecture.patch_shape, home) if wanted else None
         started(architecture, parameter_count(network), NAMES[precision])
@@ -107,10 +114,12 @@ def fit(
     return Trained(averaged_weights(run), architecture, sampler.normalisation, run.history, samples)
 
 
-def prepare(fold: int, cases: list[Case], settings: TrainSettings) -> tuple[Architecture, Sampler]:
-    """The network's plan and the sampler, from the training patients alone."""
+def prepare(
+    fold: int, cases: list[Case], settings: TrainSettings, normalisation: Normalisation | None = None
+) -> tuple[Architecture, Sampler]:
+    """The network's plan and the sampler, from the training patients alone, as is a normalisation that is not given."""
     architecture = planned([case.spacing_mm for case in cases], settings)
-    normalisation = fit_normalisation(
+    normalisation = normalisation or fit_normalisation(
         (ct.cpu().numpy(), label.cpu().numpy())
         for ct, label in (case.read((0, 0, 0), case.shape) for case in cases)
     )

@@ -20,6 +20,7 @@ from lunggtv.train.doubts import refuse_doubtful
 from lunggtv.train.fit import fit, planned, snapshot_steps
 from lunggtv.train.memory import free_text, planned_weights, training_bytes
 from lunggtv.train.progress import announce
+from lunggtv.train.read_start import read_start, refuse_known, refuse_unlike
 from lunggtv.train.state import (
     fingerprint_of,
     keep_finished,
@@ -54,6 +55,7 @@ def train_fold(
     save_every_s: float = SAVE_EVERY_S,
     residency: str = "auto",
     cpu_hours: float = math.inf,
+    start_from: tuple[str | Path, str | Path] | None = None,
 ) -> None:
     """Train one fold, going on from its own state if there is one, and write its files.
 
@@ -71,21 +73,30 @@ def train_fold(
         save_every_s: seconds between states.
         residency: ``auto``, ``device``, ``host`` or ``stream``; never changes a sample.
         cpu_hours: how long a training on a CPU may take; one that would take longer is not begun.
+        start_from: weights and card of a model to begin from.
 
     Raises:
-        CohortError: the cohort is in doubt, see ``refuse_doubtful``.
+        CohortError: the cohort is in doubt, see ``refuse_doubtful``; the start knows a held-out patient.
+        ConfigError: the start's network is another one.
         DamagedFile, RejectedPatient: a cache cannot be used.
         TrainingFailed, TrainingStopped: see ``fit``.
     """
     refuse_doubtful(verdicts)
     digests = {patient: checked_digest(path) for patient, path in caches.items()}
     scans = distinct_scans(caches)
+    start = read_start(*start_from) if start_from else None
+    if start is not None:
+        refuse_known(start, verdicts, caches)
+        refuse_unlike(start, planned(spacings_mm(caches), settings))
+    began = {"start": start.identity} if start else {}
+    taught = {*scans, *(start.scans if start else ())}
     content = {
         "code": dict(identity),
         "digests": digests,
         "fold": fold,
         "patients": list(caches),  # their order decides which samples are drawn
         "settings": settings.to_dict(),
+        **began,
     }
     folder = open_state_folder(state_folder, fold, fingerprint_of(content))
     kept = {
@@ -94,10 +105,11 @@ def train_fold(
         "card.json": Path(files.card),
     }  # fmt: skip
     card = {
-        "cache_digests": digests, "ct_digests": sorted(scans), "code": dict(identity),
+        "cache_digests": digests, "ct_digests": sorted(taught), "code": dict(identity),
         "config": dict(config), "fold": fold, "seed": settings.seed, "steps": settings.steps,
         "train_patients": list(caches),
         "versions": {name: library_version(name) for name in VERSIONS},
+        **began,
     }  # fmt: skip
     if restore_finished(folder, kept):
         logging.info("fold %d: finished before with the same content; restored", fold)
@@ -123,7 +135,7 @@ def train_fold(
                 f"about {needed / 1e9:.1f} GB of memory{free_text(home)}"
             )
 
-        trained = fit(fold, cases, settings, home, threads, StateFolder(folder), save_every_s, started)
+        trained = fit(fold, cases, settings, home, threads, StateFolder(folder), save_every_s, started, start)
     snapshots = load_snapshots(folder, snapshot_steps(settings))
     deliver(trained, [case.spacing_mm for case in cases], snapshots, card, files)
     keep_finished(folder, kept)
