@@ -1,4 +1,7 @@
-"""Every script hands each file and each setting of its rule to the right place, and names its page."""
+"""Scripts that do more than hand on: they check a name, sort files by set, gather a page, paint a phantom.
+
+What all others hand on is held by ``test_adapters``.
+"""
 
 import runpy
 from contextlib import nullcontext
@@ -10,9 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from lunggtv.errors import ConfigError
-from lunggtv.evaluate.evaluate_settings import CohortSettings, EvaluateSettings
-from lunggtv.infer.calibrate_drafts import LabelledFiles
-from lunggtv.infer.infer_settings import DrawingSettings
+from lunggtv.evaluate.evaluate_settings import CohortSettings
 from snakemake.iocontainers import Namedlist
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
@@ -27,18 +28,6 @@ def page(table: str, page: str, title: str) -> tuple[str, dict]:
 
 # Script: what it calls (modules of lunggtv), what the rule gives, and what each call is given.
 CASES = {
-    "infer_patient": (
-        ["infer.infer_patient"],
-        {
-            "input": {"prediction": "p", "calibration": "c"},
-            "output": {"mask": "m", "record": "r", "probability": "q"},
-            "params": {"fold": {"fold": 2}, "config": {"review_dice": 0.6}},
-        },
-        [("infer_patient", {
-            "prediction_path": "p", "calibration_path": "c", "fold": 2, "review_dice": 0.6, "mask_path": "m",
-            "json_path": "r", "probability_path": "q",
-        })],
-    ),
     "write_rtstruct": (
         ["infer.write_rtstruct"],
         {
@@ -49,93 +38,6 @@ CASES = {
             "mask_path": "m", "json_path": "r", "cache_path": "v", "raw_files": ["a", "b"], "roi_name": "GTVp",
             "rtstruct_path": "s",
         })],
-    ),
-    "collect_reviews": (
-        ["infer.collect_reviews", "table_pages.write_table_page"],
-        {"input": {"a": "1", "b": "2"}, "output": {"page": "p", "table": "t"}},
-        [
-            ("collect_reviews", {"infer_jsons": ["1", "2"], "table_path": "t"}),
-            page("t", "p", "Review queue, most urgent first"),
-        ],
-    ),
-    "calibrate_drafts": (
-        ["infer.calibrate_drafts"],
-        {
-            "input": {"predictions": ["p1", "p2"], "volumes": ["c1", "c2"]}, "output": {"calibration": "o"},
-            "params": {
-                "folds": {"folds": [["1", 0], ["2", 4]]}, "config": {"threshold": 0.4, "smallest_lesion_ml": None},
-            },
-        },
-        [("calibrate_drafts", {
-            "patients": {
-                "1": LabelledFiles(fold=0, prediction="p1", cache="c1"),
-                "2": LabelledFiles(fold=4, prediction="p2", cache="c2"),
-            },
-            "settings": DrawingSettings(0.4, None), "calibration_path": "o",
-        })],
-    ),
-    "predict_patient": (
-        ["infer.predict_patient"],
-        {
-            "input": {"volume": "v", "weights": ["w0", "w1"], "cards": ["c0", "c1"]}, "output": {"p": "o"},
-            "params": {"config": {"mirror": False}}, "resources": CPU, "threads": 3,
-        },
-        [("predict_patient", {
-            "cache_path": "v", "models": [("w0", "c0"), ("w1", "c1")], "mirror": False, "prediction_path": "o",
-            "device": "cpu", "threads": 3,
-        })],
-    ),
-    "picture_draft": (
-        ["evaluate.picture_draft"], {"input": {"volume": "v", "mask": "m", "record": "r"}, "output": {"picture": "p"}},
-        [("picture_draft", {"volume": "v", "mask": "m", "record": "r", "picture": "p"})],
-    ),
-    "picture_patient": (
-        ["evaluate.picture_patient"], {"input": {"volume": "v", "mask": "m", "scores": "s"}, "output": {"png": "p"}},
-        [("picture_patient", {"volume": "v", "mask": "m", "record": "s", "picture": "p"})],
-    ),
-    "evaluate_patient": (
-        ["evaluate.evaluate_patient"],
-        {
-            "input": {"volume": "v", "prediction": "p"}, "output": {"scores": "s"},
-            "params": {"fold": {"fold": None}, "config": {"tolerances_mm": [2, 1], "lesion_overlap": 0.3}},
-        },
-        [("evaluate_patient", {
-            "volume_path": "v", "prediction_path": "p", "fold": None, "settings": EvaluateSettings((2, 1), 0.3),
-            "json_path": "s",
-        })],
-    ),
-    "summarise_metrics": (
-        ["evaluate.summarise_metrics", "table_pages.write_table_page"],
-        {
-            "input": {"scores": ["1", "2"], "drafts": ["3"]}, "params": {"config": COHORT},
-            "output": {
-                "metrics": "m", "page": "p", "summary": "s", "volume": "v", "distributions": "d", "calibration": "c",
-            },
-        },
-        [
-            ("summarise_metrics", {
-                "score_paths": ["1", "2"], "draft_paths": ["3"], "settings": THREE, "metrics_tsv": "m",
-                "summary_json": "s", "volume_svg": "v", "distributions_svg": "d", "calibration_svg": "c",
-            }),
-            page("m", "p", "Metrics of every patient, out of fold"),
-        ],
-    ),
-    "compare_scores": (
-        ["evaluate.compare_scores", "table_pages.write_table_page"],
-        {
-            "input": {"ours": ["1"], "theirs": ["2"]}, "params": {"config": COHORT},
-            "wildcards": SimpleNamespace(other="tool"),
-            "output": {"table": "t", "page": "tp", "patients": "p", "patients_page": "pp", "record": "r", "figure": "f"}
-        },
-        [
-            ("compare_scores", {
-                "name": "LungGTV", "score_paths": ["1"], "other_name": "tool", "other_score_paths": ["2"],
-                "settings": THREE, "comparison_tsv": "t", "patients_tsv": "p", "comparison_json": "r",
-                "comparison_svg": "f",
-            }),
-            page("t", "tp", "LungGTV and tool: every metric"),
-            page("p", "pp", "LungGTV and tool: every patient"),
-        ],
     ),
     "gather_sets": (
         ["evaluate.gather_sets", "table_pages.write_table_page"],
@@ -150,26 +52,6 @@ CASES = {
             }),
             page("t", "p", "Means of all sets, and their spread"),
         ],
-    ),
-    "collect_timings": (
-        ["report.collect_timings", "table_pages.write_table_page"],
-        {"input": {}, "output": {"page": "p", "table": "t"}, "params": {"folder": "f"}},
-        [("collect_timings", {"folder": "f", "table_path": "t"}), page("t", "p", "What the jobs cost")],
-    ),
-    "picture_curves": (
-        ["report.picture_curves"],
-        {"input": {"history": "h", "validation": "v"}, "output": {"p": "o"}, "wildcards": SimpleNamespace(fold="3")},
-        [("picture_curves", {"fold": 3, "history": "h", "validation": "v", "picture": "o"})],
-    ),
-    "unpack_models": (
-        ["package.unpack_models"],
-        {
-            "input": {"package": "z"}, "output": {"selftest": "s", "calibration": "folder/c.json"}, "resources": GPU,
-            "threads": 2,
-        },
-        [("unpack_models", {
-            "package_path": "z", "folder": Path("folder"), "selftest_path": "s", "device": "auto", "threads": 2,
-        })],
     ),
 }  # fmt: skip
 
@@ -220,15 +102,22 @@ def test_the_first_page_is_made_of_the_files_of_its_rule(monkeypatch):
     monkeypatch.setattr("lunggtv.files.write_text", lambda path, text: written.update({path: text}))
     files = {
         "cards": ["c0", "c1"], "verdicts": "v", "reviews": "r", "summary": ["s"], "comparisons": ["x"],
-        "calibration": "k",
+        "calibration": "k", "plan": [],
     }  # fmt: skip
     given = {"input": files, "output": {"page": "o"}, "params": {"config": {"spacing_mm": [1, 2, 3]}}}
     expected = {
         "verdicts": "rows of v", "reviews": "rows of r", "summary": "summary", "comparisons": ["other"],
         "spacing_mm": [1, 2, 3], "versions": {"torch": "2.0"}, "weights": {"0": "w0", "1": "w1"}, "quality": "good",
+        "planned": False,
     }  # fmt: skip
     assert ran(monkeypatch, "describe_run", ["report.describe_run"], given) == [("describe_run", expected)]
     assert list(written) == ["o"]
+    monkeypatch.setattr(
+        "lunggtv.geometry_plan.read_json", {"plan.json": {"spacing_mm": [3, 2, 2]}}.__getitem__
+    )
+    planned = given | {"input": files | {"plan": "plan.json"}, "params": {"config": {"spacing_mm": "auto"}}}
+    told = [("describe_run", expected | {"spacing_mm": [3, 2, 2], "planned": True})]
+    assert ran(monkeypatch, "describe_run", ["report.describe_run"], planned) == told
     given["input"] = files | {"summary": []}
     unlabelled = [("describe_run", expected | {"summary": None})]
     assert ran(monkeypatch, "describe_run", ["report.describe_run"], given) == unlabelled
@@ -239,12 +128,17 @@ def test_a_package_is_made_with_one_labelled_phantom(monkeypatch):
     plans = []
     monkeypatch.setattr("lungphantom.body.paint_phantom", lambda plan: plans.append(plan) or phantom)
     given = {
-        "input": {"weights": ["w0", "w1"], "cards": ["c0", "c1"], "calibration": "k"}, "output": {"package": "z"},
-        "params": {"config": {"settings": {"infer": {}}}}, "threads": 5,
+        "input": {"weights": ["w0", "w1"], "cards": ["c0", "c1"], "calibration": "k", "plan": "plan.json"},
+        "output": {"package": "z"}, "threads": 5,
+        "params": {"config": {"settings": {"infer": {}, "cache": {"spacing_mm": "auto", "keep_native_within": 0.1}}}},
     }  # fmt: skip
+    monkeypatch.setattr(
+        "lunggtv.geometry_plan.read_json", {"plan.json": {"spacing_mm": [3, 2, 2]}}.__getitem__
+    )
     ((_, told),) = ran(monkeypatch, "package_models", ["package.package_models"], given)
     assert told == {
-        "models": [("w0", "c0"), ("w1", "c1")], "calibration_path": "k", "settings": {"infer": {}}, "threads": 5,
+        "models": [("w0", "c0"), ("w1", "c1")], "calibration_path": "k", "threads": 5,
+        "settings": {"infer": {}, "cache": {"spacing_mm": [3, 2, 2], "keep_native_within": 0.1}},
         "package_path": "z", "synthetic": (phantom.ct, phantom.label, "grid"),
     }  # fmt: skip
     assert [(plan.labelled, plan.tumour_ml > 0) for plan in plans] == [(True, True)]

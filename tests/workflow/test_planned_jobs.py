@@ -34,7 +34,9 @@ def raw(patient: str) -> str:
 
 
 def expected(own: bool, probability: str = "") -> dict[str, str]:
-    """Inputs, outputs and resources of each job; ``own``: models are trained here, and none come in a package."""
+    """Inputs, outputs and resources of each job; ``own``: models are trained here, and none come in a package, which
+    has a spacing of its own."""
+    plan = " plan.json" if own else ""
     folder, card = ("train", "card") if own else ("model", "model")
     calibration = "infer/calibration.json" if own else "model/calibration.json"
 
@@ -44,8 +46,8 @@ def expected(own: bool, probability: str = "") -> dict[str, str]:
 
     patients = {
         "ingest_patient": "{raw} -> ingest/{p}/volume.h5 ingest/{p}/verdict.json | mem_mb 1500 priority 1 runtime 20",
-        "cache_patient": "ingest/{p}/volume.h5 {place}/lungs.nii.gz -> cache/{p}/volume.h5 cache/{p}/crop.json | "
-        "mem_mb 1500 runtime 20",
+        "cache_patient": f"ingest/{{p}}/volume.h5 {{place}}/lungs.nii.gz{plan} -> cache/{{p}}/volume.h5 "
+        "cache/{p}/crop.json | mem_mb 1500 runtime 20",
         "picture_crop": "ingest/{p}/volume.h5 cache/{p}/volume.h5 cache/{p}/crop.json -> cache/{p}/crop.png | "
         "mem_mb 1500 runtime 20",
         "predict_patient": "cache/{p}/volume.h5 {models} -> infer/{p}/prediction.h5 | gpu 0 mem_mb 6000 runtime 30",
@@ -78,7 +80,8 @@ def expected(own: bool, probability: str = "") -> dict[str, str]:
     lines |= {
         "collect_verdicts": f"{each('ingest/{}/verdict.json', EVERYBODY)} -> ingest/verdicts.tsv ingest/verdicts.html",
         "admit_cohort": "ingest/verdicts.tsv -> ingest/admitted.txt",
-        "collect_crops": f"{each('cache/{}/crop.json', EVERYBODY)} -> cache/crops.tsv cache/crops.html",
+        "collect_crops": f"{each('cache/{}/crop.json', EVERYBODY)}{f'{plan} ingest/verdicts.tsv' * own} -> "
+        "cache/crops.tsv cache/crops.html",
         "collect_reviews": f"{each('infer/{}/infer.json', EVERYBODY)} -> infer/review.tsv infer/review.html",
         "summarise_metrics": f"{each('evaluate/{}.json', LABELLED)} {each('infer/{}/infer.json', LABELLED)} -> "
         f"evaluate/metrics.tsv evaluate/metrics.html evaluate/summary.json {figures}",
@@ -86,7 +89,7 @@ def expected(own: bool, probability: str = "") -> dict[str, str]:
         f"{comparison}.svg",
         "gather_sets": f"{scores} -> compare/sets.tsv compare/sets.html",
         "describe_run": f"ingest/verdicts.tsv infer/review.tsv evaluate/summary.json {comparison}.json {cards} "
-        f"{calibration} -> landing.rst",
+        f"{calibration}{plan} -> landing.rst",
         "collect_timings": "landing.rst -> timings.tsv timings.html",
     }
     if not own:
@@ -106,7 +109,7 @@ def expected(own: bool, probability: str = "") -> dict[str, str]:
         here = f"train/fold{fold}"
         scored = f"{each('cache/{}/volume.h5', out)} {each('ingest/{}/volume.h5', out)}"
         lines |= {
-            f"train_fold {fold}": f"{each('cache/{}/volume.h5', learnt)} -> {each(f'{here}/{{}}', kept)} | "
+            f"train_fold {fold}": f"{each('cache/{}/volume.h5', learnt)}{plan} -> {each(f'{here}/{{}}', kept)} | "
             "cpu_hours 24 gpu 0 mem_mb 8000 runtime 720",
             f"validate_fold {fold}": f"{models((fold,))} {here}/snapshots.safetensors {scored} -> {here}/model.json "
             f"{here}/validation.tsv | gpu 0 mem_mb 8000 runtime 120",
@@ -115,10 +118,11 @@ def expected(own: bool, probability: str = "") -> dict[str, str]:
             "mem_mb 2000 runtime 20",
         }
     return lines | {
+        "plan_geometry": "ingest/verdicts.tsv -> plan.json",
         "deal_folds": "-> folds.tsv",
         "calibrate_drafts": f"{each('infer/{}/prediction.h5', LABELLED)} {each('cache/{}/volume.h5', LABELLED)} -> "
         "infer/calibration.json | mem_mb 4000 runtime 60",
-        "package_models": f"{models(('0', '1'))} infer/calibration.json -> package.zip | mem_mb 8000 runtime 60",
+        "package_models": f"{models(('0', '1'))} infer/calibration.json{plan} -> package.zip | mem_mb 8000 runtime 60",
     }
 
 
@@ -160,7 +164,7 @@ def test_each_job_reads_writes_and_asks_for_what_it_should(study):
 
 def test_with_a_package_all_of_its_models_draft_everybody(study):
     with zipfile.ZipFile(study.work / "models.zip", "w") as package:
-        content = {"schema": 1, "folds": 2, "settings": {"cache": {}, "infer": {}}}
+        content = {"schema": 1, "folds": 2, "settings": {"cache": {"spacing_mm": [5, 1, 1]}, "infer": {}}}
         package.writestr("package.json", json.dumps(content))
     path = study.work / "config.yaml"
     path.write_text(f"{SETTINGS}model: models.zip\ninfer: {{probability: true}}\n", encoding="utf-8")
