@@ -14,6 +14,7 @@ from lunggtv.ingest.dicom.choice_words import (
 )
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.listed_images import check_contours
+from lunggtv.ingest.dicom.people import people_in
 from lunggtv.ingest.dicom.references import (
     PROVED,
     drawn_on,
@@ -194,6 +195,14 @@ def _labelled_on(pinned: Series, series: Sequence[Series], sets: Sequence[Struct
         return Choice(pinned, taken, None if told else _names_nothing(taken, pinned, PROVED))
     if of_same_frame(taken, [pinned]):
         return Choice(pinned, taken, _another_series(taken, pinned))
+    people, others = people_in([pinned]), people_in(found)
+    if people and others and not people & others:
+        # Beside a pin nothing else asks whether the two are of one person.
+        raise Refused(
+            "drawn_elsewhere",
+            f"{taken.name} was drawn on {' and '.join(one.key for one in found)}, which has another patient id in its "
+            f"header than {pinned.key}, which data.series pins. Give each person a folder of its own.",
+        )
     return Choice(
         pinned,
         taken,
