@@ -981,7 +981,25 @@ def test_an_odd_image_does_not_hide_that_a_series_continues_the_scan(
     assert "4 images of the others continue it by 12 mm and were left out" in note.text
 
 
-@pytest.mark.parametrize("left_out", [(-2, -1, 5, 6), (-1, 0, 4, 5)])
+@pytest.mark.parametrize(
+    ("step_mm", "first", "slices", "beyond", "mm"),
+    [
+        (6.0, 6, 3, 3, 18),  # wider slices beside the fine ones through the tumour
+        (6.0, -6, 3, 3, 18),
+        (1.0, 5, 3, 3, 5),
+        (3.0, 6, 3, 3, 12),  # one slice is lost between the two
+        (6.0, 8, 3, 3, 24),
+    ],
+)
+def test_a_series_of_another_slice_distance_that_continues_the_scan_is_told(
+    tmp_path: Path, step_mm: float, first: float, slices: int, beyond: int, mm: float
+) -> None:
+    second = replace(CT, number=2, slices=slices, spacing_mm=(step_mm, 0.9, 1.1))
+    (note,) = parted(tmp_path, second, first)
+    assert f"{beyond} images of the others continue it by {mm:.4g} mm and were left out" in note.text
+
+
+@pytest.mark.parametrize("left_out", [(-2, -1, 5, 6), (-1, 0, 4, 5), (-4, -2, 6, 8), (-1, 5)])
 def test_both_ends_of_a_scan_under_another_series_are_told(tmp_path: Path, left_out: tuple[int, ...]) -> None:
     """They lie around the CT taken but do not cover it again."""
     labelled(tmp_path, CT)
@@ -990,7 +1008,7 @@ def test_both_ends_of_a_scan_under_another_series_are_told(tmp_path: Path, left_
     def at_an_end(dataset: Dataset, z: int) -> None:
         dataset.ImagePositionPatient = [f"{v:.9g}" for v in CT.grid.point_mm((left_out[z], 0, 0))]
 
-    write_ct(tmp_path / "second", replace(CT, number=2, slices=4), change=at_an_end)
+    write_ct(tmp_path / "second", replace(CT, number=2, slices=len(left_out)), change=at_an_end)
     (note,) = (note for note in read(tmp_path).notes if note.code == "slices_left_out")
     beyond = sum(z not in range(5) for z in left_out)
     assert f"{beyond} images of the others continue it" in note.text
@@ -1018,6 +1036,7 @@ def test_a_single_image_that_continues_the_scan_is_told(tmp_path: Path) -> None:
         ({"slices": 4, "spacing_mm": (6.0, 0.9, 1.1)}, 0, (0, 0, 0)),  # one of thicker slices
         ({"slices": 10, "spacing_mm": (1.5, 0.9, 1.1)}, 0.5, (0, 0, 0)),  # one of thinner slices
         ({}, 7, (0, 0, 0)),  # too far away
+        ({"spacing_mm": (6.0, 0.9, 1.1)}, 10, (0, 0, 0)),
         ({"rows": 14}, 5, (0, 0, 0)),
         ({"spacing_mm": (3.0, 0.9, 1.0)}, 5, (0, 0, 0)),
         ({}, 5, (0, 1.2, 0)),
