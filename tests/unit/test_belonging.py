@@ -197,7 +197,7 @@ def test_two_frames_in_one_series_are_two_positions_of_a_patient(tmp_path: Path)
 
 def test_a_set_that_names_nothing_is_told_beside_a_single_ct(folder: Path) -> None:
     write_rtstruct(folder / "rs.dcm", {"GTV": contours()}, Reference(None))
-    assert_taken(read(folder), "structure_set_names_no_images", "rs.dcm does not name the images")
+    assert_taken(read(folder), "structure_set_names_no_images", "contours of its GTV name no image of series")
 
 
 def test_a_frame_alone_ties_a_set_to_a_single_ct(folder: Path) -> None:

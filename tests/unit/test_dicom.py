@@ -11,7 +11,9 @@ import pytest
 from lunggtv.errors import ConfigError
 from lunggtv.files import file_digest
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
+from lunggtv.ingest.dicom.headers import take_inventory
 from lunggtv.ingest.dicom.read_folder import read_dicom
+from lunggtv.ingest.dicom.series import group_series
 from lunggtv.ingest.dicom.slice_names import named_like
 from lunggtv.ingest.raw_scan import NOTED, WARNED, RawScan, Reason, Refused
 from pydicom.dataset import Dataset
@@ -576,7 +578,30 @@ def test_undecided_series_are_listed_and_can_be_pinned(tmp_path: Path) -> None:
 def test_unusable_series_says_so_in_the_list(tmp_path: Path) -> None:
     write_ct(tmp_path / "a", CT)
     write_ct(tmp_path / "b", replace(CT, number=2), change=shift(2, 3, 3.0))
-    assert "5 slices of 12 x 16, unusable (missing slices)" in str(refusal(tmp_path, label=False))
+    text = str(refusal(tmp_path, label=False))
+    assert "5 slices of 12 x 16, unusable (missing slices)" in text
+    usable = text[: text.index(": 5 slices of 12 x 16, spacing")].rsplit(maxsplit=1)[-1]
+    assert f'data: series: {{"7": "{usable}"}}' in text
+
+
+@pytest.mark.parametrize("label", [True, False])
+def test_images_at_one_place_are_no_series_beside_a_ct(tmp_path: Path, label: bool) -> None:
+    """As those that wait for the contrast agent to arrive."""
+    stored = write_ct(tmp_path / "a", CT)
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": gtv_boxes(CT)}, Reference())
+    write_ct(tmp_path / "b", replace(CT, number=2, slices=4), change=at_heights(-30, -30, -30, -27))
+    scan = read(tmp_path, label=label)
+    np.testing.assert_array_equal(scan.ct, stored.astype(int) - 1024)
+    assert "CT images that form no series (4)" in codes(scan)["skipped_files"]
+    # More of them than the other has may be a damaged CT.
+    write_ct(tmp_path / "b", replace(CT, number=2, slices=6), change=at_heights(*[-30] * 6))
+    refused = str(refusal(tmp_path, label=False))
+    assert "6 slices of 12 x 16, unusable (duplicate slices)" in refused
+
+
+def test_images_at_one_place_alone_are_refused_for_what_they_are(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT, change=at_heights(*[-30] * 5))
+    assert refusal(tmp_path, label=False).reason.code == "duplicate_slices"
 
 
 def test_pinning_a_series_does_not_choose_between_two_structure_sets(tmp_path: Path) -> None:
@@ -1012,6 +1037,38 @@ def test_both_ends_of_a_scan_under_another_series_are_told(tmp_path: Path, left_
     (note,) = (note for note in read(tmp_path).notes if note.code == "slices_left_out")
     beyond = sum(z not in range(5) for z in left_out)
     assert f"{beyond} images of the others continue it" in note.text
+
+
+@pytest.mark.parametrize("pinned", ["a", "b", None])
+def test_a_gtv_on_two_parts_of_one_scan_is_refused_for_what_it_is(tmp_path: Path, pinned: str | None) -> None:
+    """The GTV lies on both halves of a CT: whichever is pinned, part of it lies outside."""
+    halves = {"a": replace(CT, slices=3), "b": replace(CT, number=2, slices=3, origin_mm=(-50, -40, -21))}
+    for name, half in halves.items():
+        write_ct(tmp_path / name, half)
+    gtv = [box(replace(CT, slices=6), z, (2.5, 5.5), (3.5, 7.5)) for z in (1, 2, 3)]
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": gtv}, Reference(halves["a"]))
+    dataset = pydicom.dcmread(tmp_path / "rs.dcm")
+    contour = dataset.ROIContourSequence[0].ContourSequence[2]
+    contour.ContourImageSequence[0].ReferencedSOPInstanceUID = halves["b"].sop_uid(0)
+    dataset.save_as(tmp_path / "rs.dcm")
+    key = None
+    if pinned is not None:
+        files = patient_files(tmp_path / pinned).files
+        key = group_series(take_inventory(files, tmp_path).slices)[0][0].key
+    refused = refusal(tmp_path, series=key)
+    assert refused.reason.code == "ct_in_parts"
+    text = str(refused)
+    assert "rs.dcm was drawn on 2 CT series that go on with one another" in text
+    assert "from a/ct000.dcm on" in text and "from b/ct000.dcm on" in text
+    assert text.endswith("Export it as one series.") and "data.series" not in text
+    # Without a GTV on both, half of the lungs may be asked for.
+    text = str(refusal(tmp_path, label=False))
+    assert "Some of them go on with one another" in text and "Pin one" in text
+
+
+def test_scans_of_one_place_do_not_go_on_with_one_another(tmp_path: Path) -> None:
+    two_series(tmp_path)
+    assert "go on with" not in str(refusal(tmp_path, label=False))
 
 
 def test_a_single_image_that_continues_the_scan_is_told(tmp_path: Path) -> None:

@@ -63,6 +63,19 @@ def slices_left_out(taken: Series, slices: Sequence[CtSlice]) -> list[Reason]:
     return reasons
 
 
+def continues(one: Series, other: Series) -> bool:
+    """Whether images of another series go on with the same scan beyond the ends of a series."""
+    heights_mm = heights_mm_of(one.slices, one.slices)
+    if len(set(heights_mm)) < 2:
+        return False
+    low, high = min(heights_mm), max(heights_mm)
+    step_mm = (high - low) / (len(set(heights_mm)) - 1)
+    first = next(image for image in one.slices if image.place)
+    others = [image for image in other.slices if _is_alike(first, image)]
+    beyond = [mm for mm in heights_mm_of(others, one.slices) if not low <= mm <= high]
+    return bool(beyond) and _goes_on(one, others, (low, high), step_mm)
+
+
 def _goes_on(taken: Series, others: Sequence[CtSlice], ends_mm: tuple[float, float], step_mm: float) -> bool:
     """Whether images under another series go on with the same scan where the stack ends.
 

@@ -38,7 +38,7 @@ def check_people(patient: str, series: Sequence[Series], settings: DicomSettings
     single = [one for one in series if len(people_in([one])) < 2]
     if single:
         ways += " If it is one person with several ids, pin the right series under data.series, as "
-        ways += f"{example(patient, single)}."
+        ways += f"{example(patient, single, settings)}."
     raise Refused(
         "several_patients",
         f"the CT series of the folder are of several people: they have {len(people)} patient ids in their headers. "
