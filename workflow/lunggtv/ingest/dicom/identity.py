@@ -24,6 +24,7 @@ IDENTITY_SEQUENCES = [
 ]  # fmt: skip
 ALL_TAGS = [*IDENTITY_TAGS, *IDENTITY_SEQUENCES]
 LEAST_LETTERS = 3  # of a value, or a part of one, that could tell it
+LEAST_DIGITS = 5  # of a number in a path
 MOST_NAMES = 4  # of a person
 IDEOGRAPHS = "\u2e80"  # from here on one sign says as much as several letters
 LONGEST_SHOWN = 64  # characters
@@ -77,14 +78,18 @@ class Identity:
 NOBODY = Identity()
 
 
-def identity_of(dataset: pydicom.Dataset) -> Identity:
-    """What names a person in a data set read with ALL_TAGS: each value whole, its parts, dates in any order."""
+def identity_of(dataset: pydicom.Dataset, in_paths: bool = False) -> Identity:
+    """What names a person in a data set read with ALL_TAGS: each value whole, its parts, dates in any order.
+
+    Args:
+        in_paths: leave out short numbers and dates in other orders, which the numbers of slices hold by chance.
+    """
     items = [item for keyword in IDENTITY_SEQUENCES for item in value_of(dataset, keyword) or ()]
     found = {
         pattern
         for one in (dataset, *items)
         for keyword in IDENTITY_TAGS
-        for pattern in _patterns(one, keyword)
+        for pattern in _patterns(one, keyword, in_paths)
     }
     if not found:
         return NOBODY
@@ -99,7 +104,7 @@ def _tidy(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
-def _patterns(dataset: pydicom.Dataset, keyword: str) -> Iterator[str]:
+def _patterns(dataset: pydicom.Dataset, keyword: str, in_paths: bool) -> Iterator[str]:
     # Before pydicom decodes it as it is declared: names may be in other letters, as those of ROIs are.
     typed = typed_text_of(dataset, keyword)
     value = value_of(dataset, keyword)
@@ -109,10 +114,12 @@ def _patterns(dataset: pydicom.Dataset, keyword: str) -> Iterator[str]:
     groups = {group for text in values for group in text.split("=")}
     for text in {way for group in groups for way in _spellings(group)}:
         parts = [part for part in re.split(r"[\W_]+", text) if part]
-        if date := DATE.fullmatch(text):
+        if not in_paths and (date := DATE.fullmatch(text)):
             yield from _dates(*date.groups())
         for some in (*_orders(parts), *([part] for part in parts)):
             joined = "".join(some)
+            if in_paths and joined.isdigit() and len(joined) < LEAST_DIGITS:
+                continue
             if _letters_in(joined) >= LEAST_LETTERS:
                 # People group the digits of a number as they like.
                 spaced = any(map(str.isdigit, joined))
