@@ -11,7 +11,9 @@ import pytest
 from lunggtv.errors import ConfigError
 from lunggtv.files import file_digest
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
+from lunggtv.ingest.dicom.headers import take_inventory
 from lunggtv.ingest.dicom.read_folder import read_dicom
+from lunggtv.ingest.dicom.series import group_series
 from lunggtv.ingest.dicom.slice_names import named_like
 from lunggtv.ingest.raw_scan import NOTED, WARNED, RawScan, Reason, Refused
 from pydicom.dataset import Dataset
@@ -616,7 +618,30 @@ def test_undecided_series_are_listed_and_can_be_pinned(tmp_path: Path) -> None:
 def test_unusable_series_says_so_in_the_list(tmp_path: Path) -> None:
     write_ct(tmp_path / "a", CT)
     write_ct(tmp_path / "b", replace(CT, number=2), change=shift(2, 3, 3.0))
-    assert "5 slices of 12 x 16, unusable (missing slices)" in str(refusal(tmp_path, label=False))
+    text = str(refusal(tmp_path, label=False))
+    assert "5 slices of 12 x 16, unusable (missing slices)" in text
+    usable = text[: text.index(": 5 slices of 12 x 16, spacing")].rsplit(maxsplit=1)[-1]
+    assert f'data: series: {{"7": "{usable}"}}' in text
+
+
+@pytest.mark.parametrize("label", [True, False])
+def test_images_at_one_place_are_no_series_beside_a_ct(tmp_path: Path, label: bool) -> None:
+    """As those that wait for the contrast agent to arrive."""
+    stored = write_ct(tmp_path / "a", CT)
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": gtv_boxes(CT)}, Reference())
+    write_ct(tmp_path / "b", replace(CT, number=2, slices=4), change=at_heights(-30, -30, -30, -27))
+    scan = read(tmp_path, label=label)
+    np.testing.assert_array_equal(scan.ct, stored.astype(int) - 1024)
+    assert "CT images that form no series (4)" in codes(scan)["skipped_files"]
+    # More of them than the other has may be a damaged CT.
+    write_ct(tmp_path / "b", replace(CT, number=2, slices=6), change=at_heights(*[-30] * 6))
+    refused = str(refusal(tmp_path, label=False))
+    assert "6 slices of 12 x 16, unusable (duplicate slices)" in refused
+
+
+def test_images_at_one_place_alone_are_refused_for_what_they_are(tmp_path: Path) -> None:
+    write_ct(tmp_path, CT, change=at_heights(*[-30] * 5))
+    assert refusal(tmp_path, label=False).reason.code == "duplicate_slices"
 
 
 def test_pinning_a_series_does_not_choose_between_two_structure_sets(tmp_path: Path) -> None:
@@ -1038,7 +1063,25 @@ def test_an_odd_image_does_not_hide_that_a_series_continues_the_scan(
     assert "4 images of the others continue it by 12 mm and were left out" in note.text
 
 
-@pytest.mark.parametrize("left_out", [(-2, -1, 5, 6), (-1, 0, 4, 5)])
+@pytest.mark.parametrize(
+    ("step_mm", "first", "slices", "beyond", "mm"),
+    [
+        (6.0, 6, 3, 3, 18),  # wider slices beside the fine ones through the tumour
+        (6.0, -6, 3, 3, 18),
+        (1.0, 5, 3, 3, 5),
+        (3.0, 6, 3, 3, 12),  # one slice is lost between the two
+        (6.0, 8, 3, 3, 24),
+    ],
+)
+def test_a_series_of_another_slice_distance_that_continues_the_scan_is_told(
+    tmp_path: Path, step_mm: float, first: float, slices: int, beyond: int, mm: float
+) -> None:
+    second = replace(CT, number=2, slices=slices, spacing_mm=(step_mm, 0.9, 1.1))
+    (note,) = parted(tmp_path, second, first)
+    assert f"{beyond} images of the others continue it by {mm:.4g} mm and were left out" in note.text
+
+
+@pytest.mark.parametrize("left_out", [(-2, -1, 5, 6), (-1, 0, 4, 5), (-4, -2, 6, 8), (-1, 5)])
 def test_both_ends_of_a_scan_under_another_series_are_told(tmp_path: Path, left_out: tuple[int, ...]) -> None:
     """They lie around the CT taken but do not cover it again."""
     labelled(tmp_path, CT)
@@ -1047,10 +1090,42 @@ def test_both_ends_of_a_scan_under_another_series_are_told(tmp_path: Path, left_
     def at_an_end(dataset: Dataset, z: int) -> None:
         dataset.ImagePositionPatient = [f"{v:.9g}" for v in CT.grid.point_mm((left_out[z], 0, 0))]
 
-    write_ct(tmp_path / "second", replace(CT, number=2, slices=4), change=at_an_end)
+    write_ct(tmp_path / "second", replace(CT, number=2, slices=len(left_out)), change=at_an_end)
     (note,) = (note for note in read(tmp_path).notes if note.code == "slices_left_out")
     beyond = sum(z not in range(5) for z in left_out)
     assert f"{beyond} images of the others continue it" in note.text
+
+
+@pytest.mark.parametrize("pinned", ["a", "b", None])
+def test_a_gtv_on_two_parts_of_one_scan_is_refused_for_what_it_is(tmp_path: Path, pinned: str | None) -> None:
+    """The GTV lies on both halves of a CT: whichever is pinned, part of it lies outside."""
+    halves = {"a": replace(CT, slices=3), "b": replace(CT, number=2, slices=3, origin_mm=(-50, -40, -21))}
+    for name, half in halves.items():
+        write_ct(tmp_path / name, half)
+    gtv = [box(replace(CT, slices=6), z, (2.5, 5.5), (3.5, 7.5)) for z in (1, 2, 3)]
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": gtv}, Reference(halves["a"]))
+    dataset = pydicom.dcmread(tmp_path / "rs.dcm")
+    contour = dataset.ROIContourSequence[0].ContourSequence[2]
+    contour.ContourImageSequence[0].ReferencedSOPInstanceUID = halves["b"].sop_uid(0)
+    dataset.save_as(tmp_path / "rs.dcm")
+    key = None
+    if pinned is not None:
+        files = patient_files(tmp_path / pinned).files
+        key = group_series(take_inventory(files, tmp_path).slices)[0][0].key
+    refused = refusal(tmp_path, series=key)
+    assert refused.reason.code == "ct_in_parts"
+    text = str(refused)
+    assert "rs.dcm was drawn on 2 CT series that go on with one another" in text
+    assert "from a/ct000.dcm on" in text and "from b/ct000.dcm on" in text
+    assert text.endswith("Export it as one series.") and "data.series" not in text
+    # Without a GTV on both, half of the lungs may be asked for.
+    text = str(refusal(tmp_path, label=False))
+    assert "Some of them go on with one another" in text and "Pin one" in text
+
+
+def test_scans_of_one_place_do_not_go_on_with_one_another(tmp_path: Path) -> None:
+    two_series(tmp_path)
+    assert "go on with" not in str(refusal(tmp_path, label=False))
 
 
 def test_a_single_image_that_continues_the_scan_is_told(tmp_path: Path) -> None:
@@ -1075,6 +1150,7 @@ def test_a_single_image_that_continues_the_scan_is_told(tmp_path: Path) -> None:
         ({"slices": 4, "spacing_mm": (6.0, 0.9, 1.1)}, 0, (0, 0, 0)),  # one of thicker slices
         ({"slices": 10, "spacing_mm": (1.5, 0.9, 1.1)}, 0.5, (0, 0, 0)),  # one of thinner slices
         ({}, 7, (0, 0, 0)),  # too far away
+        ({"spacing_mm": (6.0, 0.9, 1.1)}, 10, (0, 0, 0)),
         ({"rows": 14}, 5, (0, 0, 0)),
         ({"spacing_mm": (3.0, 0.9, 1.0)}, 5, (0, 0, 0)),
         ({}, 5, (0, 1.2, 0)),
@@ -1114,6 +1190,14 @@ def test_what_is_named_by_a_hash_as_the_slices_are_may_be_one(tmp_path: Path) ->
     assert [note.code for note in read(tmp_path).notes] == ["skipped_files"]
 
 
+def test_an_empty_slice_that_a_cd_counts_in_letters_is_none_to_pass_over(tmp_path: Path) -> None:
+    write_ct(tmp_path / "ct", CT, name="I0000{:X}".format)
+    labelled(tmp_path, CT)
+    (tmp_path / "ct/I0000A").write_bytes(b"")
+    refused = refusal(tmp_path)
+    assert refused.reason.code == "unread_files" and "ct/I0000A" in str(refused)
+
+
 UUIDS = ["0b1d6a2e-13f4-4c5d-9e8f-7a6b5c4d3e2f", "fa7e0000-abcd-4eef-bbbb-00000000000a"]
 
 
@@ -1134,6 +1218,15 @@ UUIDS = ["0b1d6a2e-13f4-4c5d-9e8f-7a6b5c4d3e2f", "fa7e0000-abcd-4eef-bbbb-000000
         ("ct_12345678.dcm", ["ct_1a2b3c4d.dcm", "ct_ffffffff.dcm"], True),
         ("ct.0a1b.dcm", ["ct.9f3e.dcm"], True),
         ("9f3e0000", ["9f3e"], True),
+        # Numbers of digits and letters, as on CDs, and a hash behind a word.
+        ("I0000F", ["I0000D", "I0000E"], True),
+        ("PA0/SE0/IM00000K", ["PA0/SE0/IM00000A"], True),
+        ("ct0b1c2z.dcm", ["ct3f2a9c.dcm"], True),
+        ("SE1/I0000F", ["SE0/I0000E"], False),
+        ("I0000F.txt", ["I0000E"], False),
+        ("I0000F1", ["I0000E"], False),
+        ("VERSION", ["I00000E"], False),
+        ("LOG0000F", ["IMG0000E"], False),
         # Words and parts of words.
         ("facade", ["1a2b3c4d"], False),
         ("notes-1a2b", ["slice-1a2b"], False),
@@ -1144,4 +1237,6 @@ UUIDS = ["0b1d6a2e-13f4-4c5d-9e8f-7a6b5c4d3e2f", "fa7e0000-abcd-4eef-bbbb-000000
     ],
 )
 def test_numbers_and_hashes_in_names(name: str, slices: list[str], alike: bool) -> None:
-    assert named_like([name, name.upper()], slices) == ([name, name.upper()] if alike else [])
+    assert named_like([name], slices) == ([name] if alike else [])
+    folder, slash, last = name.rpartition("/")
+    assert bool(named_like([folder + slash + last.upper()], slices)) == alike

@@ -410,6 +410,26 @@ def test_a_pin_chooses_between_segmentations_of_two_series(folder):
     scan = read(folder)
     np.testing.assert_array_equal(scan.label, gtv())
     assert "other_gtv_left_out" in codes_of(scan)
+    # With a pin it may be the one that is meant: it can be taken where it stands alone.
+    way = f"If c.dcm was drawn on {keys['b.dcm']} and its ids were replaced, take a.dcm out of the folder."
+    refused(folder, "segmentation_of_other_images", *words, way, series=keys["b.dcm"])
+
+
+def test_a_gtv_on_two_parts_of_one_scan_is_refused_for_what_it_is(folder):
+    above = replace(SERIES, number=2, origin_mm=tuple(SERIES.grid.point_mm((SERIES.slices, 0, 0))))
+    write_ct(folder / "above", above)
+
+    def on_both(dataset):
+        source = (
+            dataset.PerFrameFunctionalGroupsSequence[-1].DerivationImageSequence[0].SourceImageSequence[0]
+        )
+        source.ReferencedSOPInstanceUID = above.sop_uid(0)
+
+    write_segmentation(folder / "seg.dcm", SERIES, {"GTV": gtv()}, change=on_both)
+    words = ("seg.dcm was drawn on 2 CT series that go on with one another", "Export it as one series.")
+    refused(folder, "ct_in_parts", *words)
+    for one in series_in(folder):
+        refused(folder, "ct_in_parts", *words, series=one.key)
 
 
 def series_in(folder: Path) -> list[Series]:

@@ -317,6 +317,22 @@ def test_a_list_of_all_phases_says_nothing_against_the_one_drawn_on(tmp_path: Pa
     assert [note.code for note in scan.notes if note.severity == WARNED] == ["rois_overlap"]
 
 
+def test_a_list_decides_where_contours_name_images_that_are_not_here(tmp_path: Path) -> None:
+    stored = phases(tmp_path, 2, parted="acquisitions")
+
+    def replaced(dataset):
+        listed_in(dataset)[0].SeriesInstanceUID = CT.uid
+        for roi in dataset.ROIContourSequence:
+            for contour in roi.ContourSequence:
+                contour.ContourImageSequence[0].ReferencedSOPInstanceUID += ".9"
+
+    edit_set(tmp_path, replaced)
+    for label in (True, False):
+        scan = read_dicom(patient_files(tmp_path, label), settings())
+        np.testing.assert_array_equal(scan.ct, stored.astype(int) - 1024)
+        assert ("roi_on_other_images" in {note.code for note in scan.notes}) == label
+
+
 def test_a_list_of_images_that_are_not_here_contradicts_nothing(tmp_path: Path) -> None:
     """As that of a PET, or of a series that was left behind."""
     stored = phases(tmp_path, 2, parted="series")

@@ -31,7 +31,7 @@ def slices_at(
         place = SlicePlace((1.0, 1.0), (position[0], position[1], position[2]), AXIAL)
         number = 1 if numbers is None else numbers[z]
         slices.append(
-            CtSlice(Path(f"ct{z:03d}.dcm"), f"ct{z:03d}.dcm", 4, 4, place, number, "s", f"{z}", "f", "1")
+            CtSlice(Path(f"ct{z:03d}.dcm"), f"ct{z:03d}.dcm", 4, 4, place, number, "s", f"{z}", "f", "1", "")
         )
     return slices
 

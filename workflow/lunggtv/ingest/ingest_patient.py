@@ -53,6 +53,7 @@ def ingest_patient(
             raise machine from None
         reasons.append(refused.reason)
         volume = None
+    reasons = _without_identity(files, reasons)
     content = verdict_content(files.patient, files.labelled, reasons, facts)
     _log(files, reasons)
     if volume is None:
@@ -61,6 +62,15 @@ def ingest_patient(
         # Packing a whole CT takes longer than all that the later stages do with it.
         write_volume(volume_path, "ingest", volume, packed=False)
     write_json(verdict_path, content)
+
+
+def _without_identity(files: PatientFiles, reasons: list[Reason]) -> list[Reason]:
+    """The reasons, without what names a person in the paths of DICOM files."""
+    if files.image is not None or files.problem is not None or not reasons:
+        return reasons
+    from lunggtv.ingest.dicom.shown_paths import with_shown_paths
+
+    return with_shown_paths(files, reasons)
 
 
 def _ingest(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lunggtv.ingest.dicom.choice_words import (
+    check_one_scan,
     example,
     left_out,
     listed_names,
@@ -14,6 +15,7 @@ from lunggtv.ingest.dicom.choice_words import (
 )
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.listed_images import check_contours
+from lunggtv.ingest.dicom.people import people_in
 from lunggtv.ingest.dicom.references import (
     PROVED,
     drawn_on,
@@ -60,7 +62,7 @@ def choose_labelled(
     """
     drawn = _with_gtv(sets, settings)
     if settings.series is not None:
-        choice = _labelled_on(pinned_series(patient, series, settings), series, drawn)
+        choice = _labelled_on(pinned_series(patient, series, settings), series, drawn, settings)
     else:
         choice = _labelled_by_reference(patient, series, drawn, settings)
     taken = choice.structure_set
@@ -82,11 +84,12 @@ def _labelled_by_reference(
             "series_absent",
             f"{sets[0].name} refers to a CT series that is not in the folder. Add the planning CT it was drawn on; "
             f"here are {listing(series, settings)}. If it was drawn on one of these and its ids were replaced, "
-            f"pin that one under data.series, as {example(patient, series)}.",
+            f"pin that one under data.series, as {example(patient, series, settings)}.",
         )
     if len(usable) > 1:
         raise several_sets([one for one, _ in usable])
     structure_set, found = usable[0]
+    _check_one_scan(structure_set, found, settings)
     taken, notes = _only(patient, found, settings)
     if claim is of_same_frame:
         return Choice(taken, structure_set, _another_series(structure_set, taken), notes)
@@ -175,7 +178,9 @@ def _with_gtv(sets: Sequence[StructureSet], settings: DicomSettings) -> list[Str
     )
 
 
-def _labelled_on(pinned: Series, series: Sequence[Series], sets: Sequence[StructureSet]) -> Choice:
+def _labelled_on(
+    pinned: Series, series: Sequence[Series], sets: Sequence[StructureSet], settings: DicomSettings
+) -> Choice:
     """The structure set of a pinned series: by its images, else by its frame of reference, else the only one."""
     for candidates in (
         [one for one in sets if pinned in referred(one, series)],
@@ -189,11 +194,20 @@ def _labelled_on(pinned: Series, series: Sequence[Series], sets: Sequence[Struct
     taken = candidates[0]
     found = referred(taken, series)
     if pinned in found:
+        _check_one_scan(taken, found, settings)
         # Of several that it names, as the parts of one series, contours alone say which.
         told = names_images(taken) and (drawn_on(taken, pinned) or len(found) == 1)
         return Choice(pinned, taken, None if told else _names_nothing(taken, pinned, PROVED))
     if of_same_frame(taken, [pinned]):
         return Choice(pinned, taken, _another_series(taken, pinned))
+    people, others = people_in([pinned]), people_in(found)
+    if people and others and not people & others:
+        # Beside a pin nothing else asks whether the two are of one person.
+        raise Refused(
+            "drawn_elsewhere",
+            f"{taken.name} was drawn on {' and '.join(one.key for one in found)}, which has another patient id in its "
+            f"header than {pinned.key}, which data.series pins. Give each person a folder of its own.",
+        )
     return Choice(
         pinned,
         taken,
@@ -205,10 +219,14 @@ def _labelled_on(pinned: Series, series: Sequence[Series], sets: Sequence[Struct
     )
 
 
+def _check_one_scan(structure_set: StructureSet, found: Sequence[Series], settings: DicomSettings) -> None:
+    check_one_scan(structure_set.name, [one for one in found if drawn_on(structure_set, one)], settings)
+
+
 def _names_nothing(structure_set: StructureSet, taken: Series, text: str) -> Reason:
     return Reason(
         "structure_set_names_no_images",
-        f"{structure_set.name} does not name the images that it was drawn on; series {taken.key} was taken. {text}",
+        f"{structure_set.name}: the contours of its GTV name no image of series {taken.key}, which was taken. {text}",
     )
 
 

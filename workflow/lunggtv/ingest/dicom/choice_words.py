@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import permutations
 
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
+from lunggtv.ingest.dicom.left_out_slices import continues
 from lunggtv.ingest.dicom.series import Series
-from lunggtv.ingest.dicom.series_facts import describe
+from lunggtv.ingest.dicom.series_facts import describe, is_usable
 from lunggtv.ingest.dicom.structure_set import StructureSet
 from lunggtv.ingest.raw_scan import NOTED, WARNED, Reason, Refused
 from lunggtv.wording import few
@@ -52,17 +54,38 @@ def several_sets(sets: Sequence[StructureSet]) -> Refused:
 
 def undecided(patient: str, series: Sequence[Series], settings: DicomSettings) -> Refused:
     """More than one series."""
+    parts = " Some of them go on with one another: if they are one scan, export it as one series."
     return Refused(
         "several_series",
         f"{len(series)} CT series and nothing says which one to take: {listing(series, settings)}. Pin one in the "
-        f"config, as data: series: {example(patient, series)}, or say for all patients what to prefer, in "
-        "data.prefer_series.",
+        f"config, as data: series: {example(patient, series, settings)}, or say for all patients what to prefer, in "
+        f"data.prefer_series.{parts if _are_parts(series) else ''}",
     )
 
 
-def example(patient: str, series: Sequence[Series]) -> str:
-    """An entry of ``data.series``."""
-    return json.dumps({patient: series[0].key}, ensure_ascii=False)
+def check_one_scan(name: str, series: Sequence[Series], settings: DicomSettings) -> None:
+    """Raise Refused where a GTV names images of several series, and these are parts of one scan: no pin helps then.
+
+    Args:
+        name: of the file with the GTV.
+        series: those whose images it names.
+    """
+    if _are_parts(series):
+        raise Refused(
+            "ct_in_parts",
+            f"the GTV in {name} was drawn on {len(series)} CT series that go on with one another, as where one scan "
+            f"was exported as several series: {listing(series, settings)}. Export it as one series.",
+        )
+
+
+def _are_parts(series: Sequence[Series]) -> bool:
+    return any(continues(one, other) for one, other in permutations(series, 2))
+
+
+def example(patient: str, series: Sequence[Series], settings: DicomSettings) -> str:
+    """An entry of ``data.series``, of a series that can be read if there is one."""
+    usable = (one for one in series if is_usable(one, settings.slice_tolerance_mm))
+    return json.dumps({patient: next(usable, series[0]).key}, ensure_ascii=False)
 
 
 def listing(series: Sequence[Series], settings: DicomSettings) -> str:

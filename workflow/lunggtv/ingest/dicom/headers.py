@@ -1,6 +1,6 @@
 """The headers of a patient's DICOM files, sorted into CT slices, structure sets and the rest.
 
-No header value leaves this module but geometry and, inside ``CtSlice``, the UIDs that tie files together;
+No header value leaves this module but geometry and, inside ``CtSlice``, the ids that tie files together;
 those are kept out of ``repr`` and are never printed.
 """
 
@@ -40,7 +40,7 @@ from lunggtv.ingest.dicom.values import READ_ERRORS, numbers_of, text_of
 HEADER_TAGS: list[BaseTag | int] = sorted(
     Tag(keyword)
     for keyword in (
-        "SpecificCharacterSet", "ImageType", "SOPClassUID", "Modality", "SOPInstanceUID",
+        "SpecificCharacterSet", "ImageType", "SOPClassUID", "Modality", "SOPInstanceUID", "PatientID",
         "SeriesInstanceUID", "AcquisitionNumber", "ImagePositionPatient", "ImageOrientationPatient",
         "InstanceNumber", "FrameOfReferenceUID", "SamplesPerPixel", "NumberOfFrames", "Rows", "Columns", "PixelSpacing",
     )
@@ -61,7 +61,7 @@ class SlicePlace:
 @dataclass(frozen=True)
 class CtSlice:
     """Header of one CT image; ``place`` and ``number`` are None where the header does not say them whole, or cannot be
-    read."""
+    read. ``person`` is the patient's id in the header, as ids are compared; empty where there is none."""
 
     path: Path
     name: str
@@ -73,6 +73,7 @@ class CtSlice:
     sop_uid: str = field(repr=False)
     frame_uid: str = field(repr=False)
     acquisition: str = field(repr=False)
+    person: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -231,6 +232,7 @@ def _ct_slice(header: pydicom.Dataset, path: Path, name: str) -> CtSlice | None:
         sop_uid=text_of(header, "SOPInstanceUID"),
         frame_uid=text_of(header, "FrameOfReferenceUID"),
         acquisition=text_of(header, "AcquisitionNumber"),
+        person=text_of(header, "PatientID").casefold(),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pydicom
 from pydicom.multival import MultiValue
 
+from lunggtv.ingest.dicom.spellings import bare, plain, spelt
 from lunggtv.ingest.dicom.values import typed_text_of, value_of
 
 IDENTITY_TAGS = [
@@ -23,6 +24,8 @@ IDENTITY_SEQUENCES = [
 ]  # fmt: skip
 ALL_TAGS = [*IDENTITY_TAGS, *IDENTITY_SEQUENCES]
 LEAST_LETTERS = 3  # of a value, or a part of one, that could tell it
+LEAST_DIGITS = 5  # of a number in a path
+MOST_NAMES = 4  # of a person
 IDEOGRAPHS = "\u2e80"  # from here on one sign says as much as several letters
 LONGEST_SHOWN = 64  # characters
 HIDDEN = "…"
@@ -30,11 +33,6 @@ BETWEEN = r"[\W_]*"  # the parts of a value, however they are separated
 # The parts of a date, likewise; last the Chinese and the Korean signs of year, month and day.
 BETWEEN_DATES = r"(?:[\W_]|del?|of|th|st|nd|rd|er|[\u5e74\u6708\u65e5]|[\ub144\uc6d4\uc77c])*"
 SPACE = r"[\W_]{0,3}"  # between the digits of a number
-# How else people write a letter, besides leaving out its accent.
-ALSO_WRITTEN = {
-    "ä": ["ae"], "ö": ["oe"], "ü": ["ue"], "ß": ["ss"], "å": ["aa"], "ø": ["oe", "o"], "æ": ["ae"], "œ": ["oe"],
-    "ł": ["l"], "đ": ["d", "dj"], "ð": ["d"], "þ": ["th"], "ħ": ["h"], "ı": ["i"],
-}  # fmt: skip
 # How the names of the months begin, in languages of Latin, Cyrillic and Greek letters, and their Roman numbers.
 MONTHS = (
     "jan|ene|gen|sty|led|oca|tam|янв|січ|ιαν|i", "feb|fév|fev|lut|úno|şub|hel|фев|лют|φεβ|ii",
@@ -58,16 +56,21 @@ class Identity:
 
     def is_in(self, text: str) -> bool:
         """Whether a text holds one of the values."""
-        return self.words is not None and self.words.search(_plain(text)) is not None
+        return self.words is not None and self.words.search(plain(_tidy(text))) is not None
+
+    def hidden(self, text: str) -> str:
+        """A text without the words that hold one of the values; as it is if there are none."""
+        tidy, shown, end = _tidy(text), "", 0
+        for found in self.words.finditer(plain(tidy)) if self.words is not None else ():
+            shown += tidy[end : found.start()] + HIDDEN
+            end = found.end()
+        return shown + tidy[end:] if end else text
 
     def shown(self, text: str) -> str:
         """A text that somebody typed, for a message: identity hidden, blanks made plain, odd letters escaped, short."""
-        plain = " ".join(unicodedata.normalize("NFC", text).split())
-        if self.words is not None:
-            hidden, found = self.words.subn(HIDDEN, _plain(text))
-            plain = hidden if found else plain
+        hidden = " ".join(unicodedata.normalize("NFC", self.hidden(text)).split())
         escaped = "".join(
-            one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in plain
+            one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in hidden
         )
         return escaped if len(escaped) <= LONGEST_SHOWN else escaped[: LONGEST_SHOWN - 1] + HIDDEN
 
@@ -75,14 +78,18 @@ class Identity:
 NOBODY = Identity()
 
 
-def identity_of(dataset: pydicom.Dataset) -> Identity:
-    """What names a person in a data set read with ALL_TAGS: each value whole, its parts, dates in any order."""
+def identity_of(dataset: pydicom.Dataset, in_paths: bool = False) -> Identity:
+    """What names a person in a data set read with ALL_TAGS: each value whole, its parts, dates in any order.
+
+    Args:
+        in_paths: leave out short numbers and dates in other orders, which the numbers of slices hold by chance.
+    """
     items = [item for keyword in IDENTITY_SEQUENCES for item in value_of(dataset, keyword) or ()]
     found = {
         pattern
         for one in (dataset, *items)
         for keyword in IDENTITY_TAGS
-        for pattern in _patterns(one, keyword)
+        for pattern in _patterns(one, keyword, in_paths)
     }
     if not found:
         return NOBODY
@@ -92,12 +99,12 @@ def identity_of(dataset: pydicom.Dataset) -> Identity:
     return Identity(re.compile(rf"(?<![^\W_])[^\W_]*(?:{any_of})[^\W_]*", re.IGNORECASE))
 
 
-def _plain(text: str) -> str:
+def _tidy(text: str) -> str:
     """A text as it is searched: one blank where there are several, wide letters and digits as the usual ones."""
     return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
-def _patterns(dataset: pydicom.Dataset, keyword: str) -> Iterator[str]:
+def _patterns(dataset: pydicom.Dataset, keyword: str, in_paths: bool) -> Iterator[str]:
     # Before pydicom decodes it as it is declared: names may be in other letters, as those of ROIs are.
     typed = typed_text_of(dataset, keyword)
     value = value_of(dataset, keyword)
@@ -105,37 +112,35 @@ def _patterns(dataset: pydicom.Dataset, keyword: str) -> Iterator[str]:
     values = {str(one) for one in several if one is not None} | set(typed.split("\\"))
     # The groups of a name: in letters, in ideographs, as it is spoken.
     groups = {group for text in values for group in text.split("=")}
-    for text in {spelt for group in groups for spelt in _spellings(group)}:
+    for text in {way for group in groups for way in _spellings(group)}:
         parts = [part for part in re.split(r"[\W_]+", text) if part]
-        if date := DATE.fullmatch(text):
+        if not in_paths and (date := DATE.fullmatch(text)):
             yield from _dates(*date.groups())
-        for some in (parts, *([part] for part in parts)):
+        for some in (*_orders(parts), *([part] for part in parts)):
             joined = "".join(some)
-            if sum(3 if letter >= IDEOGRAPHS else 1 for letter in joined) >= LEAST_LETTERS:
+            if in_paths and joined.isdigit() and len(joined) < LEAST_DIGITS:
+                continue
+            if _letters_in(joined) >= LEAST_LETTERS:
                 # People group the digits of a number as they like.
                 spaced = any(map(str.isdigit, joined))
-                yield (SPACE if spaced else BETWEEN).join(map(_written, joined if spaced else some))
+                yield spelt(joined, SPACE) if spaced else BETWEEN.join(map(spelt, some))
+
+
+def _orders(parts: list[str]) -> list[list[str]]:
+    """A value's parts, and in other orders, as the given name first, if one is too short to tell by itself."""
+    if all(_letters_in(part) >= LEAST_LETTERS for part in parts) or len(parts) > MOST_NAMES:
+        return [parts]
+    return [parts, parts[::-1], [*parts[1:], *parts[:1]], [*parts[-1:], *parts[:-1]]]
+
+
+def _letters_in(text: str) -> int:
+    return sum(3 if letter >= IDEOGRAPHS else 1 for letter in text)
 
 
 def _spellings(text: str) -> set[str]:
     """A text, also without its accents, and an id without the zeros before it."""
     composed = unicodedata.normalize("NFKC", text)
-    return {composed, _bare(composed), composed.lstrip("0")}
-
-
-def _bare(text: str) -> str:
-    return "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
-
-
-def _written(word: str) -> str:
-    """A pattern of a word in which every letter may be written otherwise."""
-    return "".join(map(_letter, word))
-
-
-def _letter(letter: str) -> str:
-    others = {letter, _bare(letter), *ALSO_WRITTEN.get(letter.lower(), [])} - {""}
-    ways = sorted(map(re.escape, others), key=lambda one: (-len(one), one))
-    return ways[0] if len(ways) == 1 else f"(?:{'|'.join(ways)})"
+    return {composed, bare(composed), composed.lstrip("0")}
 
 
 def _dates(year: str, month: str, day: str) -> Iterator[str]:
@@ -144,7 +149,7 @@ def _dates(year: str, month: str, day: str) -> Iterator[str]:
     days = f"0?{day.lstrip('0')}"
     months = f"(?:0?{month.lstrip('0')}"
     if 1 <= int(month) <= len(MONTHS):
-        months += rf"|(?:{MONTHS[int(month) - 1]})[^\W\d_]*"
+        months += rf"|(?:{plain(MONTHS[int(month) - 1])})[^\W\d_]*"
     months += ")"
     for order in ((short, months, days), (days, months, short), (months, days, short)):
         yield BETWEEN_DATES.join(order)

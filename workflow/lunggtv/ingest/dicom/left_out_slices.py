@@ -11,7 +11,10 @@ from lunggtv.ingest.dicom.series import MIN_SLICES, Series, heights_mm_of
 from lunggtv.ingest.raw_scan import WARNED, Reason
 
 ALMOST_A_SLICE = 0.9  # of a slice distance: an image so far beyond an end continues the stack
-NEXT_SLICE = 1.5  # slice distances between an end and the first image that continues it
+NEXT_SLICE = 1.5  # slice distances from an image to the next one, none missing between them
+NEXT_PART = (
+    2.5  # slice distances between an end and the first image that continues it: one slice may be lost there
+)
 # Of the shorter of two stacks: if they share more, they are two scans and no halves of one.
 COVERED_AGAIN = 0.6
 SAME_COLUMN_MM = 1.0  # how far apart across the stack the pixels of one scan may begin
@@ -60,22 +63,37 @@ def slices_left_out(taken: Series, slices: Sequence[CtSlice]) -> list[Reason]:
     return reasons
 
 
+def continues(one: Series, other: Series) -> bool:
+    """Whether images of another series go on with the same scan beyond the ends of a series."""
+    heights_mm = heights_mm_of(one.slices, one.slices)
+    if len(set(heights_mm)) < 2:
+        return False
+    low, high = min(heights_mm), max(heights_mm)
+    step_mm = (high - low) / (len(set(heights_mm)) - 1)
+    first = next(image for image in one.slices if image.place)
+    others = [image for image in other.slices if _is_alike(first, image)]
+    beyond = [mm for mm in heights_mm_of(others, one.slices) if not low <= mm <= high]
+    return bool(beyond) and _goes_on(one, others, (low, high), step_mm)
+
+
 def _goes_on(taken: Series, others: Sequence[CtSlice], ends_mm: tuple[float, float], step_mm: float) -> bool:
     """Whether images under another series go on with the same scan where the stack ends.
 
-    They may share slices with it. If they cover most of it again, they are another scan or reconstruction.
+    They may share slices with it, and have other slice distances. If they cover most of it again, they are another scan
+    or reconstruction.
     """
     low, high = ends_mm
     heights_mm = np.unique(heights_mm_of(others, taken.slices))
     away_mm = np.maximum(low - heights_mm, heights_mm - high)
     steps_mm = np.diff(heights_mm)
-    other_step_mm = float(np.median(steps_mm)) if len(steps_mm) else 0.0
+    across = (heights_mm[:-1] <= low) & (heights_mm[1:] >= high)  # from one end of the stack to the other
+    wide_mm = max(step_mm, float(np.median(steps_mm[~across]))) if not across.all() else step_mm
     # Where the next of their images is missing, they cover nothing.
-    near = steps_mm <= NEXT_SLICE * max(step_mm, other_step_mm)
+    near = (steps_mm <= NEXT_SLICE * wide_mm) & ~across
     inside_mm = np.diff(np.clip(heights_mm, low, high))
     shorter_mm = min(high - low, steps_mm[near].sum())
     covers_again = inside_mm[near].sum() > COVERED_AGAIN * shorter_mm
-    return bool(away_mm.min() <= NEXT_SLICE * step_mm) and not covers_again
+    return bool(away_mm.min() <= NEXT_PART * wide_mm) and not covers_again
 
 
 def _is_alike(one: CtSlice, other: CtSlice) -> bool:

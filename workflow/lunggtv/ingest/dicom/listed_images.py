@@ -45,8 +45,7 @@ def check_frames(found: SegmentFrames, series: Sequence[Series]) -> None:
     Raises:
         Refused: the frames name images of the folder, none of which the file lists though it lists others.
     """
-    named = frozenset().union(*(frame.images for frame in found.frames))
-    unlisted = _unlisted(dict.fromkeys(found.series or {""}, found.images), named, series)
+    unlisted = _unlisted(dict.fromkeys(found.series or {""}, found.images), found.frame_images, series)
     if unlisted:
         elsewhere = (frame.segment.name for frame in found.frames if frame.images & unlisted)
         names = listed_names(list(dict.fromkeys(elsewhere)))

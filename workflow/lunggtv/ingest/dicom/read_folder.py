@@ -17,6 +17,7 @@ from lunggtv.ingest.dicom.notes import (
     frame_notes,
     pixel_notes,
 )
+from lunggtv.ingest.dicom.people import check_people
 from lunggtv.ingest.dicom.pixels import read_stack
 from lunggtv.ingest.dicom.segment_choice import (
     choose_segments,
@@ -47,7 +48,8 @@ def read_dicom(patient: PatientFiles, settings: DicomSettings) -> RawScan:
     ids, dates or UIDs.
 
     Raises:
-        Refused: no CT, no unique choice, slices that form no regular grid, damaged files, no GTV.
+        Refused: no CT, CTs of several people, no unique choice, slices that form no regular grid, damaged files, no
+            GTV.
     """
     with quiet_pydicom():
         own = {patient.label, detached_data(patient.label)} if patient.label is not None else set()
@@ -58,6 +60,7 @@ def read_dicom(patient: PatientFiles, settings: DicomSettings) -> RawScan:
         if not series:
             _refuse_damaged(inventory.damaged)
             raise _no_ct(inventory)
+        notes = check_people(patient.patient, series, settings)
         choice = _choose(patient, inventory, series, settings)
         _refuse_damaged([one for one in inventory.damaged if one.series_uid in ("", choice.series.uid)])
         chosen, copies = without_copies(choice.series)
@@ -67,7 +70,7 @@ def read_dicom(patient: PatientFiles, settings: DicomSettings) -> RawScan:
         pixels = read_stack(slices, on_grid.planes)
         if choice.segments is not None:
             inventory = inventory.without_one(SEGMENTATION)
-        notes = [*folder_notes(inventory, unused, copies), *choice.notes, *frame_notes(chosen)]
+        notes += [*folder_notes(inventory, unused, copies), *choice.notes, *frame_notes(chosen)]
         notes += slices_left_out(chosen, inventory.slices)
         notes += [*pixel_notes(pixels), *plane_notes(slices, on_grid, settings.slice_tolerance_mm)]
         label, digests = None, {}

@@ -29,12 +29,13 @@ def says_where(structure_set: StructureSet) -> bool:
 def referred(structure_set: StructureSet, series: Sequence[Series]) -> list[Series]:
     """The series a structure set was drawn on.
 
-    By the images its contours name, else by the series it names, else by frame of reference. A structure
-    set that names nothing at all may be drawn on any series.
+    By the images its contours name, else by those it lists, else by the series it names, else by frame of reference. A
+    structure set that names nothing at all may be drawn on any series.
     """
-    by_image = [one for one in series if one.sop_uids & structure_set.image_uids]
-    if by_image:
-        return by_image
+    for images in (structure_set.image_uids, frozenset().union(*structure_set.images.values())):
+        by_image = [one for one in series if one.sop_uids & images]
+        if by_image:
+            return by_image
     if names_images(structure_set):
         return [one for one in series if one.uid in structure_set.images]
     if structure_set.frame_uids:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from lunggtv.ingest.dicom.choice import Choice, choice_of_phase, choose_unlabelled, pinned_series
-from lunggtv.ingest.dicom.choice_words import example, listed_names, listing
+from lunggtv.ingest.dicom.choice_words import check_one_scan, example, listed_names, listing
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.listed_images import check_frames
 from lunggtv.ingest.dicom.segment_frames import SegmentFrames, read_frames
@@ -39,7 +39,7 @@ def choose_segments(
             "segmentation_of_other_images",
             f"{drawn[0].name} refers to images that are not those of a CT series in the folder. Add the planning CT "
             "that it was drawn on. If it was drawn on one that is here and its ids were replaced, pin that one under "
-            f"data.series, as {example(patient, series)}; here are {listing(series, settings)}.",
+            f"data.series, as {example(patient, series, settings)}; here are {listing(series, settings)}.",
         )
     unproved = not usable
     usable = usable or [(one, list(series)) for one in known]
@@ -52,6 +52,7 @@ def choose_segments(
         )
     taken, on = usable[0]
     check_frames(taken, series)
+    check_one_scan(taken.name, [one for one in on if one.sop_uids & taken.frame_images], settings)
     choice = choose_unlabelled(patient, series if pinned else on, (), settings)
     # The file names all images of a phase, its frames those with a tumour.
     for named in (taken.images, taken.image_uids):
@@ -62,7 +63,7 @@ def choose_segments(
         raise Refused(
             "segmentation_of_other_images",
             f"data.series pins {choice.series.key}, but {taken.name} was drawn on other images. Pin the series that it "
-            "was drawn on.",
+            f"was drawn on.{_or_another(taken, known, series, choice.series.key)}",
         )
     left = [one for one in known if one is not taken]
     others = [one for one in segmentations if one.name not in {taken.name, *(one.name for one in left)}]
@@ -77,6 +78,16 @@ def _pinned_alone(taken: SegmentFrames, series: Series) -> Reason:
         f"{taken.name} does not name the images of series {series.key}, which data.series pins. "
         "It lies on the CT's voxels and inside the body. Check that the tumour lies where it is drawn.",
     )
+
+
+def _or_another(
+    taken: SegmentFrames, known: Sequence[SegmentFrames], series: Sequence[Series], key: str
+) -> str:
+    """What else to do where other segmentations name no images of the folder: they may be the pinned series'."""
+    others = " or ".join(one.name for one in known if not _drawn_on(one, series))
+    if not others:
+        return ""
+    return f" If {others} was drawn on {key} and its ids were replaced, take {taken.name} out of the folder."
 
 
 def _gtv_left_out(left: Sequence[SegmentFrames], taken: SegmentFrames) -> Iterator[Reason]:

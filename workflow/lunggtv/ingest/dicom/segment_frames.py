@@ -65,9 +65,14 @@ class SegmentFrames:
     dataset: pydicom.FileDataset = field(repr=False)
 
     @property
+    def frame_images(self) -> frozenset[str]:
+        """CT images that the frames name."""
+        return frozenset().union(*(frame.images for frame in self.frames))
+
+    @property
     def image_uids(self) -> frozenset[str]:
         """CT images that the frames, or else the file as a whole, name."""
-        return frozenset().union(*(frame.images for frame in self.frames)) or self.images
+        return self.frame_images or self.images
 
     def masks(self) -> Iterator[tuple[Frame, np.ndarray]]:
         """Each frame and what it shows (rows, columns; bool), decoded one by one.

@@ -38,15 +38,19 @@ class Series:
 def group_series(slices: Sequence[CtSlice]) -> tuple[list[Series], int]:
     """The series that may be a planning CT, ordered by key, and the number of images in no such series.
 
-    A series of fewer than three images, or without a single image that has a place in space, is none. One
-    series whose images lie on top of each other, or between each other by acquisition, is parted by acquisition
-    where that puts them in order (phases of a 4D CT, scans before and after contrast).
+    A series of fewer than three images, or without a single image that has a place in space, is none; nor, beside a
+    longer one, are images at one or two places, as those that wait for the contrast agent to arrive. One series whose
+    images lie on top of each other, or between each other by acquisition, is parted by acquisition where that puts them
+    in order (phases of a 4D CT, scans before and after contrast).
     """
     by_uid: dict[str, list[CtSlice]] = defaultdict(list)
     for one in slices:
         by_uid[one.series_uid].append(one)
     series = [part for uid, members in by_uid.items() for part in _parted(uid, members)]
     series = [one for one in series if len(one.slices) >= MIN_SLICES and any(s.place for s in one.slices)]
+    stacks = [one for one in series if _is_stack(one)]
+    longest = max((len(one.slices) for one in stacks), default=0)
+    series = [one for one in series if one in stacks or len(one.slices) >= longest]
     return sorted(series, key=lambda one: one.key), len(slices) - sum(len(one.slices) for one in series)
 
 
@@ -115,6 +119,10 @@ def _parted(uid: str, members: list[CtSlice]) -> list[Series]:
     if any(_overlaps(part) or len(part) < MIN_SLICES for _, part in parts):
         return whole
     return [Series(_key(f"{uid} {acquisition}"), tuple(part), uid) for acquisition, part in parts]
+
+
+def _is_stack(series: Series) -> bool:
+    return len(places_of(series.slices)) >= MIN_SLICES or any(one.place is None for one in series.slices)
 
 
 def _overlaps(members: Sequence[CtSlice]) -> bool:

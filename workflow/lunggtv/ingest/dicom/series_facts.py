@@ -72,6 +72,15 @@ def describe(series: Series, tolerance_mm: float) -> str:
     return f"{series.key}: {', '.join(words)}, from {first.name} on"
 
 
+def is_usable(series: Series, tolerance_mm: float) -> bool:
+    """Whether the images of a series form a stack."""
+    try:
+        stack(series.slices, tolerance_mm)
+    except Refused:
+        return False
+    return True
+
+
 def preferred(series: Sequence[Series], rules: Sequence[PreferredSeries]) -> Series | None:
     """The one series that the rules leave; each in turn keeps those that fit it, where any does."""
     left = list(series)

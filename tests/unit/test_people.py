@@ -1,0 +1,113 @@
+"""A folder with CTs of two people: never one of them in silence, and nobody's id in a message."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lunggtv.ingest.dicom.dicom_settings import PreferredSeries
+from lunggtv.ingest.dicom.headers import take_inventory
+from lunggtv.ingest.dicom.read_folder import read_dicom
+from lunggtv.ingest.dicom.series import group_series
+from lunggtv.ingest.raw_scan import NOTED, Refused
+
+from tests.unit.dicom_files import CtSeries, Reference, box, patient_files, settings, write_ct, write_rtstruct
+
+CT = CtSeries()
+OTHER = replace(CT, number=2, frame=2)
+
+
+def write_series(folder: Path, series: CtSeries, person: str, **changed) -> np.ndarray:
+    def change(dataset, z):
+        dataset.PatientID = person
+        for keyword, value in changed.items():
+            setattr(dataset, keyword, value)
+
+    return write_ct(folder, series, series.stored(seed=series.number), change=change)
+
+
+def draw(folder: Path, series: CtSeries) -> None:
+    gtv = [box(series, z, (2.5, 5.5), (3.5, 7.5)) for z in (1, 2, 3)]
+    write_rtstruct(folder / "rs.dcm", {"GTV": gtv}, Reference(series))
+
+
+def two_people(folder: Path) -> None:
+    write_series(folder / "a/ct", CT, "QQ-47")
+    draw(folder / "a", CT)
+    write_series(folder / "b/ct", OTHER, "QQ-48")
+
+
+def key_of(folder: Path, below: str) -> str:
+    files = sorted(path for path in (folder / below).rglob("*") if path.is_file())
+    ((series,), _) = group_series(take_inventory(files, folder).slices)
+    return series.key
+
+
+def refusal(folder: Path, label: bool = True, **changed) -> Refused:
+    with pytest.raises(Refused) as caught:
+        read_dicom(patient_files(folder, label), replace(settings(), **changed))
+    return caught.value
+
+
+@pytest.mark.parametrize("label", [True, False])
+def test_cts_of_two_people_in_one_folder_are_refused(tmp_path: Path, label: bool) -> None:
+    two_people(tmp_path)
+    refused = refusal(tmp_path, label)
+    assert refused.reason.code == "several_patients"
+    assert "are of several people: they have 2 patient ids" in str(refused)
+    assert "from a/ct/ct000.dcm on" in str(refused) and "from b/ct/ct000.dcm on" in str(refused)
+    assert "Give each person a folder of its own." in str(refused) and "QQ" not in str(refused)
+
+
+def test_a_rule_for_all_patients_does_not_say_who_is_meant(tmp_path: Path) -> None:
+    two_people(tmp_path)
+    rules = (PreferredSeries(description="ZZ"),)
+    assert refusal(tmp_path, prefer_series=rules).reason.code == "several_patients"
+
+
+def test_two_people_under_one_series_are_refused_whatever_is_pinned(tmp_path: Path) -> None:
+    write_series(tmp_path / "a", CT, "QQ-47")
+    above = replace(CT, number=2, origin_mm=(-50.0, -40.0, -15.0))
+    write_series(tmp_path / "b", above, "QQ-48", SeriesInstanceUID=CT.uid)
+    for pin in (None, key_of(tmp_path, ".")):
+        refused = refusal(tmp_path, label=False, series=pin)
+        assert refused.reason.code == "several_patients" and "pin" not in str(refused)
+
+
+def test_a_pin_says_who_is_meant_and_the_other_is_noted(tmp_path: Path) -> None:
+    two_people(tmp_path)
+    key = key_of(tmp_path, "a/ct")
+    scan = read_dicom(patient_files(tmp_path), settings(series=key))
+    np.testing.assert_array_equal(scan.ct, CT.stored(seed=1).astype(int) - 1024)
+    assert scan.label is not None and scan.label.sum() == 3 * 12
+    (note,) = (note for note in scan.notes if note.code == "other_patient_left_out")
+    assert note.severity == NOTED and f"{key} was taken, which data.series pins" in note.text
+    assert "QQ" not in note.text
+
+
+def test_a_gtv_of_the_other_person_is_not_put_on_a_pinned_ct(tmp_path: Path) -> None:
+    two_people(tmp_path)
+    mine, pinned = key_of(tmp_path, "a/ct"), key_of(tmp_path, "b/ct")
+    refused = refusal(tmp_path, series=pinned)
+    assert refused.reason.code == "drawn_elsewhere"
+    assert f"rs.dcm was drawn on {mine}, which has another patient id in its header than {pinned}" in str(
+        refused
+    )
+
+
+@pytest.mark.parametrize("person", ["", "qq-47 ", " QQ-47"])
+def test_ids_that_say_nothing_or_the_same_are_of_one_person(tmp_path: Path, person: str) -> None:
+    write_series(tmp_path / "a", CT, "QQ-47")
+    draw(tmp_path, CT)
+    write_series(tmp_path / "b", OTHER, person)
+    scan = read_dicom(patient_files(tmp_path), settings())
+    assert scan.label is not None and scan.label.sum() == 3 * 12
+    assert "other_patient_left_out" not in {note.code for note in scan.notes}
+
+
+def test_a_pair_of_images_of_somebody_else_rejects_nobody(tmp_path: Path) -> None:
+    write_series(tmp_path / "a", CT, "QQ-47")
+    draw(tmp_path, CT)
+    write_series(tmp_path / "b", replace(OTHER, slices=2), "QQ-48")
+    scan = read_dicom(patient_files(tmp_path), settings())
+    assert scan.label is not None and scan.label.sum() == 3 * 12

@@ -1,0 +1,102 @@
+"""Paths of a hospital's export, which name the patient, in what ingest says."""
+
+from pathlib import Path
+
+import pydicom
+import pytest
+from lunggtv.ingest.dicom.shown_paths import with_shown_paths
+from lunggtv.ingest.raw_scan import Reason
+
+from tests.unit.dicom_files import CtSeries, Reference, box, patient_files, write_ct, write_rtstruct
+from tests.unit.ingest_bodies import ingest
+
+CT = CtSeries()
+WHO = {
+    "PatientName": "MEIER^HANS",
+    "PatientID": "4711815",
+    "PatientBirthDate": "19470305",
+    "AccessionNumber": "",
+}
+
+
+def name_person(dataset, z=0, **who) -> None:
+    for keyword, value in (WHO | who).items():
+        setattr(dataset, keyword, value)
+
+
+def export(folder: Path, **who) -> Path:
+    """A CT and a structure set as systems export them."""
+    person = folder / "MEIER_HANS_4711815_1947-03-05"
+    write_ct(
+        person / "CT",
+        CT,
+        change=lambda dataset, z: name_person(dataset, z, **who),
+        name=lambda z: f"CT.{CT.sop_uid(z)}.dcm",
+    )
+    plan = person / "RS.Meier_Hans.dcm"
+    write_rtstruct(plan, {"GTV": [box(CT, 2, (2.5, 5.5), (3.5, 7.5))]}, Reference(CT))
+    dataset = pydicom.dcmread(plan)
+    name_person(dataset, **who)
+    dataset.save_as(plan)
+    return person
+
+
+def told(folder: Path, text: str) -> str:
+    ((reason),) = with_shown_paths(patient_files(folder), [Reason("code", text)])
+    return reason.text
+
+
+def test_a_verdict_names_files_without_the_patient(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder, out = tmp_path / "7", tmp_path / "out"
+    person = export(folder)
+    (person / "CT" / f"CT.{CT.sop_uid(99)}.dcm").write_bytes(b"")
+    outcome = ingest(patient_files(folder), out)
+    assert outcome.codes == ["unread_files"]
+    assert outcome.words.startswith("…_…_…/CT/CT.…6.3.1.99.dcm: empty, or perhaps DICOM")
+    for text in (outcome.words, caplog.text):
+        assert not [one for one in ("MEIER", "HANS", "4711815", "1947", "99887766") if one in text.upper()]
+
+
+def test_names_of_structure_sets_are_hidden_in_part(tmp_path: Path) -> None:
+    export(tmp_path)
+    name = "MEIER_HANS_4711815_1947-03-05/RS.Meier_Hans.dcm"
+    assert told(tmp_path, f"{name}: damaged, {name}.") == "…_…_…/RS.….dcm: damaged, …_…_…/RS.….dcm."
+
+
+@pytest.mark.parametrize(
+    ("who", "name", "shown"),
+    [
+        # The numbers of slices stay, whatever short numbers or dates hold them by chance.
+        ({"PatientID": "LUNG1-001"}, "1-001.dcm", "1-001.dcm"),
+        ({"PatientBirthDate": "19000101"}, "IM000011", "IM000011"),
+        ({"PatientBirthDate": "19470305"}, "19470305/1.dcm", "…/1.dcm"),
+        ({"PatientID": "0001"}, "IM0001", "IM0001"),
+        ({"PatientID": "0012345"}, "12345/IM1", "…/IM1"),
+        ({"PatientName": "MUELLER^EVA"}, "Müller, Eva/IM1", "…/IM1"),
+        ({}, "ct_2021.03.04.10.dcm", "ct_2021.03.04.10.dcm"),
+        ({}, "1.2.826.0.1.3680043.8.498.123456789.dcm", "…23456789.dcm"),
+        ({}, "1.2.826.0.1.3680043.8.498.1.12/a", "…498.1.12/a"),
+        ({}, "doe/IM1", "doe/IM1"),
+    ],
+)  # fmt: skip
+def test_what_is_hidden_in_a_path(tmp_path: Path, who: dict, name: str, shown: str) -> None:
+    export(tmp_path, **who)
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_bytes(b"")
+    assert told(tmp_path, f"{name}: empty.") == f"{shown}: empty."
+
+
+def test_files_of_two_people_are_named_without_either(tmp_path: Path) -> None:
+    export(tmp_path)
+    write_ct(
+        tmp_path / "Doe",
+        CtSeries(number=2),
+        change=lambda dataset, z: name_person(dataset, PatientName="DOE^JANE", PatientID="QQ-47"),
+    )
+    name = f"MEIER_HANS_4711815_1947-03-05/CT/CT.{CT.sop_uid(0)}.dcm"
+    assert told(tmp_path, f"Doe/ct000.dcm and {name}") == "…/ct000.dcm and …_…_…/CT/CT.…66.3.1.0.dcm"
+
+
+def test_a_text_without_files_stays(tmp_path: Path) -> None:
+    export(tmp_path)
+    assert told(tmp_path, "MEIER stands in no file name here.") == "MEIER stands in no file name here."

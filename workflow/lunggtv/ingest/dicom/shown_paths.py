@@ -1,0 +1,80 @@
+"""Files of a patient in messages: systems name exported files and folders by the patient, and by UIDs."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pydicom
+from pydicom.filereader import read_partial
+from pydicom.tag import BaseTag, Tag
+
+from lunggtv.ingest.dicom.headers import relative_name
+from lunggtv.ingest.dicom.identity import ALL_TAGS, HIDDEN, NOBODY, Identity, identity_of
+from lunggtv.ingest.dicom.limits import BoundedFile, check_deflated, is_deflated
+from lunggtv.ingest.dicom.values import READ_ERRORS
+from lunggtv.ingest.raw_scan import Reason
+from lunggtv.patient_files import PatientFiles
+from lunggtv.quiet_pydicom import quiet_pydicom
+
+TAGS: list[BaseTag | int] = [Tag(keyword) for keyword in ("SpecificCharacterSet", *ALL_TAGS)]
+LAST = Tag("RequestAttributesSequence")  # what stands behind it, structures and pixels, is not read
+UID = re.compile(r"\d+(?:\.\d+){3,}")
+LONG_UID, UID_SHOWN = 20, 8  # characters
+
+
+def with_shown_paths(files: PatientFiles, reasons: Sequence[Reason]) -> list[Reason]:
+    """The reasons, with the files of a patient named without what names the person in these or in one beside them.
+
+    Headers are read only of the files that stand in a reason, and of one more. The patient's own folder, which is the
+    patient in the workflow, stands in no name.
+    """
+    names = {relative_name(path, files.folder): path for path in files.files}
+    told = [name for name in names if any(name in one.text for one in reasons)]
+    if not told:
+        return list(reasons)
+    with quiet_pydicom():
+        people = list(_people([names[name] for name in told], files.files))
+    shown = {name: other for name in told if (other := _shown(name, people)) != name}
+    if not shown:
+        return list(reasons)
+    # A name may stand in a longer one.
+    any_of = re.compile("|".join(map(re.escape, sorted(shown, key=len, reverse=True))))
+    return [replace(one, text=any_of.sub(lambda found: shown[found[0]], one.text)) for one in reasons]
+
+
+def _people(told: Sequence[Path], files: Sequence[Path]) -> Iterator[Identity]:
+    """Who is named in the headers of ``told``, and in the first one of the others that names anybody."""
+    yield from map(_identity, told)
+    others = sorted(set(files) - set(told), key=lambda path: (path.parent != told[0].parent, path))
+    yield next((one for one in map(_identity, others) if one is not NOBODY), NOBODY)
+
+
+def _identity(path: Path) -> Identity:
+    with suppress(*READ_ERRORS), open(path, "rb") as file:
+        packed = is_deflated(file)
+        if packed:
+            check_deflated(file)
+        source = file if packed else BoundedFile(file)
+        header: pydicom.Dataset = read_partial(source, _past_people, force=True, specific_tags=TAGS)  # type: ignore[arg-type]
+        return identity_of(header, in_paths=True)
+    return NOBODY
+
+
+def _past_people(tag: BaseTag, vr: str | None, length: int) -> bool:
+    return tag > LAST
+
+
+def _shown(name: str, people: Sequence[Identity]) -> str:
+    shown = UID.sub(_end_of, name)
+    for one in people:
+        # What is hidden already parts the text too: it is no text of the name.
+        pieces = re.split(f"([/{HIDDEN}])", shown)
+        shown = "".join(piece if at % 2 else one.hidden(piece) for at, piece in enumerate(pieces))
+    return shown
+
+
+def _end_of(uid: re.Match[str]) -> str:
+    text = uid[0]
+    return text if len(text) < LONG_UID else HIDDEN + text[-UID_SHOWN:].lstrip(".")
