@@ -208,8 +208,8 @@ def test_two_frames_in_one_series_are_two_positions_of_a_patient(tmp_path: Path)
 def test_a_set_that_names_nothing_is_told_beside_a_single_ct(folder: Path) -> None:
     write_rtstruct(folder / "rs.dcm", {"GTV": contours()}, Reference(None))
     text = (
-        f"rs.dcm: the contours of its GTV name no image of series {key_in(folder)}, which was taken. Check that the tumour "
-        "lies where it is drawn."
+        f"rs.dcm: the contours of its GTV name no image of series {key_in(folder)}, which was taken. Check that the "
+        "tumour lies where it is drawn."
     )
     assert_taken(read(folder), "structure_set_names_no_images", text)
 
