@@ -1,8 +1,10 @@
 """Both sets in one tree: a stray scan stops nobody, twins are refused, and lungs of the user's own are no patients."""
 
+import os
 from pathlib import Path
 
 import pytest
+import yaml
 from lunggtv.cohort.cohort import Cohort, find_cohort
 from lunggtv.errors import CohortError
 
@@ -182,6 +184,63 @@ def test_what_is_of_a_patient_of_the_other_set_is_no_patient(cohort):
                      unlabelled: raw, unlabelled_image: "{patient}_new.nii.gz"}"""
     found = cohort(text, "1_ct.nii.gz", "1_gtv.nii.gz", "2_new.nii.gz", "2_new_mask.nii.gz")
     assert (found.labelled, found.unlabelled, found.ignored) == (["1"], ["2"], ("raw/2_new_mask.nii.gz",))
+
+
+FLAT_ROOT = """data: {labelled: raw, image: "{patient}_ct.nii.gz", label: "{patient}_gtv*.nii.gz"}"""
+WITHIN = """data: {labelled: raw, image: "img/{patient}.nii.gz", label: "img/{patient}_gtv.nii.gz",
+                   unlabelled: raw/img/new, unlabelled_image: "{patient}.nii.gz"}"""
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "problem"),
+    [
+        (FLAT_ROOT, ["9_gtv.nii.gz"], "there is a label, 9_gtv.nii.gz, but no image 9_ct.nii.gz."),
+        (FLAT_ROOT, ["9_ct.nii.gz", "9_gtv1.nii.gz", "9_gtv2.nii.gz"],
+         "several files fit data.label: 9_gtv1.nii.gz, 9_gtv2.nii.gz"),
+        (FLAT_ROOT.replace("{patient}_ct", "{patient}.*ct"), ["9.a_ct.nii.gz", "9.b_ct.nii.gz"],
+         "several files fit data.image: 9.a_ct.nii.gz, 9.b_ct.nii.gz"),
+        (WITHIN, ["img/new/5.nii.gz", "img/9_gtv.nii.gz"],
+         "there is a label, 9_gtv.nii.gz, but no image img/9.nii.gz."),
+    ],
+)  # fmt: skip
+def test_whose_files_lie_in_a_data_folder_itself_and_cannot_be_used_is_told(cohort, text, names, problem):
+    """The folder of such files is that of everybody."""
+    image = yaml.safe_load(text)["data"]["image"].replace("{patient}", "1").replace("*", "x")
+    found = cohort(text, image, *names)
+    assert (found.labelled, found.patients["1"].problem) == (["1", "9"], None)
+    assert found.patients["9"].problem.startswith(problem)
+    assert found.patients["9"].folder == min(Path("raw", name) for name in names if "new" not in name)
+
+
+@pytest.mark.parametrize(
+    "sets", ["labelled: raw", "labelled: null, unlabelled: raw", "labelled: raw, unlabelled: raw/new"]
+)
+@pytest.mark.parametrize("target", ["store/ct.nii.gz", "nowhere"])
+def test_files_of_a_data_folder_itself_behind_links_are_told(cohort, tmp_path, sets, target):
+    touch(tmp_path, "store/ct.nii.gz", "raw/new/4_ct.nii.gz")
+    for name in ("1_ct.nii.gz", "2_ct.nii.gz"):
+        (tmp_path / "raw" / name).symlink_to(tmp_path / target)
+    found = cohort(f"data: {{{sets}, image: '{{patient}}_ct.nii.gz', label: '{{patient}}_gtv.nii.gz'}}")
+    assert [files.problem.split(" that ")[0] for files in found.patients.values() if files.problem] == [
+        f"{name}_ct.nii.gz is a symbolic link{' to something' if target == 'nowhere' else ''}"
+        for name in "12"
+    ]
+
+
+@pytest.mark.parametrize("closed", ["2_ct.nii.gz", "2_gtv.nii.gz"])
+def test_a_closed_file_of_a_data_folder_itself_is_told(cohort, monkeypatch, closed):
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != closed)
+    found = cohort(FLAT_ROOT, "1_ct.nii.gz", "1_gtv.nii.gz", "2_ct.nii.gz", "2_gtv.nii.gz")
+    assert found.labelled == ["1", "2"]
+    assert found.patients["2"].problem == f"{closed} may not be read (permissions). Make it readable."
+
+
+def test_a_link_to_what_is_above_a_data_folder_is_nobody_and_named(cohort, tmp_path):
+    touch(tmp_path, "raw/1/data.nii.gz")
+    (tmp_path / "raw/up").symlink_to(tmp_path)
+    (tmp_path / "raw/round").symlink_to(tmp_path / "raw")
+    found = cohort("data: {labelled: raw}")
+    assert (found.labelled, found.ignored) == (["1"], ("raw/round", "raw/up"))
 
 
 FLAT = """data: {labelled: raw, image: "ct/{patient}_ct.nii.gz", label: "gtv/{patient}.nii.gz"}"""

@@ -96,7 +96,7 @@ def _joined(found: Sequence[Discovery], roots: Sequence[Path], told_apart: bool)
     places = [root.resolve() for root in roots]
     gives_way = len(set(places)) < len(places)
     ignored = {Path(path) for one in found for path in one.ignored}
-    everybody = list(_outside(found, places))
+    everybody = list(_outside(found, places, ignored))
     used = {path for files, _ in everybody for path in files.files}
     ids = {files.patient for files, strays in everybody if not strays}
     told: set[tuple[str, Path]] = set()
@@ -120,14 +120,17 @@ def _joined(found: Sequence[Discovery], roots: Sequence[Path], told_apart: bool)
 
 
 def _outside(
-    found: Sequence[Discovery], places: Sequence[Path]
+    found: Sequence[Discovery], places: Sequence[Path], ignored: set[Path]
 ) -> Iterator[tuple[PatientFiles, frozenset[Path]]]:
-    """Patients, each with the files of a stray. One of the folders may lie in the other, and is no patient there."""
+    """Patients, each with the files of a stray. One of the folders may lie in the other, and is no patient there, nor
+    is a link to a folder above both: that is added to ``ignored``."""
     for one in found:
         for files in one.patients:
             within = (place.is_relative_to(files.folder.resolve()) for place in places)
             if files.image is not None or not any(within):
                 yield files, frozenset(map(Path, one.strays.get(files.patient, ())))
+            else:
+                ignored.add(files.folder)
 
 
 def _is_mask_of_another(files: PatientFiles, masks: Mapping[Path, str]) -> bool:

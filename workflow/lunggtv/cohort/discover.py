@@ -101,7 +101,8 @@ def _open(files: PatientFiles) -> PatientFiles:
     if closed is None:
         return files
     problem = f"{closed} may not be read (permissions). Make it readable."
-    return replace(files, files=(), image=None, label=None, problem=problem)
+    place = files.image or files.folder
+    return replace(files, folder=place, files=(), image=None, label=None, problem=problem)
 
 
 def _is_usable(files: PatientFiles) -> bool:
@@ -216,7 +217,9 @@ class _Search:
             files, problem = self.paths.below(folder)
             problem = problem or misnamed(files, folder, wanted)
         if problem is not None:
-            return PatientFiles(patient, labelled, Path(folder), (), problem=problem)
+            # A file among those of others is not known by their folder.
+            place = found.folder or min(hit.path for hit in hits)
+            return PatientFiles(patient, labelled, Path(place), (), problem=problem)
         image, label = (Path(hits[0].path) if hits else None for hits in (found.images, found.labels))
         inputs = {path for path in (image, label) if path is not None}
         inputs |= {data for path in inputs if (data := detached_data(path)) is not None} | set(
