@@ -316,3 +316,76 @@ def test_a_scan_that_is_nobody_s_lungs_stays_a_patient(cohort):
 def test_a_pattern_of_lungs_that_is_that_of_the_images_takes_nobody_away(cohort):
     found = cohort(FLAT, "ct/1_ct.nii.gz", "gtv/1.nii.gz", lungs="ct/{patient}_ct.nii.gz")
     assert found.labelled == ["1"]
+
+
+DATA = """data: {labelled: raw, image: "{patient}/data.nii.gz", label: "{patient}/label.nii.gz"}"""
+NNUNET = (
+    """data: {labelled: raw, image: "imagesTr/{patient}_0000.nii.gz", label: "labelsTr/{patient}.nii.gz"}"""
+)
+PATIENT = ("1/data.nii.gz", "1/label.nii.gz")
+CASE = ("imagesTr/1_0000.nii.gz", "labelsTr/1.nii.gz")
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "lungs", "ignored"),
+    [
+        # As config.yaml has it: {patient} fits every name, and the last part every file of that name.
+        (DATA, [*PATIENT, "1/lungs.nii.gz", "7.zip", "derivatives/9/data.nii.gz", "lost+found/8/x.dcm"],
+         "{patient}/lungs.nii.gz", ["7.zip", "derivatives", "lost+found"]),
+        (NNUNET, [*CASE, "lungs/1.nii.gz", "imagesTr/1_0001.nii.gz", "imagesTs/4_0000.nii.gz", "lungs.zip"],
+         "lungs/{patient}.nii.gz", ["imagesTr/1_0001.nii.gz", "imagesTs", "lungs.zip"]),
+        (NNUNET, [*CASE, "imagesTr/1_0001.nii.gz", "imagesTr/1_0002.nii.gz"],
+         "imagesTr/{patient}_0001.nii.gz", ["imagesTr/1_0002.nii.gz"]),
+        # A folder in which no such mask lies is passed over like any other.
+        (NNUNET, [*CASE, "imagesTr/1/other.nii.gz"], "imagesTr/{patient}/lungs.nii.gz", ["imagesTr/1"]),
+        (NNUNET, [*CASE, "imagesTr/1/lungs.nii.gz"], "imagesTr/{patient}/lungs.nii.gz", []),
+        (NNUNET, [*CASE, "derivatives/other/1.nii.gz"], "derivatives/lungs/{patient}.nii.gz", ["derivatives/other"]),
+        (NNUNET, [*CASE, "derivatives/lungs/1.nii.gz"], "derivatives/lungs/{patient}.nii.gz", []),
+    ],
+)  # fmt: skip
+def test_what_is_ignored_is_named_beside_lungs_of_the_user_s_own(cohort, text, names, lungs, ignored):
+    found = cohort(text, *names, lungs=lungs)
+    assert (found.labelled, list(found.ignored)) == (["1"], [f"raw/{name}" for name in ignored])
+
+
+@pytest.mark.parametrize(
+    ("lungs", "beside", "ignored"),
+    [
+        ("lungs/{patient}_lungs.nii.gz", ["1_lobes.nii.gz", "lobes_2.nrrd", "about.txt"],
+         ["1_lobes.nii.gz", "lobes_2.nrrd"]),
+        ("lungs/{patient}_lungs.nii.gz", [f"{n}_lobes.nii.gz" for n in "1234"], ["*_lobes.nii.gz"]),
+        ("lungs/{patient}/lungs.nii.gz", ["1/vessels.nii.gz"], ["1/vessels.nii.gz"]),
+        ("lungs/{patient}/lungs.nii.gz", [f"{n}/vessels.nii.gz" for n in "1234"], ["*/vessels.nii.gz"]),
+        # Masks of those who are not there.
+        ("lungs/{patient}.nii.gz", ["9.nii.gz"], ["9.nii.gz"]),
+        ("lungs/{patient}.nii.gz", [f"{n}.nii.gz" for n in "6789"], ["*.nii.gz"]),
+    ],
+)  # fmt: skip
+def test_other_masks_beside_lungs_are_named(cohort, lungs, beside, ignored):
+    names = [name.replace("1", patient, 1) for patient in "1234" for name in PATIENT]
+    masks = [lungs.replace("{patient}", patient) for patient in "1234"]
+    found = cohort(DATA, *names, *masks, *(f"lungs/{name}" for name in beside), lungs=lungs)
+    assert found.labelled == list("1234") and not any(files.problem for files in found.patients.values())
+    assert list(found.ignored) == [f"raw/lungs/{name}" for name in ignored]
+
+
+@pytest.mark.parametrize("name", ["9_ct.nrrd", "9/x.dcm", "1/x.dcm", "IM1.dcm"])
+def test_a_scan_of_another_beside_lungs_is_somebody_s(cohort, name):
+    found = cohort(DATA, *PATIENT, "lungs/1.nii.gz", f"lungs/{name}", lungs="lungs/{patient}.nii.gz")
+    assert found.labelled == ["1", "lungs"] and found.ignored == ()
+    assert (found.patients["lungs"].problem is None) == name.endswith(".dcm")
+
+
+def test_the_lungs_of_the_other_set_stay_hidden_where_somebody_lies_among_those_of_one(cohort):
+    names = [*(f"old/{name}" for name in PATIENT), "old/lungs/1.nii.gz", "old/lungs/9/x.dcm"]
+    text = "data: {labelled: raw/old, unlabelled: raw/new}"
+    found = cohort(text, *names, "new/2/data.nii.gz", "new/lungs/2.nii.gz", lungs="lungs/{patient}.nii.gz")
+    assert (found.labelled, found.unlabelled, found.ignored) == (["1", "lungs"], ["2"], ())
+
+
+def test_labels_in_the_folder_of_the_lungs_are_used(cohort):
+    text = """data: {labelled: raw, image: "{patient}/data.nii.gz", label: "masks/{patient}_gtv.nii.gz"}"""
+    names = ["1/data.nii.gz", "masks/1_gtv.nii.gz", "masks/1_lungs.nii.gz", "masks/1_heart.nii.gz"]
+    found = cohort(text, *names, lungs="masks/{patient}_lungs.nii.gz")
+    assert (found.labelled, found.ignored) == (["1"], ("raw/masks/1_heart.nii.gz",))
+    assert found.patients["1"].label is not None and found.patients["1"].problem is None

@@ -15,13 +15,12 @@ from pathlib import Path
 
 from lunggtv.cohort.discover_words import loose, misplaced, unasked
 from lunggtv.cohort.found_patients import Found
+from lunggtv.cohort.named_alike import named_alike, named_together
 from lunggtv.cohort.path_search import Hit, PathSearch
 from lunggtv.cohort.pattern_ways import PatternWays, folders_above, ways_of
 from lunggtv.cohort.patterns import PLACE, is_part_of_dataset, wrong_id
 from lunggtv.cohort.scan_kinds import image_stem, is_archive, is_dicom, scan_stem
 from lunggtv.cohort.stray_names import owner_of
-
-NAMED_ALONE = 3  # files of found patients that are named alike; more are told as one, with an asterisk
 
 
 @dataclass(frozen=True)
@@ -127,12 +126,8 @@ class StrayScans:
         return "/".join(self.image).replace(PLACE, patient)
 
     def _ignore_alike(self, folder: str, names: Iterable[tuple[str, str]]) -> None:
-        """Names among the ignored, each given with what many of them are shown as."""
-        alike: dict[str, list[str]] = {}
-        for shown, name in names:
-            alike.setdefault(shown, []).append(os.path.join(folder, name))
-        for shown, paths in alike.items():
-            self.ignored.update(paths if len(paths) <= NAMED_ALONE else [os.path.join(folder, shown)])
+        """Names among the ignored, each given behind what many of them are shown as."""
+        self.ignored.update(named_alike((os.path.join(folder, a), os.path.join(folder, b)) for a, b in names))
 
 
 def _groups(scans: dict[str, str]) -> list[list[str]]:
@@ -141,17 +136,6 @@ def _groups(scans: dict[str, str]) -> list[list[str]]:
     for name, owner in scans.items():
         groups.setdefault(None if image_stem(name) is None else owner, []).append(name)
     return list(groups.values())
-
-
-def named_together(paths: Iterable[Path]) -> set[Path]:
-    """The files of one scan as they are named among the ignored: many as one, with an asterisk."""
-    several = set(paths)
-    if len(several) <= NAMED_ALONE:
-        return several
-    names = [path.name for path in several]
-    start = os.path.commonprefix(names)  # noqa: RUF071 - of letters
-    end = os.path.commonprefix([name[len(start) :][::-1] for name in names])[::-1]  # noqa: RUF071
-    return {next(iter(several)).with_name(f"{start}*{end}")}
 
 
 def _paths(folder: str, names: Iterable[str]) -> tuple[str, ...]:
