@@ -297,7 +297,8 @@ def test_a_site_with_lungs_is_not_passed_over(cohort):
     text = """data: {labelled: raw, image: "*/{patient}.nii.gz", label: "gtv/{patient}.nii.gz"}"""
     names = ["x/1.nii.gz", "gtv/1.nii.gz", "y/2.nii", "y/1_lungs.nrrd", "y/2.json"]
     found = cohort(text, *names, lungs="y/{patient}_lungs.nrrd")
-    assert "y" in found.labelled and "2.nii" in found.patients["y"].problem
+    assert found.labelled == ["1", "2"] and "2.nii lies among" in found.patients["2"].problem
+    assert found.ignored == ()
 
 
 def test_lungs_may_lie_wherever_the_disk_has_them(cohort, tmp_path):

@@ -194,7 +194,7 @@ def test_a_scan_beside_the_folders_is_a_patient_with_a_problem(tmp_path):
     assert list(found) == ["1", "2.nii.gz", "a.dcm"]
     assert found["1"].problem is None
     assert found["2.nii.gz"].problem.startswith("2.nii.gz lies beside the patients' folders")
-    assert found["a.dcm"].problem.startswith("a.dcm, b.DCM lies beside the patients' folders")
+    assert found["a.dcm"].problem.startswith("a.dcm, b.DCM lie beside the patients' folders")
     assert "data.exclude" in found["a.dcm"].problem
 
 

@@ -23,6 +23,7 @@ from lunggtv.cohort.foreign_folders import is_foreign, may_be_dicom
 from lunggtv.cohort.found_patients import Found, check_ids, files_among
 from lunggtv.cohort.known_trees import recognise
 from lunggtv.cohort.path_search import Hit, PathSearch, closed_words
+from lunggtv.cohort.pattern_ways import holders_of, sites_of
 from lunggtv.cohort.patterns import PLACE, components, literal_length, literal_start
 from lunggtv.cohort.stray_scans import StrayScans
 from lunggtv.errors import CohortError
@@ -155,13 +156,15 @@ class _Search:
             for hit in hits.values():
                 if labelled or kind == "images":
                     getattr(found.setdefault(hit.patient, Found()), kind).append(hit)
-        for name in folders:
-            if name not in covered:
-                path = os.path.join(root, name)
-                self._add_folder(found, Hit(name, path, paths.link_problem(path)))
+        unseen = [name for name in folders if name not in covered]
+        holders = holders_of(image, images.values(), label, labels.values() if labelled else ())
+        sites = sites_of(paths, image, holders, unseen)
+        for name in (name for name in unseen if name not in sites):
+            path = os.path.join(root, name)
+            self._add_folder(found, Hit(name, path, paths.link_problem(path)))
         self._add_closed(found)
         if found or paths.elsewhere:
-            StrayScans(paths, image, found, self.ignored).add(images.values(), meant, taken)
+            StrayScans(paths, image, found, self.ignored).add(holders, meant, taken)
         self._drop_way(found, literal_start(image)[:1])
         return found
 
@@ -229,7 +232,7 @@ class _Search:
 
     def _add_folder(self, found: dict[str, Found], hit: Hit) -> None:
         known = found.setdefault(hit.patient, Found())
-        if known.folder is not None or known.images or known.labels:
-            other = known.folder or [*known.images, *known.labels][0].path
+        if known.folder is not None or known.images:
+            other = known.folder or known.images[0].path
             raise CohortError(twice(hit.patient, [other, hit.path]))
         known.folder, known.problem = hit.path, hit.problem
