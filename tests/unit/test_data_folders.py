@@ -122,6 +122,35 @@ def test_both_sets_of_a_data_set_one_level_down(cohort):
     assert [name for name, files in found.patients.items() if files.problem] == ["q.nii.gz"]
 
 
+@pytest.mark.parametrize(
+    ("patterns", "names", "labelled", "unlabelled"),
+    [
+        (("imagesTr/{patient}_0000.nii.gz", "labelsTr/{patient}.nii.gz", "imagesTs/{patient}_0000.nii.gz"),
+         ["B/imagesTs/c_0000.nii.gz"], ["a"], ["c"]),
+        (("old/{patient}.nii.gz", "seg/{patient}.nii.gz", "new/{patient}.nii.gz"),
+         ["B/new/c.nii.gz", "B/new/6/x.dcm", "A/new/7/x.dcm", "A/new/d.nii.gz"], ["a"], ["6", "7", "c", "d"]),
+    ],
+)  # fmt: skip
+def test_a_folder_with_images_of_the_other_set_at_several_sites_is_no_patient(
+    cohort, patterns, names, labelled, unlabelled
+):
+    image, label, new = patterns
+    text = f"""data: {{labelled: raw, image: "*/{image}", label: "*/{label}", unlabelled: raw,
+                       unlabelled_image: "*/{new}"}}"""
+    there = [f"A/{pattern.replace('{patient}', 'a')}" for pattern in (image, label)]
+    found = cohort(text, *there, *names)
+    assert (found.labelled, found.unlabelled, found.ignored) == (labelled, unlabelled, ())
+    problems = [name for name, files in found.patients.items() if files.problem]
+    assert problems == [name for name in unlabelled if name.isdigit()]
+
+
+def test_a_folder_of_dicom_with_an_image_of_its_own_patient_in_the_other_set_is_there_twice(cohort):
+    text = """data: {labelled: raw, image: "{patient}/data.nii.gz", label: "{patient}/label.nii.gz",
+                     unlabelled: raw, unlabelled_image: "*/{patient}/new.nii.gz"}"""
+    with pytest.raises(CohortError, match="Patient 1 is there twice"):
+        cohort(text, "2/data.nii.gz", "1/x.dcm", "1/1/new.nii.gz")
+
+
 def test_sets_below_the_working_directory_itself(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = """data: {labelled: ".", image: "train/{patient}/data.nii.gz", label: "train/{patient}/label.nii.gz",

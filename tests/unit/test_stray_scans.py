@@ -239,3 +239,47 @@ def test_several_scans_are_spoken_of_as_several(tmp_path):
         "7.nii.gz lies beside the patients' folders and is in none of them. Put it into its patient's folder, take it "
         "away, or name it under data.exclude."
     )
+
+
+@pytest.mark.parametrize(
+    ("patterns", "there"),
+    [
+        (("{patient}/ct.nii.gz", "masks/{patient}.nii.gz"), ["P1/ct.nii.gz", "masks/P1.nii.gz"]),
+        (("{patient}/ct.nii.gz", "masks/{patient}/gtv.nii.gz"), ["P1/ct.nii.gz", "masks/P1/gtv.nii.gz"]),
+        (("raw/{patient}/ct.nii.gz", "raw/masks/{patient}.nii.gz"), ["raw/P1/ct.nii.gz", "raw/masks/P1.nii.gz"]),
+        (("*/{patient}/ct.nii.gz", "*/masks/{patient}.nii.gz"),
+         ["A/P1/ct.nii.gz", "A/masks/P1.nii.gz", "B/P3/ct.nii.gz", "B/masks/P3.nii.gz"]),
+    ],
+)  # fmt: skip
+def test_a_folder_of_labels_is_no_patient(tmp_path, patterns, there):
+    folder = Path(there[1]).parent if patterns[1].endswith("}.nii.gz") else Path("masks")
+    dicom(tmp_path, f"{Path(there[0]).parent.parent}/P2/IM1.dcm")
+    touch(
+        tmp_path,
+        *there,
+        f"{folder}/notes.txt",
+        f"{folder}/P1_lobes.nrrd",
+        f"{folder}/P9.nii",
+        f"{folder}/P8/x.nii",
+    )
+    found = discover(tmp_path, True, *patterns)
+    patients = {files.patient: files.problem for files in found.patients}
+    assert patients == dict.fromkeys(["P1", "P2", *(["P3"] if "B/P3/ct.nii.gz" in there else [])])
+    assert [Path(path).relative_to(tmp_path / folder).as_posix() for path in found.ignored] == [
+        "P1_lobes.nrrd", "P8", "P9.nii"
+    ]  # fmt: skip
+
+
+def test_dicom_in_a_folder_of_labels_is_somebody_s(tmp_path):
+    touch(tmp_path, "P1/ct.nii.gz", "masks/P1.nii.gz")
+    dicom(tmp_path, "masks/P9/IM1.dcm")
+    patients, ignored = seen(tmp_path, "{patient}/ct.nii.gz", "masks/{patient}.nii.gz")
+    assert (patients, ignored) == ({"masks": None, "P1": None}, [])
+
+
+@pytest.mark.parametrize("name", ["labelsTr/P9.nii", "labelsTr/P1_old.nrrd", "labelsTr/P9/IM1.dcm"])
+def test_what_lies_among_labels_and_is_none_is_named(tmp_path, name):
+    touch(tmp_path, "imagesTr/P1_0000.nii.gz", "labelsTr/P1.nii.gz", "labelsTr/notes/a.txt", name)
+    patients, _ = seen(tmp_path, *NNUNET)
+    told = [str(Path(path).relative_to(tmp_path)) for path in discover(tmp_path, True, *NNUNET).ignored]
+    assert (patients, told) == ({"P1": None}, [name.removesuffix("/IM1.dcm")])

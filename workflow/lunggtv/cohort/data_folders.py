@@ -149,11 +149,20 @@ def _outside(
     found: Sequence[Discovery], places: Sequence[Path], ignored: set[Path]
 ) -> Iterator[tuple[PatientFiles, frozenset[Path]]]:
     """Patients, each with the files of a stray. One of the folders may lie in the other, and is no patient there, nor
-    is a link to a folder above both: that is added to ``ignored``."""
-    for one in found:
+    is a link to a folder above both, nor a folder in which images of the other set lie: these are added to
+    ``ignored``."""
+    with_images = [
+        {files.patient: str(files.image) for files in one.patients if files.image} for one in found
+    ]
+    above = [folders_above(images.values()) for images in with_images]
+    for at, one in enumerate(found):
         for files in one.patients:
-            within = (place.is_relative_to(files.folder.resolve()) for place in places)
-            if files.image is not None or not any(within):
+            within = any(place.is_relative_to(files.folder.resolve()) for place in places) or any(
+                str(files.folder) in above[other] and files.patient not in with_images[other]
+                for other in range(len(found))
+                if other != at
+            )
+            if files.image is not None or not within:
                 yield files, frozenset(map(Path, one.strays.get(files.patient, ())))
             else:
                 ignored.add(files.folder)

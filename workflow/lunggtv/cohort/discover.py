@@ -22,6 +22,7 @@ from lunggtv.cohort.discover_words import known_tree, misnamed, nobody, several,
 from lunggtv.cohort.foreign_folders import is_foreign, may_be_dicom
 from lunggtv.cohort.found_patients import Found, check_ids, files_among
 from lunggtv.cohort.known_trees import recognise
+from lunggtv.cohort.label_folders import folders_of_labels, others_among_labels
 from lunggtv.cohort.path_search import Hit, PathSearch, closed_words
 from lunggtv.cohort.pattern_ways import holders_of, sites_of
 from lunggtv.cohort.patterns import PLACE, components, literal_length, literal_start
@@ -137,9 +138,11 @@ class _Search:
         covered: set[str] = set()
         meant: list[str] = []
         depth = next(i for i, part in enumerate(image) if PLACE in part)
+        label_folders = folders_of_labels(paths, label, labels, images)
         if depth + 1 < len(image) and "**" not in image[:depth]:
             for hit in paths.matches(root, image[: depth + 1]):
-                if (hit.problem or hit.is_folder) and not self._is_ignored_or_elsewhere(hit.path):
+                passed_over = hit.path in label_folders or self._is_ignored_or_elsewhere(hit.path)
+                if (hit.problem or hit.is_folder) and not passed_over:
                     self._add_folder(found, hit)
                     meant.append(hit.path)
                     covered.add(paths.first_level(hit.path))
@@ -164,7 +167,8 @@ class _Search:
             self._add_folder(found, Hit(name, path, paths.link_problem(path)))
         self._add_closed(found)
         if found or paths.elsewhere:
-            StrayScans(paths, image, found, self.ignored).add(holders, meant, taken)
+            ways = StrayScans(paths, image, found, self.ignored).add(holders, meant, taken)
+            self.ignored.update(others_among_labels(paths, label, labels.values(), found, ways))
         self._drop_way(found, literal_start(image)[:1])
         return found
 

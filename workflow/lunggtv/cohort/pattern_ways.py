@@ -101,10 +101,11 @@ def holders_of(
     """Folders of what bears the patients' ids, as far as hits tell: those of images, and those of labels where these
     lie in the same tree."""
     in_one_tree = image[: _depth(image)] == label[: _depth(label)]
-    return _holders(images, image) | (_holders(labels, label) if in_one_tree else set())
+    return holders_by(images, image) | (holders_by(labels, label) if in_one_tree else set())
 
 
-def _holders(hits: Iterable[Hit], parts: tuple[str, ...]) -> set[str]:
+def holders_by(hits: Iterable[Hit], parts: tuple[str, ...]) -> set[str]:
+    """Folders of what bears the patients' ids, as far as the hits of one pattern tell."""
     holders: set[str] = set()
     depth = _depth(parts)
     if "**" not in parts[depth:]:

@@ -33,9 +33,14 @@ class StrayScans:
     found: dict[str, Found]
     ignored: set[str]
 
-    def add(self, holders: Collection[str], folders: Iterable[str], taken: Iterable[str]) -> None:
-        """All strays: ``holders`` are the folders of what bears the ids, by the hits, and ``folders`` those of the
-        patients by the pattern; ``taken`` the files that either pattern took."""
+    def add(self, holders: Collection[str], folders: Iterable[str], taken: Iterable[str]) -> frozenset[str]:
+        """All strays, and gives the folders in which it looked.
+
+        Args:
+            holders: the folders of what bears the ids, by the hits.
+            folders: those of the patients by the pattern.
+            taken: the files that either pattern took.
+        """
         ours = {*taken, *(entry.folder for entry in self.found.values() if entry.folder is not None)}
         ways = ways_of(self.paths, self.image, holders, folders, ours | self.ignored)
         known = folders_above(ours) | ways.folders
@@ -60,6 +65,7 @@ class StrayScans:
                     if not self.paths.leads_elsewhere(path):
                         self._add_folder(path, flat and holds, any_image=holds and not flat)
         self._ignore_ways(ways, folders_above(taken))
+        return ways.folders
 
     def _adopt_folders(self, folders: Iterable[str]) -> None:
         """Folders of patients who have nothing but a label, where it lies in them."""
