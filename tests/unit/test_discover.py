@@ -271,6 +271,16 @@ def test_a_link_to_nothing_is_told_either_way(linked):
         assert problem == "data.nii.gz is a symbolic link to something that is not there. Mend or remove it."
 
 
+def test_a_file_behind_a_link_is_no_folder_at_any_depth(tmp_path):
+    root = tmp_path / "root"
+    touch(root, "A/1/ct.nrrd", "A/1/gtv.nrrd", "A/2/ct.nii")
+    touch(tmp_path, "outside.nrrd")
+    (root / "A/2/gtv.nrrd").symlink_to(tmp_path / "outside.nrrd")
+    found = find(root, "**/{patient}/ct.nrrd", "**/{patient}/gtv.nrrd")
+    assert list(found) == ["1", "2"] and found["2"].folder == root / "A/2"
+    assert found["2"].problem.startswith("gtv.nrrd is a symbolic link that leads out")
+
+
 def test_a_ring_of_links_ends(tmp_path):
     touch(tmp_path, "1/a.dcm")
     (tmp_path / "1/again").symlink_to(tmp_path / "1")

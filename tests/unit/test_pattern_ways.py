@@ -160,6 +160,18 @@ def test_a_folder_of_labels_is_on_the_way(tmp_path, first, above):
     assert "there are data.nii, label.nii.gz. Rename the image" in found["P5"].problem
 
 
+def test_a_site_whose_files_are_links_that_lead_out_is_on_the_way(tmp_path):
+    root = tmp_path / "root"
+    touch(tmp_path, "outside.nii.gz", "root/B/P2_ct.nii")
+    dicom(root, "B/P3/IM1.dcm")
+    for name in ("P1_ct.nii.gz", "P2_gtv.nii.gz"):
+        (root / "B" / name).symlink_to(tmp_path / "outside.nii.gz")
+    patients, ignored = seen(root, *DEEP)
+    assert (list(patients), ignored) == (["P1", "P2", "P3"], [])
+    assert MISPLACED in patients["P3"] and "P1_ct.nii.gz is a symbolic link" in patients["P1"]
+    assert "P2_ct.nii lies among" in patients["P2"]
+
+
 def test_labels_in_a_tree_of_their_own(tmp_path):
     touch(tmp_path, "img/A/P1/data.nii.gz", "seg/A/P1/label.nii.gz", "seg/B/P2/label.nii.gz")
     dicom(tmp_path, "img/B/P2/IM1.dcm", "img/B/P3/IM1.dcm")

@@ -113,7 +113,10 @@ def holders_by(hits: Iterable[Hit], parts: tuple[str, ...]) -> set[str]:
             path = hit.path
             for _ in parts[depth:]:
                 path = os.path.dirname(path)
-            holders |= {path} if hit.problem is None else set()
+            # A link that leads out may stand for any folder of the pattern, not for its file alone.
+            last = component_expression(parts[-1].replace(PLACE, hit.patient))
+            if hit.problem is None or last.fullmatch(os.path.basename(hit.path)):
+                holders.add(path)
     return holders
 
 
