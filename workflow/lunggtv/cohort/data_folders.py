@@ -157,12 +157,16 @@ def _outside(
     above = [folders_above(images.values()) for images in with_images]
     for at, one in enumerate(found):
         for files in one.patients:
-            within = any(place.is_relative_to(files.folder.resolve()) for place in places) or any(
-                str(files.folder) in above[other] and files.patient not in with_images[other]
-                for other in range(len(found))
-                if other != at
+            # Of few patients: real paths take their time.
+            within = files.image is None and (
+                any(place.is_relative_to(files.folder.resolve()) for place in places)
+                or any(
+                    str(files.folder) in above[other] and files.patient not in with_images[other]
+                    for other in range(len(found))
+                    if other != at
+                )
             )
-            if files.image is not None or not within:
+            if not within:
                 yield files, frozenset(map(Path, one.strays.get(files.patient, ())))
             else:
                 ignored.add(files.folder)

@@ -138,11 +138,11 @@ class _Search:
         covered: set[str] = set()
         meant: list[str] = []
         depth = next(i for i, part in enumerate(image) if PLACE in part)
-        label_folders = folders_of_labels(paths, label, labels, images)
         if depth + 1 < len(image) and "**" not in image[:depth]:
-            for hit in paths.matches(root, image[: depth + 1]):
-                passed_over = hit.path in label_folders or self._is_ignored_or_elsewhere(hit.path)
-                if (hit.problem or hit.is_folder) and not passed_over:
+            owned = [hit for hit in paths.matches(root, image[: depth + 1]) if hit.problem or hit.is_folder]
+            masks = folders_of_labels(paths, label, labels, images, {hit.path for hit in owned})
+            for hit in owned:
+                if hit.path not in masks and not self._is_ignored_or_elsewhere(hit.path):
                     self._add_folder(found, hit)
                     meant.append(hit.path)
                     covered.add(paths.first_level(hit.path))

@@ -17,19 +17,25 @@ from lunggtv.cohort.stray_names import owner_of
 
 
 def folders_of_labels(
-    paths: PathSearch, label: tuple[str, ...], labels: Iterable[str], images: Iterable[str]
+    paths: PathSearch,
+    label: tuple[str, ...],
+    labels: Iterable[str],
+    images: Iterable[str],
+    folders: Collection[str],
 ) -> set[str]:
-    """Folders that the label pattern names, and that hold labels by it, but no image and no DICOM files.
+    """Those of ``folders`` that the label pattern names, and that hold labels by it, but no image and no DICOM files.
 
     Args:
         paths: the data folder.
         label: components of data.label.
         labels, images: paths that fit data.label and data.image.
+        folders: what the image pattern takes for folders of patients.
     """
     names = set(itertools.takewhile(lambda part: PLACE not in part, label))
-    above = {path for path in folders_above(labels, paths.root) if os.path.basename(path) in names}
-    above -= folders_above(images, paths.root) if above else set()
-    return {path for path in above if not any(map(is_dicom, paths.below(path)[0]))}
+    named = {path for path in folders if os.path.basename(path) in names}
+    if named:
+        named &= folders_above(labels, paths.root) - folders_above(images, paths.root)
+    return {path for path in named if not any(map(is_dicom, paths.below(path)[0]))}
 
 
 def others_among_labels(

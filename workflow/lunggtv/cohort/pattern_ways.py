@@ -113,11 +113,15 @@ def holders_by(hits: Iterable[Hit], parts: tuple[str, ...]) -> set[str]:
             path = hit.path
             for _ in parts[depth:]:
                 path = os.path.dirname(path)
-            # A link that leads out may stand for any folder of the pattern, not for its file alone.
-            last = component_expression(parts[-1].replace(PLACE, hit.patient))
-            if hit.problem is None or last.fullmatch(os.path.basename(hit.path)):
+            if hit.problem is None or _is_file_of(hit, parts[-1]):
                 holders.add(path)
     return holders
+
+
+def _is_file_of(hit: Hit, last: str) -> bool:
+    """Whether a link that leads out is a file of the pattern, whose name ends so, and not any folder above."""
+    expression = component_expression(last.replace(PLACE, hit.patient))
+    return expression.fullmatch(os.path.basename(hit.path)) is not None
 
 
 def _depth(parts: tuple[str, ...]) -> int:
