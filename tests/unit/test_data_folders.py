@@ -1,8 +1,10 @@
 """Both sets in one tree: a stray scan stops nobody, twins are refused, and lungs of the user's own are no patients."""
 
+import os
 from pathlib import Path
 
 import pytest
+import yaml
 from lunggtv.cohort.cohort import Cohort, find_cohort
 from lunggtv.errors import CohortError
 
@@ -120,6 +122,35 @@ def test_both_sets_of_a_data_set_one_level_down(cohort):
     assert [name for name, files in found.patients.items() if files.problem] == ["q.nii.gz"]
 
 
+@pytest.mark.parametrize(
+    ("patterns", "names", "labelled", "unlabelled"),
+    [
+        (("imagesTr/{patient}_0000.nii.gz", "labelsTr/{patient}.nii.gz", "imagesTs/{patient}_0000.nii.gz"),
+         ["B/imagesTs/c_0000.nii.gz"], ["a"], ["c"]),
+        (("old/{patient}.nii.gz", "seg/{patient}.nii.gz", "new/{patient}.nii.gz"),
+         ["B/new/c.nii.gz", "B/new/6/x.dcm", "A/new/7/x.dcm", "A/new/d.nii.gz"], ["a"], ["6", "7", "c", "d"]),
+    ],
+)  # fmt: skip
+def test_a_folder_with_images_of_the_other_set_at_several_sites_is_no_patient(
+    cohort, patterns, names, labelled, unlabelled
+):
+    image, label, new = patterns
+    text = f"""data: {{labelled: raw, image: "*/{image}", label: "*/{label}", unlabelled: raw,
+                       unlabelled_image: "*/{new}"}}"""
+    there = [f"A/{pattern.replace('{patient}', 'a')}" for pattern in (image, label)]
+    found = cohort(text, *there, *names)
+    assert (found.labelled, found.unlabelled, found.ignored) == (labelled, unlabelled, ())
+    problems = [name for name, files in found.patients.items() if files.problem]
+    assert problems == [name for name in unlabelled if name.isdigit()]
+
+
+def test_a_folder_of_dicom_with_an_image_of_its_own_patient_in_the_other_set_is_there_twice(cohort):
+    text = """data: {labelled: raw, image: "{patient}/data.nii.gz", label: "{patient}/label.nii.gz",
+                     unlabelled: raw, unlabelled_image: "*/{patient}/new.nii.gz"}"""
+    with pytest.raises(CohortError, match="Patient 1 is there twice"):
+        cohort(text, "2/data.nii.gz", "1/x.dcm", "1/1/new.nii.gz")
+
+
 def test_sets_below_the_working_directory_itself(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = """data: {labelled: ".", image: "train/{patient}/data.nii.gz", label: "train/{patient}/label.nii.gz",
@@ -184,6 +215,63 @@ def test_what_is_of_a_patient_of_the_other_set_is_no_patient(cohort):
     assert (found.labelled, found.unlabelled, found.ignored) == (["1"], ["2"], ("raw/2_new_mask.nii.gz",))
 
 
+FLAT_ROOT = """data: {labelled: raw, image: "{patient}_ct.nii.gz", label: "{patient}_gtv*.nii.gz"}"""
+WITHIN = """data: {labelled: raw, image: "img/{patient}.nii.gz", label: "img/{patient}_gtv.nii.gz",
+                   unlabelled: raw/img/new, unlabelled_image: "{patient}.nii.gz"}"""
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "problem"),
+    [
+        (FLAT_ROOT, ["9_gtv.nii.gz"], "there is a label, 9_gtv.nii.gz, but no image 9_ct.nii.gz."),
+        (FLAT_ROOT, ["9_ct.nii.gz", "9_gtv1.nii.gz", "9_gtv2.nii.gz"],
+         "several files fit data.label: 9_gtv1.nii.gz, 9_gtv2.nii.gz"),
+        (FLAT_ROOT.replace("{patient}_ct", "{patient}.*ct"), ["9.a_ct.nii.gz", "9.b_ct.nii.gz"],
+         "several files fit data.image: 9.a_ct.nii.gz, 9.b_ct.nii.gz"),
+        (WITHIN, ["img/new/5.nii.gz", "img/9_gtv.nii.gz"],
+         "there is a label, 9_gtv.nii.gz, but no image img/9.nii.gz."),
+    ],
+)  # fmt: skip
+def test_whose_files_lie_in_a_data_folder_itself_and_cannot_be_used_is_told(cohort, text, names, problem):
+    """The folder of such files is that of everybody."""
+    image = yaml.safe_load(text)["data"]["image"].replace("{patient}", "1").replace("*", "x")
+    found = cohort(text, image, *names)
+    assert (found.labelled, found.patients["1"].problem) == (["1", "9"], None)
+    assert found.patients["9"].problem.startswith(problem)
+    assert found.patients["9"].folder == min(Path("raw", name) for name in names if "new" not in name)
+
+
+@pytest.mark.parametrize(
+    "sets", ["labelled: raw", "labelled: null, unlabelled: raw", "labelled: raw, unlabelled: raw/new"]
+)
+@pytest.mark.parametrize("target", ["store/ct.nii.gz", "nowhere"])
+def test_files_of_a_data_folder_itself_behind_links_are_told(cohort, tmp_path, sets, target):
+    touch(tmp_path, "store/ct.nii.gz", "raw/new/4_ct.nii.gz")
+    for name in ("1_ct.nii.gz", "2_ct.nii.gz"):
+        (tmp_path / "raw" / name).symlink_to(tmp_path / target)
+    found = cohort(f"data: {{{sets}, image: '{{patient}}_ct.nii.gz', label: '{{patient}}_gtv.nii.gz'}}")
+    assert [files.problem.split(" that ")[0] for files in found.patients.values() if files.problem] == [
+        f"{name}_ct.nii.gz is a symbolic link{' to something' if target == 'nowhere' else ''}"
+        for name in "12"
+    ]
+
+
+@pytest.mark.parametrize("closed", ["2_ct.nii.gz", "2_gtv.nii.gz"])
+def test_a_closed_file_of_a_data_folder_itself_is_told(cohort, monkeypatch, closed):
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != closed)
+    found = cohort(FLAT_ROOT, "1_ct.nii.gz", "1_gtv.nii.gz", "2_ct.nii.gz", "2_gtv.nii.gz")
+    assert found.labelled == ["1", "2"]
+    assert found.patients["2"].problem == f"{closed} may not be read (permissions). Make it readable."
+
+
+def test_a_link_to_what_is_above_a_data_folder_is_nobody_and_named(cohort, tmp_path):
+    touch(tmp_path, "raw/1/data.nii.gz")
+    (tmp_path / "raw/up").symlink_to(tmp_path)
+    (tmp_path / "raw/round").symlink_to(tmp_path / "raw")
+    found = cohort("data: {labelled: raw}")
+    assert (found.labelled, found.ignored) == (["1"], ("raw/round", "raw/up"))
+
+
 FLAT = """data: {labelled: raw, image: "ct/{patient}_ct.nii.gz", label: "gtv/{patient}.nii.gz"}"""
 BARE = """data: {labelled: raw, image: "ct/{patient}.nii.gz", label: "gtv/{patient}.nii.gz"}"""
 FOLDERS = """data: {labelled: raw, image: "{patient}/ct.nii.gz", label: "{patient}/gtv.nii.gz"}"""
@@ -238,7 +326,8 @@ def test_a_site_with_lungs_is_not_passed_over(cohort):
     text = """data: {labelled: raw, image: "*/{patient}.nii.gz", label: "gtv/{patient}.nii.gz"}"""
     names = ["x/1.nii.gz", "gtv/1.nii.gz", "y/2.nii", "y/1_lungs.nrrd", "y/2.json"]
     found = cohort(text, *names, lungs="y/{patient}_lungs.nrrd")
-    assert "y" in found.labelled and "2.nii" in found.patients["y"].problem
+    assert found.labelled == ["1", "2"] and "2.nii lies among" in found.patients["2"].problem
+    assert found.ignored == ()
 
 
 def test_lungs_may_lie_wherever_the_disk_has_them(cohort, tmp_path):
@@ -257,3 +346,76 @@ def test_a_scan_that_is_nobody_s_lungs_stays_a_patient(cohort):
 def test_a_pattern_of_lungs_that_is_that_of_the_images_takes_nobody_away(cohort):
     found = cohort(FLAT, "ct/1_ct.nii.gz", "gtv/1.nii.gz", lungs="ct/{patient}_ct.nii.gz")
     assert found.labelled == ["1"]
+
+
+DATA = """data: {labelled: raw, image: "{patient}/data.nii.gz", label: "{patient}/label.nii.gz"}"""
+NNUNET = (
+    """data: {labelled: raw, image: "imagesTr/{patient}_0000.nii.gz", label: "labelsTr/{patient}.nii.gz"}"""
+)
+PATIENT = ("1/data.nii.gz", "1/label.nii.gz")
+CASE = ("imagesTr/1_0000.nii.gz", "labelsTr/1.nii.gz")
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "lungs", "ignored"),
+    [
+        # As config.yaml has it: {patient} fits every name, and the last part every file of that name.
+        (DATA, [*PATIENT, "1/lungs.nii.gz", "7.zip", "derivatives/9/data.nii.gz", "lost+found/8/x.dcm"],
+         "{patient}/lungs.nii.gz", ["7.zip", "derivatives", "lost+found"]),
+        (NNUNET, [*CASE, "lungs/1.nii.gz", "imagesTr/1_0001.nii.gz", "imagesTs/4_0000.nii.gz", "lungs.zip"],
+         "lungs/{patient}.nii.gz", ["imagesTr/1_0001.nii.gz", "imagesTs", "lungs.zip"]),
+        (NNUNET, [*CASE, "imagesTr/1_0001.nii.gz", "imagesTr/1_0002.nii.gz"],
+         "imagesTr/{patient}_0001.nii.gz", ["imagesTr/1_0002.nii.gz"]),
+        # A folder in which no such mask lies is passed over like any other.
+        (NNUNET, [*CASE, "imagesTr/1/other.nii.gz"], "imagesTr/{patient}/lungs.nii.gz", ["imagesTr/1"]),
+        (NNUNET, [*CASE, "imagesTr/1/lungs.nii.gz"], "imagesTr/{patient}/lungs.nii.gz", []),
+        (NNUNET, [*CASE, "derivatives/other/1.nii.gz"], "derivatives/lungs/{patient}.nii.gz", ["derivatives/other"]),
+        (NNUNET, [*CASE, "derivatives/lungs/1.nii.gz"], "derivatives/lungs/{patient}.nii.gz", []),
+    ],
+)  # fmt: skip
+def test_what_is_ignored_is_named_beside_lungs_of_the_user_s_own(cohort, text, names, lungs, ignored):
+    found = cohort(text, *names, lungs=lungs)
+    assert (found.labelled, list(found.ignored)) == (["1"], [f"raw/{name}" for name in ignored])
+
+
+@pytest.mark.parametrize(
+    ("lungs", "beside", "ignored"),
+    [
+        ("lungs/{patient}_lungs.nii.gz", ["1_lobes.nii.gz", "lobes_2.nrrd", "about.txt"],
+         ["1_lobes.nii.gz", "lobes_2.nrrd"]),
+        ("lungs/{patient}_lungs.nii.gz", [f"{n}_lobes.nii.gz" for n in "1234"], ["*_lobes.nii.gz"]),
+        ("lungs/{patient}/lungs.nii.gz", ["1/vessels.nii.gz"], ["1/vessels.nii.gz"]),
+        ("lungs/{patient}/lungs.nii.gz", [f"{n}/vessels.nii.gz" for n in "1234"], ["*/vessels.nii.gz"]),
+        # Masks of those who are not there.
+        ("lungs/{patient}.nii.gz", ["9.nii.gz"], ["9.nii.gz"]),
+        ("lungs/{patient}.nii.gz", [f"{n}.nii.gz" for n in "6789"], ["*.nii.gz"]),
+    ],
+)  # fmt: skip
+def test_other_masks_beside_lungs_are_named(cohort, lungs, beside, ignored):
+    names = [name.replace("1", patient, 1) for patient in "1234" for name in PATIENT]
+    masks = [lungs.replace("{patient}", patient) for patient in "1234"]
+    found = cohort(DATA, *names, *masks, *(f"lungs/{name}" for name in beside), lungs=lungs)
+    assert found.labelled == list("1234") and not any(files.problem for files in found.patients.values())
+    assert list(found.ignored) == [f"raw/lungs/{name}" for name in ignored]
+
+
+@pytest.mark.parametrize("name", ["9_ct.nrrd", "9/x.dcm", "1/x.dcm", "IM1.dcm"])
+def test_a_scan_of_another_beside_lungs_is_somebody_s(cohort, name):
+    found = cohort(DATA, *PATIENT, "lungs/1.nii.gz", f"lungs/{name}", lungs="lungs/{patient}.nii.gz")
+    assert found.labelled == ["1", "lungs"] and found.ignored == ()
+    assert (found.patients["lungs"].problem is None) == name.endswith(".dcm")
+
+
+def test_the_lungs_of_the_other_set_stay_hidden_where_somebody_lies_among_those_of_one(cohort):
+    names = [*(f"old/{name}" for name in PATIENT), "old/lungs/1.nii.gz", "old/lungs/9/x.dcm"]
+    text = "data: {labelled: raw/old, unlabelled: raw/new}"
+    found = cohort(text, *names, "new/2/data.nii.gz", "new/lungs/2.nii.gz", lungs="lungs/{patient}.nii.gz")
+    assert (found.labelled, found.unlabelled, found.ignored) == (["1", "lungs"], ["2"], ())
+
+
+def test_labels_in_the_folder_of_the_lungs_are_used(cohort):
+    text = """data: {labelled: raw, image: "{patient}/data.nii.gz", label: "masks/{patient}_gtv.nii.gz"}"""
+    names = ["1/data.nii.gz", "masks/1_gtv.nii.gz", "masks/1_lungs.nii.gz", "masks/1_heart.nii.gz"]
+    found = cohort(text, *names, lungs="masks/{patient}_lungs.nii.gz")
+    assert (found.labelled, found.ignored) == (["1"], ("raw/masks/1_heart.nii.gz",))
+    assert found.patients["1"].label is not None and found.patients["1"].problem is None

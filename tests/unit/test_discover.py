@@ -196,11 +196,13 @@ def test_a_scan_beside_the_folders_is_a_patient_with_a_problem(tmp_path):
     assert list(found) == ["1", "2.nii.gz", "a.dcm"]
     assert found["1"].problem is None
     beside = (
-        "lies beside the patients' folders and is in none of them. Put it into its patient's folder, take it away, or "
-        "name it under data.exclude."
+        "beside the patients' folders and {} in none of them. Put {} into {} patient's folder, take {} away, or name {} "
+        "under data.exclude."
     )
-    assert found["2.nii.gz"].problem == f"2.nii.gz {beside}"
-    assert found["a.dcm"].problem == f"a.dcm, b.DCM {beside}"
+    assert found["2.nii.gz"].problem == f"2.nii.gz lies {beside.format('is', 'it', 'its', 'it', 'it')}"
+    assert (
+        found["a.dcm"].problem == f"a.dcm, b.DCM lie {beside.format('are', 'them', 'their', 'them', 'a.dcm')}"
+    )
 
 
 def test_flat_files_of_other_kinds_are_no_patients(tmp_path):
@@ -276,6 +278,16 @@ def test_a_link_to_nothing_is_told_either_way(linked):
     for follow in (False, True):
         problem = find(linked, follow_links=follow)["5"].problem
         assert problem == "data.nii.gz is a symbolic link to something that is not there. Mend or remove it."
+
+
+def test_a_file_behind_a_link_is_no_folder_at_any_depth(tmp_path):
+    root = tmp_path / "root"
+    touch(root, "A/1/ct.nrrd", "A/1/gtv.nrrd", "A/2/ct.nii")
+    touch(tmp_path, "outside.nrrd")
+    (root / "A/2/gtv.nrrd").symlink_to(tmp_path / "outside.nrrd")
+    found = find(root, "**/{patient}/ct.nrrd", "**/{patient}/gtv.nrrd")
+    assert list(found) == ["1", "2"] and found["2"].folder == root / "A/2"
+    assert found["2"].problem.startswith("gtv.nrrd is a symbolic link that leads out")
 
 
 def test_a_ring_of_links_ends(tmp_path):

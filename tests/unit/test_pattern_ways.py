@@ -33,7 +33,7 @@ MISPLACED = "is a folder with DICOM files where data.image asks for images"
         (SITES, ["raw/x/P1/data.nii.gz", "raw/x/P1/label.nii.gz"], ["raw/y/P2.nii.gz", "raw/IM1.dcm", "raw/z/P3/x.dcm"],
          {"IM1.dcm": LOOSE, "P2.nii.gz": LOOSE, "P3": None}, []),
         (DEEP, ["a/x/P1_ct.nii.gz", "a/x/P1_gtv.nii.gz"], ["a/y/P2_ct.nii", "a/z/IM1.dcm", "a/P3_ct.nii"],
-         {"P3": AMONG, "z": MISPLACED}, ["a/y"]),
+         {"P2": AMONG, "P3": AMONG, "z": MISPLACED}, []),
         (("raw/" + DEEP[0], DEEP[1]), ["raw/x/P1_ct.nii.gz", "raw/x/P1_gtv.nii.gz"], ["raw/P3_ct.nii"],
          {"P3": AMONG}, []),
         (ONE_DOWN, ["D/imagesTr/P1_0000.nii.gz", "D/labelsTr/P1.nii.gz"],
@@ -41,9 +41,8 @@ MISPLACED = "is a folder with DICOM files where data.image asks for images"
          {"IM1.dcm": LOOSE, "P7.nii.gz": LOOSE, "P9": None}, ["D/imagesTs", "D/plots"]),
         (TWO_DOWN, ["set/cases/P1/data.nii.gz", "set/cases/P1/label.nii.gz"], ["set/2.nii.gz", "set/5/IM1.dcm"],
          {"2.nii.gz": LOOSE, "5": None}, []),
-        # A folder that a wildcard begins with, and that has no hit, is a patient as before: nobody is told twice.
-        (("*/{patient}/ct.nrrd", "*/{patient}/gtv.nrrd"), ["x/P1/ct.nrrd", "x/P1/gtv.nrrd"], ["y/P2.nii.gz"],
-         {"y": "no DICOM files either; there are P2.nii.gz"}, []),
+        (("*/{patient}/ct.nrrd", "*/{patient}/gtv.nrrd"), ["x/P1/ct.nrrd", "x/P1/gtv.nrrd"],
+         ["y/P2.nii.gz", "z/notes.txt"], {"P2.nii.gz": LOOSE}, ["z"]),
     ],
 )  # fmt: skip
 def test_what_lies_on_the_way_is_told(tmp_path, patterns, there, others, told, passed_over):
@@ -90,3 +89,92 @@ def test_beside_the_data_folder_of_the_other_set(tmp_path):
     assert list(problems) == ["1", "P7.nii.gz", "P9"] and LOOSE in problems["P7.nii.gz"]
     assert problems["1"] is problems["P9"] is None
     assert [str(Path(path).relative_to(tmp_path)) for path in found.ignored] == ["extra/P6.zip", "extra/P8"]
+
+
+STARS = ("**/{patient}/data.nii.gz", "**/{patient}/label.nii.gz")
+FLAT_STAR = ("*/{patient}.nii.gz", "*/{patient}_gtv.nii.gz")
+IMG = ("*/img/{patient}.nii.gz", "*/seg/{patient}.nii.gz")
+SITE = ["B/P2/ct/IM1.dcm", "B/P2/RS.dcm", "B/P3/ct/IM1.dcm"]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "there", "others", "told"),
+    [
+        (FLAT_STAR, ["A/P1.nii.gz", "A/P1_gtv.nii.gz"], SITE, {"P2": MISPLACED, "P3": MISPLACED}),
+        (("A*/{patient}.nii.gz", FLAT_STAR[1]), ["A/P1.nii.gz"], [name.replace("B/", "A2/") for name in SITE],
+         {"P2": MISPLACED, "P3": MISPLACED}),
+        (IMG, ["A/img/P1.nii.gz", "A/seg/P1.nii.gz"], SITE, {"P2": None, "P3": None}),
+        (IMG, ["A/img/P1.nii.gz", "A/seg/P1.nii.gz"], ["B/img/P2.nii", "B/img/P3/IM1.dcm", "B/seg/P2.nii"],
+         {"P2": AMONG, "P3": MISPLACED}),
+        (STARS, ["A/P1/data.nii.gz", "A/P1/label.nii.gz"], SITE, {"P2": None, "P3": None}),
+        (STARS, ["A/x/P1/data.nii.gz"], ["B/y/P2/ct/IM1.dcm", "B/y/P3/IM1.dcm"], {"P2": None, "P3": None}),
+        # With a patient right in the data folder, others there may be patients too.
+        (STARS, ["A/P1/data.nii.gz", "P4/data.nii.gz"], SITE, {"B": None, "P4": None}),
+        # So may folders that hold some of one name.
+        (STARS, ["A/P1/data.nii.gz"], ["P2/CT/1.dcm", "P2/RS/1.dcm", "P3/CT/1.dcm"], {"P2": None, "P3": None}),
+        # DICOM files right in a folder are its own.
+        (FLAT_STAR, ["A/P1.nii.gz"], ["P2/1.dcm", "P2/ct/1.dcm"], {"P2": None}),
+        (STARS, ["A/P1/data.nii.gz"], ["P2/1.dcm", "P2/ct/1.dcm"], {"P2": None}),
+    ],
+)  # fmt: skip
+def test_a_site_without_a_hit_is_not_one_patient(tmp_path, patterns, there, others, told):
+    dicom(tmp_path, *(name for name in others if name.endswith(".dcm")))
+    touch(tmp_path, *there, *(name for name in others if not name.endswith(".dcm")))
+    patients, _ = seen(tmp_path, *patterns)
+    assert sorted(patients) == sorted(["P1", *told])
+    for patient, words in told.items():
+        assert (words or "") in (patients[patient] or "") and (words is None) == (patients[patient] is None)
+
+
+def test_where_folders_of_files_alone_are_patients_the_words_say_so(tmp_path):
+    """Following them, P2 is read."""
+    touch(tmp_path, "A/P1.nii.gz", "A/P1_gtv.nii.gz")
+    dicom(tmp_path, "B/P2/ct/1.dcm", "B/P3/1.dcm")
+    assert (
+        "Put all its files into one folder directly below the data folder"
+        in seen(tmp_path, *FLAT_STAR)[0]["P2"]
+    )
+    (tmp_path / "P2").mkdir()
+    (tmp_path / "B/P2/ct/1.dcm").rename(tmp_path / "P2/1.dcm")
+    assert seen(tmp_path, *FLAT_STAR)[0]["P2"] is None
+
+
+@pytest.mark.parametrize("above", ["", "B/", "B/C/"])
+@pytest.mark.parametrize("first", ["A/P1/data.nii.gz", "P1/data.nii.gz"])
+def test_a_folder_of_labels_is_on_the_way(tmp_path, first, above):
+    """Of a pattern that says no depth: a label in a folder without an image tells that patients lie there."""
+    touch(
+        tmp_path,
+        first,
+        f"{above}P2/label.nii.gz",
+        f"{above}P4.nii.gz",
+        f"{above}P5/data.nii",
+        f"{above}P5/label.nii.gz",
+    )
+    dicom(tmp_path, f"{above}P2/IM1.dcm", f"{above}P3/IM1.dcm")
+    found = {files.patient: files for files in discover(tmp_path, True, *STARS).patients}
+    assert list(found) == ["P1", "P2", "P3", "P4.nii.gz", "P5"]
+    assert found["P2"].problem is found["P3"].problem is None and LOOSE in found["P4.nii.gz"].problem
+    assert found["P2"].label == tmp_path / above / "P2/label.nii.gz"
+    assert found["P2"].files == (tmp_path / above / "P2/IM1.dcm", tmp_path / above / "P2/label.nii.gz")
+    assert "there are data.nii, label.nii.gz. Rename the image" in found["P5"].problem
+
+
+def test_a_site_whose_files_are_links_that_lead_out_is_on_the_way(tmp_path):
+    root = tmp_path / "root"
+    touch(tmp_path, "outside.nii.gz", "root/B/P2_ct.nii")
+    dicom(root, "B/P3/IM1.dcm")
+    for name in ("P1_ct.nii.gz", "P2_gtv.nii.gz"):
+        (root / "B" / name).symlink_to(tmp_path / "outside.nii.gz")
+    patients, ignored = seen(root, *DEEP)
+    assert (list(patients), ignored) == (["P1", "P2", "P3"], [])
+    assert MISPLACED in patients["P3"] and "P1_ct.nii.gz is a symbolic link" in patients["P1"]
+    assert "P2_ct.nii lies among" in patients["P2"]
+
+
+def test_labels_in_a_tree_of_their_own(tmp_path):
+    touch(tmp_path, "img/A/P1/data.nii.gz", "seg/A/P1/label.nii.gz", "seg/B/P2/label.nii.gz")
+    dicom(tmp_path, "img/B/P2/IM1.dcm", "img/B/P3/IM1.dcm")
+    found = discover(tmp_path, True, "img/**/{patient}/data.nii.gz", "seg/**/{patient}/label.nii.gz").patients
+    assert [(files.patient, files.problem) for files in found] == [("P1", None), ("P2", None), ("P3", None)]
+    assert found[1].label == tmp_path / "seg/B/P2/label.nii.gz"

@@ -45,6 +45,10 @@ NNUNET, LUNG, BARE, CT, GLUED = (
         ("lung_0005_0001", LUNG, "0005_0001", "lung_*"),
         ("lung_0001_0001", LUNG, "0001", "lung_*_0001"),
         ("lung_P9", LUNG, "P9", "lung_*"),
+        # What the pattern ends with is none of the id's, though the rest does not fit.
+        ("P9_ct", "{patient}_*_ct.nii.gz", "P9", "*_ct"),
+        ("lung_P9_CT", "lung_*_{patient}_*_ct.nii.gz", "P9", "lung_*_CT"),
+        ("_ct", "{patient}_*_ct.nii.gz", "_ct", "*"),
     ],
 )
 def test_whose_a_scan_is_by_its_name(stem, part, patient, shown):

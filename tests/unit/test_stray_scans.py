@@ -25,7 +25,9 @@ def test_loose_dicom_without_suffix_is_told_wherever_it_lies(tmp_path, above):
     dicom(tmp_path, f"{above}IM0001", f"{above}IM0002")
     patients, ignored = seen(tmp_path, above + IMAGE, above + LABEL)
     assert (list(patients), ignored, patients["1"]) == (["1", "IM0001"], [], None)
-    assert patients["IM0001"].startswith(f"IM0001, IM0002 {LOOSE}")
+    assert patients["IM0001"].startswith(
+        f"IM0001, IM0002 {LOOSE.replace('lies', 'lie').replace('is in', 'are in')}"
+    )
 
 
 def test_a_scan_in_the_data_folder_above_flat_images(tmp_path):
@@ -89,7 +91,7 @@ def test_a_header_and_its_data_are_one_patient(tmp_path):
     touch(tmp_path, "imagesTr/P3_0000.hdr", "imagesTr/P1_0001.hdr", "imagesTr/P1_0001.img")
     patients, ignored = seen(tmp_path, *NNUNET)
     assert list(patients) == ["P1", "P2", "P3"] and ignored == ["P1_0001.hdr", "P1_0001.img"]
-    assert patients["P2"].startswith("P2_0000.hdr, P2_0000.img lies among the images")
+    assert patients["P2"].startswith("P2_0000.hdr, P2_0000.img lie among the images")
     assert patients["P3"].startswith("P3_0000.hdr lies among the images")
 
 
@@ -191,3 +193,93 @@ def test_a_folder_on_the_way_that_holds_no_scan_is_told(tmp_path):
 def test_dicom_patients_in_a_folder_named_like_a_part_of_a_data_set(tmp_path):
     dicom(tmp_path, "imagesTr/1/x.dcm")
     assert seen(tmp_path, f"imagesTr/{IMAGE}", f"imagesTr/{LABEL}") == ({"1": None}, [])
+
+
+@pytest.mark.parametrize(
+    ("patterns", "there", "label", "among"),
+    [
+        (NNUNET, ["imagesTr/P1_0000.nii.gz", "labelsTr/P1.nii.gz"], "labelsTr/P2.nii.gz", "imagesTr/P2"),
+        (("{patient}_ct.nii.gz", "{patient}_gtv.nii.gz"), ["P1_ct.nii.gz", "P1_gtv.nii.gz"], "P2_gtv.nii.gz", None),
+        (("images/{patient}/ct.nii.gz", "masks/{patient}.nii.gz"), ["images/P1/ct.nii.gz"], "masks/P2.nii.gz", None),
+    ],
+)  # fmt: skip
+def test_a_mask_beside_a_folder_of_dicom_in_a_flat_tree(tmp_path, patterns, there, label, among):
+    """Also where the words on a folder among the images say to put it."""
+    touch(tmp_path, *there, label)
+    if among:
+        dicom(tmp_path, f"{among}/IM1.dcm")
+        patients, ignored = seen(tmp_path, *patterns)
+        assert "P2 is a folder with DICOM files" in patients["P2"] and ignored == []
+        (tmp_path / among).rename(tmp_path / "P2")
+    else:
+        dicom(tmp_path, "P2/IM1.dcm")
+    found = {files.patient: files for files in discover(tmp_path, True, *patterns).patients}
+    assert found["P2"].problem is None and found["P2"].label == tmp_path / label
+    assert found["P2"].files == tuple(sorted([tmp_path / "P2/IM1.dcm", tmp_path / label]))
+
+
+def test_a_folder_among_images_of_somebody_whose_label_alone_is_there_and_that_is_no_scan(tmp_path):
+    touch(
+        tmp_path, "imagesTr/P1_0000.nii.gz", "labelsTr/P1.nii.gz", "labelsTr/P2.nii.gz", "imagesTr/P2/a.txt"
+    )
+    dicom(tmp_path, "imagesTr/P2 masks/a.dcm")
+    patients, ignored = seen(tmp_path, *NNUNET)
+    assert patients["P2"] == "there is a label, P2.nii.gz, but no image imagesTr/P2_0000.nii.gz."
+    assert ignored == ["P2", "P2 masks"]
+
+
+def test_several_scans_are_spoken_of_as_several(tmp_path):
+    touch(tmp_path, "1/data.nii.gz", "1/label.nii.gz", "IM1.dcm", "IM2.dcm", "7.nii.gz")
+    patients, _ = seen(tmp_path)
+    assert patients["IM1.dcm"] == (
+        "IM1.dcm, IM2.dcm lie beside the patients' folders and are in none of them. Put them into their patient's "
+        "folder, take them away, or name IM1.dcm under data.exclude."
+    )
+    assert patients["7.nii.gz"] == (
+        "7.nii.gz lies beside the patients' folders and is in none of them. Put it into its patient's folder, take it "
+        "away, or name it under data.exclude."
+    )
+
+
+@pytest.mark.parametrize(
+    ("patterns", "there"),
+    [
+        (("{patient}/ct.nii.gz", "masks/{patient}.nii.gz"), ["P1/ct.nii.gz", "masks/P1.nii.gz"]),
+        (("{patient}/ct.nii.gz", "masks/{patient}/gtv.nii.gz"), ["P1/ct.nii.gz", "masks/P1/gtv.nii.gz"]),
+        (("raw/{patient}/ct.nii.gz", "raw/masks/{patient}.nii.gz"), ["raw/P1/ct.nii.gz", "raw/masks/P1.nii.gz"]),
+        (("*/{patient}/ct.nii.gz", "*/masks/{patient}.nii.gz"),
+         ["A/P1/ct.nii.gz", "A/masks/P1.nii.gz", "B/P3/ct.nii.gz", "B/masks/P3.nii.gz"]),
+    ],
+)  # fmt: skip
+def test_a_folder_of_labels_is_no_patient(tmp_path, patterns, there):
+    folder = Path(there[1]).parent if patterns[1].endswith("}.nii.gz") else Path("masks")
+    dicom(tmp_path, f"{Path(there[0]).parent.parent}/P2/IM1.dcm")
+    touch(
+        tmp_path,
+        *there,
+        f"{folder}/notes.txt",
+        f"{folder}/P1_lobes.nrrd",
+        f"{folder}/P9.nii",
+        f"{folder}/P8/x.nii",
+    )
+    found = discover(tmp_path, True, *patterns)
+    patients = {files.patient: files.problem for files in found.patients}
+    assert patients == dict.fromkeys(["P1", "P2", *(["P3"] if "B/P3/ct.nii.gz" in there else [])])
+    assert [Path(path).relative_to(tmp_path / folder).as_posix() for path in found.ignored] == [
+        "P1_lobes.nrrd", "P8", "P9.nii"
+    ]  # fmt: skip
+
+
+def test_dicom_in_a_folder_of_labels_is_somebody_s(tmp_path):
+    touch(tmp_path, "P1/ct.nii.gz", "masks/P1.nii.gz")
+    dicom(tmp_path, "masks/P9/IM1.dcm")
+    patients, ignored = seen(tmp_path, "{patient}/ct.nii.gz", "masks/{patient}.nii.gz")
+    assert (patients, ignored) == ({"masks": None, "P1": None}, [])
+
+
+@pytest.mark.parametrize("name", ["labelsTr/P9.nii", "labelsTr/P1_old.nrrd", "labelsTr/P9/IM1.dcm"])
+def test_what_lies_among_labels_and_is_none_is_named(tmp_path, name):
+    touch(tmp_path, "imagesTr/P1_0000.nii.gz", "labelsTr/P1.nii.gz", "labelsTr/notes/a.txt", name)
+    patients, _ = seen(tmp_path, *NNUNET)
+    told = [str(Path(path).relative_to(tmp_path)) for path in discover(tmp_path, True, *NNUNET).ignored]
+    assert (patients, told) == ({"P1": None}, [name.removesuffix("/IM1.dcm")])

@@ -11,7 +11,7 @@ class PatientFiles:
 
     ``files`` are all inputs of the patient's ingest, sorted; for DICOM everything below the folder.
     ``problem`` says why the files cannot be used at all (a link that leads out, an empty folder); ingest
-    rejects the patient with these words.
+    rejects the patient with these words. A patient of files that cannot be used has the first of them as ``folder``.
     """
 
     patient: str

@@ -4,14 +4,15 @@ The sets may share a folder, or one may lie in the other; what both see is told 
 """
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
 from lunggtv.cohort.discover import Discovery, discover
-from lunggtv.cohort.patterns import PLACE, component_expression, literal_start
-from lunggtv.cohort.scan_kinds import scan_stem
-from lunggtv.cohort.stray_scans import named_together
+from lunggtv.cohort.lung_masks import LungMasks
+from lunggtv.cohort.named_alike import named_together
+from lunggtv.cohort.pattern_ways import folders_above
+from lunggtv.cohort.patterns import literal_start
 from lunggtv.errors import CohortError
 from lunggtv.patient_files import PatientFiles
 
@@ -37,6 +38,27 @@ def look_into(data: Mapping[str, Any], lungs: str | None, may_lack_labelled: boo
             "There is nobody to work on: name a folder of patients as data.unlabelled (drafts only) or "
             "data.labelled in config.yaml."
         )
+    hidden = _lung_folders(roots, lungs)
+    joined = _look(data, roots, set(hidden))
+    masks = [
+        LungMasks(str(Path(root, lungs)), {files.patient for files in joined.patients})
+        for root, _, _ in roots
+        if lungs
+    ]
+    told = {str(path) for files in joined.patients for path in (files.folder, *files.files)}
+    others = {place: masks[at].others(str(folder), told) for place, (at, folder) in hidden.items()}
+    if None in others.values():
+        joined = _look(data, roots, {place for place, named in others.items() if named is not None})
+    of_patients = {path: patient for one in masks for path, patient in one.patients().items()}
+    patients = [files for files in joined.patients if not _is_mask_of_another(files, of_patients)]
+    ignored = _unused(joined.ignored, patients, masks).union(*(named or () for named in others.values()))
+    return Discovery(tuple(patients), tuple(sorted(ignored)))
+
+
+def _look(
+    data: Mapping[str, Any], roots: Sequence[tuple[str, bool, str]], hidden: Collection[Path]
+) -> Discovery:
+    """What lies in the data folders, but for the folders ``hidden``."""
     found = [
         discover(
             Path(root),
@@ -44,28 +66,22 @@ def look_into(data: Mapping[str, Any], lungs: str | None, may_lack_labelled: boo
             image,
             data["label"],
             data["follow_links"],
-            _elsewhere(Path(root), image, roots, lungs),
+            _elsewhere(Path(root), image, roots, hidden),
         )
         for root, labelled, image in roots
     ]
-    joined = _joined(found, [Path(root) for root, _, _ in roots], own != data["image"])
-    masks = {
-        Path(root, lungs.replace(PLACE, files.patient)): files.patient
-        for root, _, _ in roots
-        for files in joined.patients
-        if lungs
-    }
-    patients = [files for files in joined.patients if not _is_mask_of_another(files, masks)]
-    return Discovery(tuple(patients), _unused(joined.ignored, patients, lungs))
+    told_apart = len({image for _, _, image in roots}) > 1
+    return _joined(found, [Path(root) for root, _, _ in roots], told_apart)
 
 
-def _elsewhere(root: Path, image: str, roots: Sequence[tuple[str, bool, str]], lungs: str | None) -> set[str]:
-    """The folders below ``root`` in which the other set begins, its data folder or where its images lie; and that of
-    the lung masks, unless others lie in it, which are somebody's scan."""
+def _elsewhere(
+    root: Path, image: str, roots: Sequence[tuple[str, bool, str]], hidden: Collection[Path]
+) -> set[str]:
+    """The folders below ``root`` in which the other set begins, its data folder or where its images lie; and those
+    that are ``hidden``."""
     here = root.resolve()
     own = _beginning(here, image)
-    places = {_beginning(here, lungs)} if lungs else set()
-    of_lungs = set(places)
+    places = set(hidden)
     for other, _, pattern in roots:
         place = Path(other).resolve()
         places.add(_beginning(place, pattern) if here.is_relative_to(place) else place)
@@ -73,19 +89,29 @@ def _elsewhere(root: Path, image: str, roots: Sequence[tuple[str, bool, str]], l
         os.path.join(root, place.relative_to(here))  # noqa: PTH118 - as discovery writes paths
         for place in places
         if place.is_relative_to(here) and not own.is_relative_to(place)
-        if place not in of_lungs or not _holds_others(place, PurePath(lungs or PLACE).name)
+    }
+
+
+def _lung_folders(roots: Sequence[tuple[str, bool, str]], lungs: str | None) -> dict[Path, tuple[int, Path]]:
+    """The folders below the data folders in which nothing but lung masks should lie, by their real path: of which of
+    ``roots``, and as that is written."""
+    real = [Path(root).resolve() for root, _, _ in roots]
+    images = [_beginning(here, image) for here, (_, _, image) in zip(real, roots, strict=True)]
+    folders = {
+        _beginning(Path(root), lungs).resolve(): (at, _beginning(Path(root), lungs))
+        for at, (root, _, _) in enumerate(roots)
+        if lungs
+    }
+    return {
+        place: written
+        for place, written in folders.items()
+        if any(place.is_relative_to(here) for here in real)
+        and not any(image.is_relative_to(place) for image in images)
     }
 
 
 def _beginning(root: Path, pattern: str) -> Path:
     return root.joinpath(*literal_start(PurePath(pattern).parts))
-
-
-def _holds_others(folder: Path, mask: str) -> bool:
-    """Whether scans lie in a folder that are not named as the masks."""
-    fits = component_expression(mask).fullmatch
-    files = (path for path in folder.rglob("[!.]*") if not fits(path.name) and path.is_file())
-    return any(scan_stem(str(path)) is not None for path in files)
 
 
 def _joined(found: Sequence[Discovery], roots: Sequence[Path], told_apart: bool) -> Discovery:
@@ -96,7 +122,7 @@ def _joined(found: Sequence[Discovery], roots: Sequence[Path], told_apart: bool)
     places = [root.resolve() for root in roots]
     gives_way = len(set(places)) < len(places)
     ignored = {Path(path) for one in found for path in one.ignored}
-    everybody = list(_outside(found, places))
+    everybody = list(_outside(found, places, ignored))
     used = {path for files, _ in everybody for path in files.files}
     ids = {files.patient for files, strays in everybody if not strays}
     told: set[tuple[str, Path]] = set()
@@ -120,29 +146,45 @@ def _joined(found: Sequence[Discovery], roots: Sequence[Path], told_apart: bool)
 
 
 def _outside(
-    found: Sequence[Discovery], places: Sequence[Path]
+    found: Sequence[Discovery], places: Sequence[Path], ignored: set[Path]
 ) -> Iterator[tuple[PatientFiles, frozenset[Path]]]:
-    """Patients, each with the files of a stray. One of the folders may lie in the other, and is no patient there."""
-    for one in found:
+    """Patients, each with the files of a stray. One of the folders may lie in the other, and is no patient there, nor
+    is a link to a folder above both, nor a folder in which images of the other set lie: these are added to
+    ``ignored``."""
+    with_images = [
+        {files.patient: str(files.image) for files in one.patients if files.image} for one in found
+    ]
+    above = [folders_above(images.values()) for images in with_images]
+    for at, one in enumerate(found):
         for files in one.patients:
-            within = (place.is_relative_to(files.folder.resolve()) for place in places)
-            if files.image is not None or not any(within):
+            # Of few patients: real paths take their time.
+            within = files.image is None and (
+                any(place.is_relative_to(files.folder.resolve()) for place in places)
+                or any(
+                    str(files.folder) in above[other] and files.patient not in with_images[other]
+                    for other in range(len(found))
+                    if other != at
+                )
+            )
+            if not within:
                 yield files, frozenset(map(Path, one.strays.get(files.patient, ())))
+            else:
+                ignored.add(files.folder)
 
 
-def _is_mask_of_another(files: PatientFiles, masks: Mapping[Path, str]) -> bool:
+def _is_mask_of_another(files: PatientFiles, masks: Mapping[str, str]) -> bool:
     """Whether what was taken for a patient is a lung mask; ``masks`` has the patient of each."""
-    return files.label is None and masks.get(files.image or files.folder, files.patient) != files.patient
+    place = str(files.image or files.folder)
+    return files.label is None and masks.get(place, files.patient) != files.patient
 
 
-def _unused(ignored: Sequence[str], patients: Collection[PatientFiles], lungs: str | None) -> tuple[str, ...]:
-    """Folders that were passed over and in which no file of a patient lies, nor a user's lungs."""
-    used = {str(path) + os.sep for files in patients for path in (files.folder, *files.files)}
-    first_and_last = {lungs.split("/")[0], lungs.split("/")[-1]} if lungs else set()
-    of_lungs = [component_expression(part).fullmatch for part in first_and_last]
-    return tuple(
-        path
-        for path in ignored
-        if not any(file.startswith(path + os.sep) for file in used)
-        and not any(fits(Path(path).name) for fits in of_lungs)
-    )
+def _unused(
+    ignored: Collection[str], patients: Collection[PatientFiles], masks: Iterable[LungMasks]
+) -> set[str]:
+    """What was passed over and is no file of a patient nor a user's lungs, nor has any below it."""
+    if not ignored:
+        return set()
+    used = {str(path) for files in patients for path in (files.folder, *files.files)}
+    used |= folders_above(used)
+    used.update(*(one.names() for one in masks))
+    return set(ignored) - used

@@ -22,7 +22,9 @@ from lunggtv.cohort.discover_words import known_tree, misnamed, nobody, several,
 from lunggtv.cohort.foreign_folders import is_foreign, may_be_dicom
 from lunggtv.cohort.found_patients import Found, check_ids, files_among
 from lunggtv.cohort.known_trees import recognise
+from lunggtv.cohort.label_folders import folders_of_labels, others_among_labels
 from lunggtv.cohort.path_search import Hit, PathSearch, closed_words
+from lunggtv.cohort.pattern_ways import holders_of, sites_of
 from lunggtv.cohort.patterns import PLACE, components, literal_length, literal_start
 from lunggtv.cohort.stray_scans import StrayScans
 from lunggtv.errors import CohortError
@@ -101,7 +103,8 @@ def _open(files: PatientFiles) -> PatientFiles:
     if closed is None:
         return files
     problem = f"{closed} may not be read (permissions). Make it readable."
-    return replace(files, files=(), image=None, label=None, problem=problem)
+    place = files.image or files.folder
+    return replace(files, folder=place, files=(), image=None, label=None, problem=problem)
 
 
 def _is_usable(files: PatientFiles) -> bool:
@@ -136,8 +139,10 @@ class _Search:
         meant: list[str] = []
         depth = next(i for i, part in enumerate(image) if PLACE in part)
         if depth + 1 < len(image) and "**" not in image[:depth]:
-            for hit in paths.matches(root, image[: depth + 1]):
-                if (hit.problem or hit.is_folder) and not self._is_ignored_or_elsewhere(hit.path):
+            owned = [hit for hit in paths.matches(root, image[: depth + 1]) if hit.problem or hit.is_folder]
+            masks = folders_of_labels(paths, label, labels, images, {hit.path for hit in owned})
+            for hit in owned:
+                if hit.path not in masks and not self._is_ignored_or_elsewhere(hit.path):
                     self._add_folder(found, hit)
                     meant.append(hit.path)
                     covered.add(paths.first_level(hit.path))
@@ -154,13 +159,16 @@ class _Search:
             for hit in hits.values():
                 if labelled or kind == "images":
                     getattr(found.setdefault(hit.patient, Found()), kind).append(hit)
-        for name in folders:
-            if name not in covered:
-                path = os.path.join(root, name)
-                self._add_folder(found, Hit(name, path, paths.link_problem(path)))
+        unseen = [name for name in folders if name not in covered]
+        holders = holders_of(image, images.values(), label, labels.values() if labelled else ())
+        sites = sites_of(paths, image, holders, unseen)
+        for name in (name for name in unseen if name not in sites):
+            path = os.path.join(root, name)
+            self._add_folder(found, Hit(name, path, paths.link_problem(path)))
         self._add_closed(found)
         if found or paths.elsewhere:
-            StrayScans(paths, image, found, self.ignored).add(images.values(), meant, taken)
+            ways = StrayScans(paths, image, found, self.ignored).add(holders, meant, taken)
+            self.ignored.update(others_among_labels(paths, label, labels.values(), found, ways))
         self._drop_way(found, literal_start(image)[:1])
         return found
 
@@ -216,7 +224,9 @@ class _Search:
             files, problem = self.paths.below(folder)
             problem = problem or misnamed(files, folder, wanted)
         if problem is not None:
-            return PatientFiles(patient, labelled, Path(folder), (), problem=problem)
+            # A file among those of others is not known by their folder.
+            place = found.folder or min(hit.path for hit in hits)
+            return PatientFiles(patient, labelled, Path(place), (), problem=problem)
         image, label = (Path(hits[0].path) if hits else None for hits in (found.images, found.labels))
         inputs = {path for path in (image, label) if path is not None}
         inputs |= {data for path in inputs if (data := detached_data(path)) is not None} | set(
@@ -226,7 +236,7 @@ class _Search:
 
     def _add_folder(self, found: dict[str, Found], hit: Hit) -> None:
         known = found.setdefault(hit.patient, Found())
-        if known.folder is not None or known.images or known.labels:
-            other = known.folder or [*known.images, *known.labels][0].path
+        if known.folder is not None or known.images:
+            other = known.folder or known.images[0].path
             raise CohortError(twice(hit.patient, [other, hit.path]))
         known.folder, known.problem = hit.path, hit.problem

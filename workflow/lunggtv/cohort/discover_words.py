@@ -51,25 +51,31 @@ def passed_over(folders: Sequence[str]) -> str | None:
 
 
 def loose(names: list[str]) -> str:
-    """Scans that lie in no folder of a patient."""
+    """Scans that lie in no folder of a patient; among the patients they go by the first of their names."""
+    one = len(names) == 1
+    lie, them, are = ("lies", "it", "is") if one else ("lie", "them", "are")
     return (
-        f"{few(names)} lies beside the patients' folders and is in none of them. Put it into its patient's "
-        "folder, take it away, or name it under data.exclude."
+        f"{few(names)} {lie} beside the patients' folders and {are} in none of them. Put {them} into "
+        f"{'its' if one else 'their'} patient's folder, take {them} away, or name {'it' if one else names[0]} under "
+        "data.exclude."
     )
 
 
 def unasked(names: list[str], wanted: str) -> str:
     """Scans among the images that are not named like them."""
+    lie, them, are = ("lies", "it", "is") if len(names) == 1 else ("lie", "them", "are")
     return (
-        f"{few(names)} lies among the images and is not named as data.image asks ({wanted}). Store it under that "
-        "name and in that format, take it away, or name the patient under data.exclude."
+        f"{few(names)} {lie} among the images and {are} not named as data.image asks ({wanted}). Store {them} under "
+        f"that name and in that format, take {them} away, or name the patient under data.exclude."
     )
 
 
-def misplaced(name: str, wanted: str) -> str:
-    """A folder with DICOM files among images."""
+def misplaced(name: str, wanted: str, wild: bool) -> str:
+    """A folder with DICOM files among images; where the pattern begins with a wildcard, a folder of folders directly
+    below the data folder is taken for one of many patients."""
+    what = "all its files into one folder" if wild else "the folder"
     return (
-        f"{name} is a folder with DICOM files where data.image asks for images ({wanted}). Put the folder directly "
+        f"{name} is a folder with DICOM files where data.image asks for images ({wanted}). Put {what} directly "
         "below the data folder, take it away, or name the patient under data.exclude."
     )
 

@@ -23,6 +23,11 @@ class Found:
     problem: str | None = None
     strays: tuple[str, ...] = ()
 
+    @property
+    def has_label_alone(self) -> bool:
+        """Whether nothing but labels was found yet."""
+        return self.folder is None and not self.images
+
 
 def files_among(hits: dict[str, Hit], found: dict[str, Found]) -> dict[str, Hit]:
     """Files among the hits, by path; without those behind a patient's folder that is a bad link."""

@@ -3,7 +3,7 @@
 Standard library only: runs at parse time. Ten thousand patients are looked at on every start, so paths stay texts.
 """
 
-# ruff: noqa: PTH110, PTH112, PTH114, PTH118, PTH119, PTH206
+# ruff: noqa: PTH110, PTH112, PTH113, PTH114, PTH118, PTH119, PTH206
 
 import os
 import stat
@@ -61,6 +61,8 @@ class PathSearch:
                 continue
             problem = self.link_problem(path) if stat.S_ISLNK(mode) else None
             is_folder = stat.S_ISDIR(mode) or (stat.S_ISLNK(mode) and os.path.isdir(path))
+            if problem and rest and os.path.isfile(path):
+                continue  # a file is no folder, wherever it lies
             if problem or not rest:
                 if known is None:
                     raise CohortError(f"{path}: {problem}")

@@ -3,14 +3,16 @@
 Nobody is left out in silence, so each of them is looked into, with or without a hit below it.
 """
 
-# ruff: noqa: PTH112, PTH118, PTH120
+# ruff: noqa: PTH112, PTH113, PTH114, PTH118, PTH119, PTH120
 
 import os
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from lunggtv.cohort.path_search import Hit, PathSearch
-from lunggtv.cohort.patterns import PLACE, fitting, is_part_of_dataset, literal_start
+from lunggtv.cohort.patterns import PLACE, component_expression, fitting, is_part_of_dataset, literal_start
+from lunggtv.cohort.scan_kinds import is_dicom
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class PatternWays:
 def ways_of(
     paths: PathSearch,
     image: tuple[str, ...],
-    images: Iterable[Hit],
+    by_hits: Collection[str],
     folders: Iterable[str],
     passed_over: Collection[str],
 ) -> PatternWays:
@@ -35,19 +37,20 @@ def ways_of(
     Args:
         paths: the data folder.
         image: the pattern's components.
-        images: its hits.
+        by_hits: the folders of what bears ids, by the hits (``holders_of``).
         folders: the patients' folders by the pattern.
         passed_over: folders that are no ways, if the pattern does not name them: patients, and what is ignored.
     """
-    depth = next(i for i, part in enumerate(image) if PLACE in part)
+    depth = _depth(image)
     start = literal_start(image[: depth + 1])
     named = {os.path.join(paths.root, *start[:above]) for above in range(1, len(start) + 1)} | {paths.root}
-    holders = set(map(os.path.dirname, folders)) | _holders_of(images, image, depth)
+    holders = {*map(os.path.dirname, folders), *by_hits}
     level, ways = {paths.root}, {paths.root}
     for part in image[:depth]:
         if part == "**":
             above = {folder for folder in folders_above(holders, paths.root) if folder not in ways}
-            level = (level | above) - {paths.root}
+            sites = _sites(paths, level, _levels(paths, by_hits) - image.index(part), above, passed_over)
+            level = (level | above | sites) - {paths.root}
             ways |= level
             break
         level = {
@@ -62,16 +65,99 @@ def ways_of(
     return PatternWays(frozenset(ways | holders | above_others), frozenset(holders), frozenset(named))
 
 
-def _holders_of(images: Iterable[Hit], image: tuple[str, ...], depth: int) -> set[str]:
-    """Folders of what bears the ids, as far as the hits tell."""
+def sites_of(
+    paths: PathSearch, image: tuple[str, ...], by_hits: Collection[str], names: Collection[str]
+) -> set[str]:
+    """Which of the folders ``names`` directly below the data folder are of many patients rather than one patient's,
+    though nothing in them is a hit: the pattern has a wildcard there, ids lie deeper, and so do DICOM files.
+
+    Where a pattern says no depth, folders that hold some of one name (CT) are of patients.
+    """
+    deep = image[0] == "**"
+    fits = _levels(paths, by_hits) > 0 if deep else "*" in image[0] and PLACE not in image[0]
+    sites = {name for name in names if fits and _is_site(paths, image[0], os.path.join(paths.root, name))}
+    if deep:
+        below = Counter(inner for name in sites for inner in _folders_in(paths, name))
+        sites = {name for name in sites if all(below[inner] == 1 for inner in _folders_in(paths, name))}
+    return sites
+
+
+def _is_site(paths: PathSearch, part: str, folder: str) -> bool:
+    name = os.path.basename(folder)
+    if paths.link_problem(folder) is not None or is_part_of_dataset(name):
+        return False
+    fits = not os.path.islink(folder) if part == "**" else component_expression(part).fullmatch(name)
+    return bool(fits) and not _has_dicom(paths, folder)
+
+
+def _folders_in(paths: PathSearch, name: str) -> list[str]:
+    folder = os.path.join(paths.root, name)
+    return [inner for inner in paths.names(folder) if os.path.isdir(os.path.join(folder, inner))]
+
+
+def holders_of(
+    image: tuple[str, ...], images: Iterable[Hit], label: tuple[str, ...], labels: Iterable[Hit]
+) -> set[str]:
+    """Folders of what bears the patients' ids, as far as hits tell: those of images, and those of labels where these
+    lie in the same tree."""
+    in_one_tree = image[: _depth(image)] == label[: _depth(label)]
+    return holders_by(images, image) | (holders_by(labels, label) if in_one_tree else set())
+
+
+def holders_by(hits: Iterable[Hit], parts: tuple[str, ...]) -> set[str]:
+    """Folders of what bears the patients' ids, as far as the hits of one pattern tell."""
     holders: set[str] = set()
-    if "**" not in image[depth:]:
-        for hit in images:
+    depth = _depth(parts)
+    if "**" not in parts[depth:]:
+        for hit in hits:
             path = hit.path
-            for _ in image[depth:]:
+            for _ in parts[depth:]:
                 path = os.path.dirname(path)
-            holders |= {path} if hit.problem is None else set()
+            if hit.problem is None or _is_file_of(hit, parts[-1]):
+                holders.add(path)
     return holders
+
+
+def _is_file_of(hit: Hit, last: str) -> bool:
+    """Whether a link that leads out is a file of the pattern, whose name ends so, and not any folder above."""
+    expression = component_expression(last.replace(PLACE, hit.patient))
+    return expression.fullmatch(os.path.basename(hit.path)) is not None
+
+
+def _depth(parts: tuple[str, ...]) -> int:
+    return next(i for i, part in enumerate(parts) if PLACE in part)
+
+
+def _levels(paths: PathSearch, holders: Collection[str]) -> int:
+    """How many folders lie at least between the data folder and what bears the ids; 0 where nobody knows."""
+    between = (holder[len(paths.root) :].count(os.sep) for holder in holders)
+    return min(between, default=0)
+
+
+def _sites(
+    paths: PathSearch,
+    start: Collection[str],
+    levels: int,
+    known: Collection[str],
+    passed_over: Collection[str],
+) -> set[str]:
+    """Folders without a hit that lie no deeper than all hits do, and in which no DICOM files lie."""
+    sites, level = set(), set(start)
+    for _ in range(levels):
+        below = {
+            path
+            for folder in level
+            for path in _below(paths, folder, "*")
+            if path in known or not (path in passed_over or os.path.islink(path) or _has_dicom(paths, path))
+        }
+        sites |= below
+        level = below
+    return sites
+
+
+def _has_dicom(paths: PathSearch, folder: str) -> bool:
+    files = (os.path.join(folder, name) for name in paths.names(folder))
+    return any(os.path.isfile(path) and is_dicom(path) for path in files)
 
 
 def _below(paths: PathSearch, folder: str, part: str) -> Iterable[str]:

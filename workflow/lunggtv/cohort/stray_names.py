@@ -46,8 +46,18 @@ def owner_of(stem: str, part: str, known: Collection[str]) -> Owner:
         if words is not None and stem[start:end] in known:
             return Owner(stem[start:end], (start, end), not any(map(str.isalnum, words)))
     match = match or component_expression(CHANNEL.sub("", head), re.IGNORECASE).fullmatch(stem)
-    start, end = match.span("patient") if match else (0, len(stem))
+    start, end = match.span("patient") if match else _without_ends(stem, before, after)
     return Owner(stem[start:end], (start, end))
+
+
+def _without_ends(stem: str, before: str, after: str) -> tuple[int, int]:
+    """Where an id stands in a name that has what the pattern begins and ends with, but not what a wildcard parts."""
+    if "*" not in before + after:
+        return 0, len(stem)
+    first, last = before.partition("*")[0], after.rpartition("*")[2]
+    start = len(first) if _begins_with(stem, first) else 0
+    end = len(stem) - (len(last) if _ends_with(stem, last) else 0)
+    return (start, end) if start < end else (0, len(stem))
 
 
 def _places(stem: str, before: str, after: str) -> list[tuple[int, int]]:

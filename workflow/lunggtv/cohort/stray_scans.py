@@ -9,19 +9,18 @@ is named among the ignored, and so are archives, as nobody knows what is in them
 # ruff: noqa: PTH110, PTH112, PTH114, PTH118, PTH119, PTH120
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from lunggtv.cohort.discover_words import loose, misplaced, unasked
 from lunggtv.cohort.found_patients import Found
-from lunggtv.cohort.path_search import Hit, PathSearch
+from lunggtv.cohort.named_alike import named_alike, named_together
+from lunggtv.cohort.path_search import PathSearch
 from lunggtv.cohort.pattern_ways import PatternWays, folders_above, ways_of
 from lunggtv.cohort.patterns import PLACE, is_part_of_dataset, wrong_id
 from lunggtv.cohort.scan_kinds import image_stem, is_archive, is_dicom, scan_stem
-from lunggtv.cohort.stray_names import owner_of
-
-NAMED_ALONE = 3  # files of found patients that are named alike; more are told as one, with an asterisk
+from lunggtv.cohort.stray_names import Owner, owner_of
 
 
 @dataclass(frozen=True)
@@ -34,11 +33,16 @@ class StrayScans:
     found: dict[str, Found]
     ignored: set[str]
 
-    def add(self, images: Iterable[Hit], folders: Iterable[str], taken: Iterable[str]) -> None:
-        """All strays: ``images`` and ``folders`` are what the pattern took, ``taken`` the files that either pattern
-        took."""
+    def add(self, holders: Collection[str], folders: Iterable[str], taken: Iterable[str]) -> frozenset[str]:
+        """All strays, and gives the folders in which it looked.
+
+        Args:
+            holders: the folders of what bears the ids, by the hits.
+            folders: those of the patients by the pattern.
+            taken: the files that either pattern took.
+        """
         ours = {*taken, *(entry.folder for entry in self.found.values() if entry.folder is not None)}
-        ways = ways_of(self.paths, self.image, images, folders, ours | self.ignored)
+        ways = ways_of(self.paths, self.image, holders, folders, ours | self.ignored)
         known = folders_above(ours) | ways.folders
         flat = self.image.index(next(part for part in self.image if PLACE in part)) + 1 == len(self.image)
         for folder in sorted(ways.folders):
@@ -54,11 +58,22 @@ class StrayScans:
             self._ignore_alike(
                 folder, ((f"*{name[name.rindex('.') :]}", name) for name in filter(is_archive, files))
             )
+            if holds and not flat:
+                self._adopt_folders(inner)
             if folder != self.paths.root:
                 for path in sorted(inner - known):
                     if not self.paths.leads_elsewhere(path):
                         self._add_folder(path, flat and holds, any_image=holds and not flat)
         self._ignore_ways(ways, folders_above(taken))
+        return ways.folders
+
+    def _adopt_folders(self, folders: Iterable[str]) -> None:
+        """Folders of patients who have nothing but a label, where it lies in them."""
+        for path in folders:
+            entry = self.found.get(os.path.basename(path))
+            labels = entry.labels if entry is not None and entry.has_label_alone else []
+            if entry is not None and any(hit.path.startswith(path + os.sep) for hit in labels):
+                entry.folder = path
 
     def _ignore_ways(self, ways: PatternWays, told: set[str]) -> None:
         """Folders that a wildcard takes, and in which nobody lies."""
@@ -83,7 +98,7 @@ class StrayScans:
             known = self.found.get(owner.patient)
             if known is None:
                 scans[name] = owner.patient
-            elif owner.plain and known.folder is None and not known.images:
+            elif owner.plain and known.has_label_alone:
                 known.folder = os.path.join(folder, name)
                 known.problem = unasked([name], self._wanted(owner.patient))
             else:
@@ -107,12 +122,17 @@ class StrayScans:
         problem = self.paths.link_problem(path) or problem
         scan = problem is not None or any(map(is_dicom, files))
         scan = scan or (any_image and any(image_stem(os.path.basename(file)) is not None for file in files))
-        known = flat and owner_of(name, self.image[-1], self.found).patient in self.found
-        if known or not scan or is_part_of_dataset(name):
+        owner = owner_of(name, self.image[-1], self.found) if flat else Owner(name, (0, len(name)))
+        known = self.found.get(owner.patient)
+        words = misplaced(name, self._wanted(owner.patient), "*" in self.image[0]) if flat else None
+        if not scan or is_part_of_dataset(name):
             self.ignored.add(path)
-        else:
-            words = misplaced(name, self._wanted(name)) if flat else None
+        elif known is None:
             self._add(name, (path,), problem or words)
+        elif owner.plain and known.has_label_alone:
+            known.folder, known.problem = path, problem or words
+        else:
+            self.ignored.add(path)
 
     def _add(self, patient: str, paths: tuple[str, ...], problem: str | None) -> None:
         """One scan, of one or several files."""
@@ -127,12 +147,8 @@ class StrayScans:
         return "/".join(self.image).replace(PLACE, patient)
 
     def _ignore_alike(self, folder: str, names: Iterable[tuple[str, str]]) -> None:
-        """Names among the ignored, each given with what many of them are shown as."""
-        alike: dict[str, list[str]] = {}
-        for shown, name in names:
-            alike.setdefault(shown, []).append(os.path.join(folder, name))
-        for shown, paths in alike.items():
-            self.ignored.update(paths if len(paths) <= NAMED_ALONE else [os.path.join(folder, shown)])
+        """Names among the ignored, each given behind what many of them are shown as."""
+        self.ignored.update(named_alike((os.path.join(folder, a), os.path.join(folder, b)) for a, b in names))
 
 
 def _groups(scans: dict[str, str]) -> list[list[str]]:
@@ -141,17 +157,6 @@ def _groups(scans: dict[str, str]) -> list[list[str]]:
     for name, owner in scans.items():
         groups.setdefault(None if image_stem(name) is None else owner, []).append(name)
     return list(groups.values())
-
-
-def named_together(paths: Iterable[Path]) -> set[Path]:
-    """The files of one scan as they are named among the ignored: many as one, with an asterisk."""
-    several = set(paths)
-    if len(several) <= NAMED_ALONE:
-        return several
-    names = [path.name for path in several]
-    start = os.path.commonprefix(names)  # noqa: RUF071 - of letters
-    end = os.path.commonprefix([name[len(start) :][::-1] for name in names])[::-1]  # noqa: RUF071
-    return {next(iter(several)).with_name(f"{start}*{end}")}
 
 
 def _paths(folder: str, names: Iterable[str]) -> tuple[str, ...]:

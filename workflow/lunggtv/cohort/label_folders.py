@@ -1,0 +1,80 @@
+"""Folders of labels alone: they are no patients, and what else lies in them is named. Standard library only: runs at
+parse time."""
+
+# ruff: noqa: PTH112, PTH118, PTH119
+
+import itertools
+import os
+from collections.abc import Collection, Iterable, Mapping
+
+from lunggtv.cohort.found_patients import Found
+from lunggtv.cohort.named_alike import named_alike
+from lunggtv.cohort.path_search import Hit, PathSearch
+from lunggtv.cohort.pattern_ways import folders_above, holders_by
+from lunggtv.cohort.patterns import PLACE
+from lunggtv.cohort.scan_kinds import is_dicom, scan_stem
+from lunggtv.cohort.stray_names import owner_of
+
+
+def folders_of_labels(
+    paths: PathSearch,
+    label: tuple[str, ...],
+    labels: Iterable[str],
+    images: Iterable[str],
+    folders: Collection[str],
+) -> set[str]:
+    """Those of ``folders`` that the label pattern names, and that hold labels by it, but no image and no DICOM files.
+
+    Args:
+        paths: the data folder.
+        label: components of data.label.
+        labels, images: paths that fit data.label and data.image.
+        folders: what the image pattern takes for folders of patients.
+    """
+    names = set(itertools.takewhile(lambda part: PLACE not in part, label))
+    named = {path for path in folders if os.path.basename(path) in names}
+    if named:
+        named &= folders_above(labels, paths.root) - folders_above(images, paths.root)
+    return {path for path in named if not any(map(is_dicom, paths.below(path)[0]))}
+
+
+def others_among_labels(
+    paths: PathSearch,
+    label: tuple[str, ...],
+    labels: Collection[Hit],
+    patients: Mapping[str, Found],
+    looked_into: Collection[str],
+) -> set[str]:
+    """What lies where labels lie and is none by the pattern, other masks and scans, as it is named among the ignored.
+
+    Args:
+        paths: the data folder.
+        label: components of data.label.
+        labels: its hits.
+        patients: everybody by id.
+        looked_into: folders whose strays are told already.
+    """
+    ours = {hit.path for hit in labels}
+    of_patients = {entry.folder for entry in patients.values() if entry.folder is not None}
+    known = folders_above(ours) | of_patients
+    part = next(part for part in label if PLACE in part)
+    others: set[str] = set()
+    for folder in holders_by(labels, label).difference(looked_into):
+        told = not of_patients.isdisjoint({folder, *folders_above([folder], paths.root)})
+        if told or paths.leads_elsewhere(folder):
+            continue
+        alike = []
+        for name in sorted(paths.names(folder)):
+            path = os.path.join(folder, name)
+            if path in ours or path in known or paths.leads_elsewhere(path):
+                continue
+            if os.path.isdir(path):
+                scans = any(scan_stem(file) is not None for file in paths.below(path)[0])
+                others.update([path] if scans else [])
+            elif (stem := scan_stem(path)) is not None:
+                owner = owner_of(stem, part, patients)
+                start, end = owner.place if owner.patient in patients else (0, 0)
+                shown = f"{name[:start]}*{name[end:]}" if end else name
+                alike.append((os.path.join(folder, shown), path))
+        others |= named_alike(alike)
+    return others

@@ -1,0 +1,78 @@
+"""Lung masks of the user's own (cache.lungs), and what else lies in their folders.
+
+Standard library only: runs at parse time.
+"""
+
+# ruff: noqa: PTH112, PTH114, PTH118
+
+import os
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lunggtv.cohort.named_alike import named_alike
+from lunggtv.cohort.path_search import PathSearch
+from lunggtv.cohort.pattern_ways import folders_above
+from lunggtv.cohort.patterns import PLACE, component_expression
+from lunggtv.cohort.scan_kinds import is_dicom, scan_stem
+from lunggtv.cohort.stray_names import owner_of
+
+
+@dataclass(frozen=True)
+class LungMasks:
+    """The masks at ``pattern``, with the data folder before it, of the patients ``ids``."""
+
+    pattern: str
+    ids: Collection[str]
+
+    def patients(self) -> dict[str, str]:
+        """The patient of each path at which a mask may lie."""
+        return {self.pattern.replace(PLACE, patient): patient for patient in self.ids}
+
+    def names(self) -> set[str]:
+        """The masks that are there, the folders above them, and what many of them are named as."""
+        there = set(filter(os.path.exists, self.patients()))
+        return there | folders_above(there) | {self.pattern.replace(PLACE, "*")}
+
+    def others(self, folder: str, told: Collection[str]) -> set[str] | None:
+        """Scans in a folder of masks that are none of these masks, nor ``told`` already, as they are named among the
+        ignored: those that bear an id of a patient, and masks of whom is not there. None if another lies there, or
+        any DICOM file: that is somebody's scan."""
+        fits = component_expression(self.pattern).fullmatch
+        masks = self.patients()
+        named = []
+        for path in _files(folder):
+            stem = None if path in masks or path in told else scan_stem(path)
+            if stem is None:
+                continue
+            shown = self._shown(folder, path, stem)
+            if shown is None and (match := fits(path)) and os.sep not in match["patient"]:
+                shown = self.pattern.replace(PLACE, "*")
+            if shown is None or is_dicom(path):
+                return None
+            named.append((shown, path))
+        return named_alike(named)
+
+    def _shown(self, folder: str, path: str, stem: str) -> str | None:
+        """A path with an asterisk in the place of a known id; None if there is none in it."""
+        parts = list(Path(path).relative_to(folder).parts)
+        known = False
+        for at, part in enumerate(parts):
+            owner = owner_of(stem if at == len(parts) - 1 else part, PLACE, self.ids)
+            if owner.patient in self.ids:
+                start, end = owner.place
+                parts[at], known = f"{part[:start]}*{part[end:]}", True
+        return os.path.join(folder, *parts) if known else None
+
+
+def _files(folder: str) -> Iterator[str]:
+    search = PathSearch(folder, os.path.realpath(folder), follow_links=False)
+    waiting = [folder]
+    while waiting:
+        here = waiting.pop()
+        for name in search.names(here):
+            path = os.path.join(here, name)
+            if not os.path.isdir(path):
+                yield path
+            elif not os.path.islink(path):
+                waiting.append(path)
