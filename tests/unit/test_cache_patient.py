@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from lunggtv.cache.cache_patient import cache_patient
+from lunggtv.cache.cache_patient import _log, cache_patient
 from lunggtv.cache.cache_settings import CacheSettings
 from lunggtv.cache.collect_crops import collect_crops
 from lunggtv.cache.crop_picture import draw_crop
@@ -416,3 +416,15 @@ class TestTable:
         (row,) = read_tsv(tmp_path / "crops.tsv")
         assert row["patient"] == "7" and float(row["lungs_ml"]) == record["lungs_ml"]
         assert json.loads(row["fallback"]) is False
+
+
+def test_every_remark_on_a_crop_is_warned_of(caplog):
+    remarks = [{"code": "a", "text": "the left lung is small"}, {"code": "b", "text": "1 ml GTV is lost"}]
+    record = {
+        "patient": "7", "box_start": [0, 0, 0], "box_shape": [1, 1, 1], "lungs_ml": 1.0, "warnings": remarks,
+        "fallback": True, "fallback_reason": "no lungs were found",
+    }  # fmt: skip
+    _log(record)
+    told = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    assert len(told) == 3 and told[0].startswith("Patient 7: ") and "no lungs were found" in told[0]
+    assert told[1:] == ["Patient 7: the left lung is small.", "Patient 7: 1 ml GTV is lost."]

@@ -6,8 +6,16 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import grimp
 import pytest
-from lunggtv.code_identity import TELLING, _read_source, code_fingerprint, library_version, stripped
+from lunggtv.code_identity import (
+    SHAPING_LIBRARIES,
+    TELLING,
+    _read_source,
+    code_fingerprint,
+    library_version,
+    stripped,
+)
 from lunggtv.files import file_digest
 
 ROOT = Path(__file__).parents[2] / "workflow"
@@ -206,3 +214,10 @@ def test_what_a_finished_fold_is_restored_as_belongs_to_its_identity():
     assert 'identity=code_of_modules("lunggtv.train.fit", "lunggtv.train.deliver")' in rules
     # What is kept for a finished fold is what this module writes.
     assert not {"lunggtv.train.state", "lunggtv.train.train_fold", "lunggtv.train.memory"} & set(found)
+
+
+def test_every_library_that_shapes_results_counts():
+    """But those that read settings, and one that measures memory."""
+    graph = grimp.build_graph("lunggtv", cache_dir=None, include_external_packages=True)
+    used = {module.partition(".")[0] for module in graph.modules} - set(sys.stdlib_module_names)
+    assert used - {"lunggtv", "lungphantom"} == {*SHAPING_LIBRARIES, "jsonschema", "psutil", "yaml"}

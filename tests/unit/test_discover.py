@@ -196,8 +196,8 @@ def test_a_scan_beside_the_folders_is_a_patient_with_a_problem(tmp_path):
     assert list(found) == ["1", "2.nii.gz", "a.dcm"]
     assert found["1"].problem is None
     beside = (
-        "beside the patients' folders and {} in none of them. Put {} into {} patient's folder, take {} away, or name {} "
-        "under data.exclude."
+        "beside the patients' folders and {} in none of them. Put {} into {} patient's folder, take {} away, or name "
+        "{} under data.exclude."
     )
     assert found["2.nii.gz"].problem == f"2.nii.gz lies {beside.format('is', 'it', 'its', 'it', 'it')}"
     assert (

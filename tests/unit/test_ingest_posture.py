@@ -8,6 +8,7 @@ import pytest
 from lunggtv.ingest.anatomy import body_mask, lung_mask, thinned_mm, thinning
 from lunggtv.ingest.posture import (
     Chest,
+    _longest_run,
     check_posture,
     heart_is_right,
     liver_is_left,
@@ -221,3 +222,8 @@ def test_the_body_is_denser_than_minus_500_hu():
     ct[:, 5:9, 5:9] = -499
     assert np.argwhere(body_mask(ct)).min(axis=0).tolist() == [0, 5, 5]
     assert np.count_nonzero(body_mask(ct)) == 16
+
+
+def test_a_windpipe_is_seen_without_a_break():
+    seen = [True, True, False, True, True, True, False, True]
+    assert (_longest_run(seen), _longest_run([False]), _longest_run([])) == (3, 0, 0)

@@ -371,3 +371,11 @@ def test_same_input_same_lungs():
     spacing_mm = shrunken_grid(phantom.grid, factors).spacing_mm
     first, again = find_lungs(hu, spacing_mm), find_lungs(hu.copy(), spacing_mm)
     assert np.array_equal(first.mask, again.mask) and first.midline_vox == again.midline_vox
+
+
+def test_without_a_seed_nothing_dark_is_lung():
+    dark = np.ones((4, 5, 6), bool)
+    seeds = np.zeros_like(dark)
+    assert not _regrow(seeds, dark, (5.0, 4.0, 4.0)).any()
+    seeds[1, 2, 3] = True
+    assert _regrow(seeds, dark, (5.0, 4.0, 4.0)).any()

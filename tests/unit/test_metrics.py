@@ -324,3 +324,16 @@ def test_each_percentile_stands_under_its_own_name():
     assert record["hd95_pooled_mm"] == percentile(*pooled, 0.95) > percentile(*pooled, 0.9)
     assert record["median_surface_distance_mm"] == percentile(*pooled, 0.5) < percentile(*pooled, 0.55)
     assert record["hd_mm"] == max(one[0].max() for one in each) > hd95
+
+
+@pytest.mark.parametrize(
+    ("moved", "key"), [((1, 0, 0), "cranial"), ((0, 1, 0), "posterior"), ((0, 0, 1), "left")]
+)
+def test_a_shift_is_told_with_its_direction(moved, key):
+    """A draft beyond the label in LPS is above 0; the label beyond the draft is below."""
+    label, prediction = box((1, 2, 3), (3, 2, 2)), box(tuple(np.add((1, 2, 3), moved)), (3, 2, 2))
+    expected = dict.fromkeys(("cranial", "posterior", "left"), 0.0) | {key: float(np.dot(moved, SPACING_MM))}
+    for one, other, sign in ((label, prediction, 1.0), (prediction, label, -1.0)):
+        record = score_masks(one, other, SPACING_MM, SETTINGS)
+        found = {name: record[f"centroid_shift_{name}_mm"] for name in expected}
+        assert found == {name: sign * shift for name, shift in expected.items()}

@@ -81,6 +81,10 @@ def test_monai_networks_have_our_interface(name, kernels):
     assert [tuple(head.shape[1:]) for head in heads] == [(1, 16, 32, 32), (1, 16, 16, 16), (1, 8, 8, 8)]
     with torch.no_grad():
         assert tuple(network.eval()(x).shape) == (1, 1, 16, 32, 32)
+        # Logits like those that are trained: a network that gave probabilities would be asked for them once more.
+        x = torch.randn(1, 1, 16, 32, 32, generator=torch.Generator().manual_seed(1))
+        finest = network.train()(x)[0]
+        assert torch.allclose(network.eval()(x), finest, atol=1e-5) and finest.min() < 0
     shapes = {key: tuple(weight.shape) for key, weight in network.net.named_parameters() if weight.dim() == 5}
     for start, shape in kernels.items():
         assert next(found for key, found in shapes.items() if key.startswith(start)) == shape

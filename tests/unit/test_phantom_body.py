@@ -228,3 +228,10 @@ def test_gas_floats_in_front_of_what_the_stomach_holds(monkeypatch):
     assert gas.sum() * phantom_of(PLAIN).grid.voxel_ml > 10 and fluid.any()
     middles_mm = [np.argwhere(place)[:, 1].mean() * plan.spacing_mm[1] for place in (gas, fluid)]
     assert middles_mm[0] < middles_mm[1] - 10, "y runs to the back"
+
+
+def test_lungs_are_full_of_vessels():
+    """What is denser than lung, the tumour aside; at these large voxels vessels fill more than they hold."""
+    phantom = phantom_of(PLAIN)
+    lung = ndimage.binary_erosion(phantom.lungs > 0, iterations=2) & (phantom.label == 0)
+    assert 0.12 < ((phantom.ct > -600) & lung).sum() / lung.sum() < 0.20

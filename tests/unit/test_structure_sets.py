@@ -1,5 +1,6 @@
 """Which structure set and which contours make the label: nothing is left out, joined or replaced without a word."""
 
+import os
 import struct
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +23,7 @@ from tests.unit.dicom_files import (
     patient_files,
     settings,
     write_ct,
+    write_other,
     write_rtstruct,
 )
 
@@ -568,3 +570,40 @@ def test_a_contour_that_names_a_neighbour_is_not_told(patient: Path) -> None:
 
     edit(patient / "rs.dcm", beside)
     assert read(patient).notes == ()
+
+
+def test_contour_data_padded_with_a_null_is_read(patient: Path) -> None:
+    """As some systems pad a text to an even length."""
+    content = (patient / "rs.dcm").read_bytes()
+    tag = b"\x06\x30\x50\x00DS"
+    assert content.count(tag) == len(BOXES)
+    pieces = content.split(tag)
+    padded = 0
+    for number, piece in enumerate(pieces[1:], 1):
+        length = int.from_bytes(piece[:2], "little")
+        if piece[1 + length : 2 + length] == b" ":
+            pieces[number] = piece[: 1 + length] + b"\0" + piece[2 + length :]
+            padded += 1
+    assert padded
+    (patient / "rs.dcm").write_bytes(tag.join(pieces))
+    assert read(patient).label.sum() == 36
+
+
+@pytest.mark.parametrize(("mebibytes", "taken"), [(40, True), (257, False)])
+def test_the_set_of_a_large_plan_is_read(patient: Path, mebibytes: int, taken: bool) -> None:
+    """Some 20 MB; beyond 256 MiB it is no structure set. The bytes appended here are a hole of the file system."""
+    if taken:
+        edit(patient / "rs.dcm", lambda dataset: dataset.add_new(0x00091010, "OB", bytes(mebibytes << 20)))
+        assert read(patient).label.sum() == 36
+        return
+    os.truncate(patient / "rs.dcm", mebibytes << 20)
+    assert "an RTSTRUCT of more than 256 MiB is not read" in str(refusal(patient))
+
+
+def test_a_segmentation_of_surfaces_is_none_of_voxels(patient: Path) -> None:
+    write_other(patient / "surface.dcm", "1.2.840.10008.5.1.4.1.1.66.5", "SEG")
+    scan = read(patient)
+    assert scan.label.sum() == 36
+    assert "1 surface segmentation" in " ".join(text for _, text in told(scan).values())
+    (patient / "rs.dcm").unlink()
+    assert "damaged_seg" not in refusal(patient).reason.code

@@ -171,6 +171,24 @@ def test_with_a_package_all_of_its_models_draft_everybody(study):
     assert planned(study) == expected(own=False, probability="infer/{p}/probability.nii.gz ")
 
 
+def test_without_anybody_to_score_nobody_is_compared(study):
+    """Masks of another tool are named, but no patient has a label."""
+    with zipfile.ZipFile(study.work / "models.zip", "w") as package:
+        content = {"schema": 1, "folds": 2, "settings": {"cache": {"spacing_mm": [5, 1, 1]}, "infer": {}}}
+        package.writestr("package.json", json.dumps(content))
+    settings = SETTINGS.replace("data: {", "data: {labelled: null, ")
+    (study.work / "config.yaml").write_text(f"{settings}model: models.zip\n", encoding="utf-8")
+    found = {job.split()[0] for job in planned(study)}
+    assert not found & {
+        "evaluate_other",
+        "picture_other",
+        "compare_scores",
+        "gather_sets",
+        "summarise_metrics",
+    }
+    assert {"infer_patient", "collect_reviews", "describe_run"} <= found
+
+
 def test_what_fails_is_tried_again_with_twice_the_memory(study):
     """Of a rule with a fixed amount, and of one whose amount follows the scan; both read what is no file of ours."""
     targets = ("results/train/fold0/augmentation.png", "results/cache/1/crop.png")
