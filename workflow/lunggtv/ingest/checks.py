@@ -135,7 +135,6 @@ def label_mask(label: np.ndarray, gtv_values: Sequence[int], name: str) -> np.nd
     Raises:
         Refused: fractions, or values other than 0 and ``gtv_values``; the values found are listed.
     """
-    wide = label.dtype != np.int16
     off = off_whole(label)
     if not off <= WHOLE_WITHIN:
         raise Refused(
@@ -143,10 +142,10 @@ def label_mask(label: np.ndarray, gtv_values: Sequence[int], name: str) -> np.nd
             f"{name} holds fractions: it is a probability or was interpolated. Export the drawn mask itself, "
             "0 and 1.",
         )
-    if wide and (label.min() < NARROW.min or label.max() > NARROW.max):
+    if label.min() < NARROW.min or label.max() > NARROW.max:
         ends = np.unique(np.clip([label.min(), label.max()], -1e15, 1e15))
         raise _other_values(name, [int(end) for end in ends], gtv_values)
-    whole = label if not wide else np.stack([np.rint(slab).astype(np.int16) for slab in label])
+    whole = label if label.dtype.kind in "iu" else np.stack([np.rint(slab).astype(np.int16) for slab in label])
     drawn = whole[whole != 0]
     values = sorted({*([0] if drawn.size < whole.size else []), *map(int, np.unique(drawn))})
     if not set(values) <= {0, *gtv_values}:
