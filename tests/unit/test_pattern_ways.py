@@ -100,14 +100,27 @@ SITE = ["B/P2/ct/IM1.dcm", "B/P2/RS.dcm", "B/P3/ct/IM1.dcm"]
 @pytest.mark.parametrize(
     ("patterns", "there", "others", "told"),
     [
-        (FLAT_STAR, ["A/P1.nii.gz", "A/P1_gtv.nii.gz"], SITE, {"P2": MISPLACED, "P3": MISPLACED}),
-        (("A*/{patient}.nii.gz", FLAT_STAR[1]), ["A/P1.nii.gz"], [name.replace("B/", "A2/") for name in SITE],
-         {"P2": MISPLACED, "P3": MISPLACED}),
-        (IMG, ["A/img/P1.nii.gz", "A/seg/P1.nii.gz"], SITE, {"P2": None, "P3": None}),
+        # Of DICOM nobody can tell a site from a patient's folder; its headers are to say that they are of several.
+        *(
+            ((image, FLAT_STAR[1]), [f"{first}/P1.nii.gz"], [name.replace("B/", f"{other}/") for name in SITE],
+             {other: None})
+            for image, first, other in ((FLAT_STAR[0], "A", "B"), ("A*/{patient}.nii.gz", "A", "A2"))
+        ),
+        (IMG, ["A/img/P1.nii.gz", "A/seg/P1.nii.gz"], SITE, {"B": None}),
+        *(
+            (patterns, there, ["P7/CT/1.dcm", "P7/RS/1.dcm", "P8/2010/1.dcm", "P9/DICOM/1.dcm"],
+             {"P7": None, "P8": None, "P9": None})
+            for patterns, there in (
+                (FLAT_STAR, ["A/P1.nii.gz"]), (IMG, ["A/img/P1.nii.gz"]), (STARS, ["A/P1/data.nii.gz"]),
+                (("*/{patient}_ct.nii.gz", "*/{patient}_gtv.nii.gz"), ["A/P1_ct.nii.gz"]),
+            )
+        ),
+        # Without any DICOM they are no patients' folders.
+        (FLAT_STAR, ["A/P1.nii.gz"], ["B/P2.nii", "B/x/P3.nii"], {"P2": AMONG}),
         (IMG, ["A/img/P1.nii.gz", "A/seg/P1.nii.gz"], ["B/img/P2.nii", "B/img/P3/IM1.dcm", "B/seg/P2.nii"],
          {"P2": AMONG, "P3": MISPLACED}),
-        (STARS, ["A/P1/data.nii.gz", "A/P1/label.nii.gz"], SITE, {"P2": None, "P3": None}),
-        (STARS, ["A/x/P1/data.nii.gz"], ["B/y/P2/ct/IM1.dcm", "B/y/P3/IM1.dcm"], {"P2": None, "P3": None}),
+        (STARS, ["A/P1/data.nii.gz", "A/P1/label.nii.gz"], SITE, {"B": None}),
+        (STARS, ["A/x/P1/data.nii.gz"], ["B/y/P2/ct/IM1.dcm", "B/y/P3/IM1.dcm"], {"B": None}),
         # With a patient right in the data folder, others there may be patients too.
         (STARS, ["A/P1/data.nii.gz", "P4/data.nii.gz"], SITE, {"B": None, "P4": None}),
         # So may folders that hold some of one name.
@@ -128,15 +141,13 @@ def test_a_site_without_a_hit_is_not_one_patient(tmp_path, patterns, there, othe
 
 def test_where_folders_of_files_alone_are_patients_the_words_say_so(tmp_path):
     """Following them, P2 is read."""
-    touch(tmp_path, "A/P1.nii.gz", "A/P1_gtv.nii.gz")
-    dicom(tmp_path, "B/P2/ct/1.dcm", "B/P3/1.dcm")
-    assert (
-        "Put all its files into one folder directly below the data folder"
-        in seen(tmp_path, *FLAT_STAR)[0]["P2"]
-    )
+    touch(tmp_path, "A/img/P1.nii.gz", "A/seg/P1.nii.gz")
+    dicom(tmp_path, "B/img/P2/ct/1.dcm", "B/img/P3/1.dcm")
+    words = "Put all its files into one folder directly below the data folder"
+    assert words in seen(tmp_path, *IMG)[0]["P2"]
     (tmp_path / "P2").mkdir()
-    (tmp_path / "B/P2/ct/1.dcm").rename(tmp_path / "P2/1.dcm")
-    assert seen(tmp_path, *FLAT_STAR)[0]["P2"] is None
+    (tmp_path / "B/img/P2/ct/1.dcm").rename(tmp_path / "P2/1.dcm")
+    assert seen(tmp_path, *IMG)[0]["P2"] is None
 
 
 @pytest.mark.parametrize("above", ["", "B/", "B/C/"])

@@ -9,7 +9,7 @@ from lunggtv.ingest.dicom.dicom_settings import PreferredSeries
 from lunggtv.ingest.dicom.headers import take_inventory
 from lunggtv.ingest.dicom.read_folder import read_dicom
 from lunggtv.ingest.dicom.series import group_series
-from lunggtv.ingest.raw_scan import NOTED, Refused
+from lunggtv.ingest.raw_scan import NOTED, WARNED, Refused
 
 from tests.unit.dicom_files import CtSeries, Reference, box, patient_files, settings, write_ct, write_rtstruct
 
@@ -54,7 +54,7 @@ def test_cts_of_two_people_in_one_folder_are_refused(tmp_path: Path, label: bool
     two_people(tmp_path)
     refused = refusal(tmp_path, label)
     assert refused.reason.code == "several_patients"
-    assert "are of several people: they have 2 patient ids" in str(refused)
+    assert "seem to be of several people: they have patient ids of 2 in their headers" in str(refused)
     assert "from a/ct/ct000.dcm on" in str(refused) and "from b/ct/ct000.dcm on" in str(refused)
     assert "Give each person a folder of its own." in str(refused) and "QQ" not in str(refused)
 
@@ -65,13 +65,21 @@ def test_a_rule_for_all_patients_does_not_say_who_is_meant(tmp_path: Path) -> No
     assert refusal(tmp_path, prefer_series=rules).reason.code == "several_patients"
 
 
-def test_two_people_under_one_series_are_refused_whatever_is_pinned(tmp_path: Path) -> None:
+def test_ids_that_one_series_has_are_of_one_person(tmp_path: Path) -> None:
+    """As where an archive has merged two records: nobody could be given a folder of their own."""
     write_series(tmp_path / "a", CT, "QQ-47")
     above = replace(CT, number=2, origin_mm=(-50.0, -40.0, -15.0))
     write_series(tmp_path / "b", above, "QQ-48", SeriesInstanceUID=CT.uid)
-    for pin in (None, key_of(tmp_path, ".")):
-        refused = refusal(tmp_path, label=False, series=pin)
-        assert refused.reason.code == "several_patients" and "pin" not in str(refused)
+    write_series(tmp_path / "c", replace(CT, number=3, slices=4, frame=2), "QQ-48")
+    mixed, other = key_of(tmp_path, "a"), key_of(tmp_path, "c")
+    scan = read_dicom(patient_files(tmp_path, False), settings(series=other))
+    assert scan.ct.shape[0] == 4 and not [note for note in scan.notes if "ids" in note.code]
+    scan = read_dicom(patient_files(tmp_path, False), settings(series=mixed))
+    (note,) = (note for note in scan.notes if note.code == "several_ids_in_series")
+    assert note.severity == WARNED and "QQ" not in note.text
+    assert f"the images of series {mixed} have 2 patient ids in their headers. Look whether" in note.text
+    write_series(tmp_path / "d", replace(CT, number=4, frame=3), "QQ-49")
+    assert "ids of 2 in their headers" in str(refusal(tmp_path, False))
 
 
 def test_a_pin_says_who_is_meant_and_the_other_is_noted(tmp_path: Path) -> None:
@@ -95,7 +103,7 @@ def test_a_gtv_of_the_other_person_is_not_put_on_a_pinned_ct(tmp_path: Path) -> 
     )
 
 
-@pytest.mark.parametrize("person", ["", "qq-47 ", " QQ-47"])
+@pytest.mark.parametrize("person", ["", "qq-47 ", " QQ-47", "QQ47", "qq 47", "QQ_0047", "qq/47."])
 def test_ids_that_say_nothing_or_the_same_are_of_one_person(tmp_path: Path, person: str) -> None:
     write_series(tmp_path / "a", CT, "QQ-47")
     draw(tmp_path, CT)

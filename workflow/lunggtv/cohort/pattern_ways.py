@@ -6,7 +6,6 @@ Nobody is left out in silence, so each of them is looked into, with or without a
 # ruff: noqa: PTH112, PTH113, PTH114, PTH118, PTH119, PTH120
 
 import os
-from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -69,17 +68,22 @@ def sites_of(
     paths: PathSearch, image: tuple[str, ...], by_hits: Collection[str], names: Collection[str]
 ) -> set[str]:
     """Which of the folders ``names`` directly below the data folder are of many patients rather than one patient's,
-    though nothing in them is a hit: the pattern has a wildcard there, ids lie deeper, and so do DICOM files.
+    though nothing in them is a hit: the pattern has a wildcard there, ids lie deeper, and either the folder that it
+    names next (``img`` of ``*/img/{patient}.nii.gz``) is in them, or no DICOM file.
 
-    Where a pattern says no depth, folders that hold some of one name (CT) are of patients.
+    Of folders of DICOM alone nobody can tell sites from patients, whose parts (CT, RS, a date) would each become
+    somebody. That several people lie in one is told by their headers.
     """
-    deep = image[0] == "**"
-    fits = _levels(paths, by_hits) > 0 if deep else "*" in image[0] and PLACE not in image[0]
-    sites = {name for name in names if fits and _is_site(paths, image[0], os.path.join(paths.root, name))}
-    if deep:
-        below = Counter(inner for name in sites for inner in _folders_in(paths, name))
-        sites = {name for name in sites if all(below[inner] == 1 for inner in _folders_in(paths, name))}
-    return sites
+    first, then = image[0], image[1:2]
+    fits = _levels(paths, by_hits) > 0 if first == "**" else "*" in first and PLACE not in first
+    named_next = first != "**" and not any("*" in part or PLACE in part for part in then)
+    folders = {name: os.path.join(paths.root, name) for name in names if fits}
+    return {
+        name
+        for name, folder in folders.items()
+        if _is_site(paths, first, folder)
+        and ((named_next and os.path.isdir(os.path.join(folder, *then))) or not _is_of_dicom(paths, folder))
+    }
 
 
 def _is_site(paths: PathSearch, part: str, folder: str) -> bool:
@@ -90,9 +94,9 @@ def _is_site(paths: PathSearch, part: str, folder: str) -> bool:
     return bool(fits) and not _has_dicom(paths, folder)
 
 
-def _folders_in(paths: PathSearch, name: str) -> list[str]:
-    folder = os.path.join(paths.root, name)
-    return [inner for inner in paths.names(folder) if os.path.isdir(os.path.join(folder, inner))]
+def _is_of_dicom(paths: PathSearch, folder: str) -> bool:
+    files, problem = paths.below(folder)
+    return problem is not None or any(map(is_dicom, files))
 
 
 def holders_of(

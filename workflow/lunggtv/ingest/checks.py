@@ -145,7 +145,9 @@ def label_mask(label: np.ndarray, gtv_values: Sequence[int], name: str) -> np.nd
     if label.min() < NARROW.min or label.max() > NARROW.max:
         ends = np.unique(np.clip([label.min(), label.max()], -1e15, 1e15))
         raise _other_values(name, [int(end) for end in ends], gtv_values)
-    whole = label if label.dtype.kind in "iu" else np.stack([np.rint(slab).astype(np.int16) for slab in label])
+    whole = (
+        label if label.dtype.kind in "iu" else np.stack([np.rint(slab).astype(np.int16) for slab in label])
+    )
     drawn = whole[whole != 0]
     values = sorted({*([0] if drawn.size < whole.size else []), *map(int, np.unique(drawn))})
     if not set(values) <= {0, *gtv_values}:

@@ -1,46 +1,67 @@
 """Whether the CTs of a folder are of one person: by the ids in their headers, which no message shows."""
 
+import re
 from collections.abc import Sequence
 
 from lunggtv.ingest.dicom.choice_words import example, listing
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.series import Series
-from lunggtv.ingest.raw_scan import NOTED, Reason, Refused
+from lunggtv.ingest.raw_scan import NOTED, WARNED, Reason, Refused
+
+SIGNS = re.compile(r"[\W_]+|(?<!\d)0+(?=\d)")  # what one system writes of an id and another leaves out
 
 
 def people_in(series: Sequence[Series]) -> frozenset[str]:
     """The patient ids in the headers of series; images without an id say nothing."""
-    return frozenset(image.person for one in series for image in one.slices) - {""}
+    return frozenset(SIGNS.sub("", image.person) for one in series for image in one.slices) - {""}
 
 
 def check_people(patient: str, series: Sequence[Series], settings: DicomSettings) -> list[Reason]:
     """Refuse a folder with CTs of several people: one would be taken for the patient, and the others lost in silence.
 
-    ``data.prefer_series`` is a rule for all patients and does not say which person is meant; a pin does.
+    Series that have an id in common are of one person, as where archives were merged. ``data.prefer_series`` is a rule
+    for all patients and does not say which person is meant; a pin does.
 
     Returns:
-        What to note where a pinned series says who is meant.
+        What to tell where a pinned series says who is meant, and of a series with several ids.
 
     Raises:
-        Refused: the series have several patient ids, and none of a single id is pinned.
+        Refused: there are several people, and no series of one of them is pinned.
     """
-    people = people_in(series)
-    if len(people) < 2:
-        return []
+    people = _groups(series)
     pinned = [one for one in series if one.key == settings.series]
-    if pinned and len(people_in(pinned)) < 2:
-        text = (
-            f"the CT series of the folder have {len(people)} patient ids in their headers. {pinned[0].key} was taken, "
-            "which data.series pins; the others were left out."
+    told = [
+        Reason(
+            "several_ids_in_series",
+            f"the images of series {one.key} have {len(people_in([one]))} patient ids in their headers. Look whether "
+            "all are of one person.",
+            WARNED,
         )
-        return [Reason("other_patient_left_out", text, NOTED)]
-    ways = "Give each person a folder of its own."
-    single = [one for one in series if len(people_in([one])) < 2]
-    if single:
-        ways += " If it is one person with several ids, pin the right series under data.series, as "
-        ways += f"{example(patient, single, settings)}."
+        for one in pinned or series
+        if len(people_in([one])) > 1
+    ]
+    if len(people) < 2:
+        return told
+    if pinned:
+        text = (
+            f"the CT series of the folder have patient ids of {len(people)} people in their headers. Series "
+            f"{pinned[0].key} was taken, which data.series pins; the others were left out."
+        )
+        return [Reason("other_patient_left_out", text, NOTED), *told]
     raise Refused(
         "several_patients",
-        f"the CT series of the folder are of several people: they have {len(people)} patient ids in their headers. "
-        f"Here are {listing(series, settings)}. {ways}",
+        f"the CT series of the folder seem to be of several people: they have patient ids of {len(people)} in their "
+        f"headers. Here are {listing(series, settings)}. Give each person a folder of its own. If it is one person "
+        f"with several ids, pin the right series under data.series, as {example(patient, series, settings)}.",
     )
+
+
+def _groups(series: Sequence[Series]) -> list[frozenset[str]]:
+    """The ids of each person, where those that one series has are of one."""
+    groups: list[frozenset[str]] = []
+    for one in series:
+        ids = people_in([one])
+        if ids:
+            joined = [group for group in groups if group & ids]
+            groups = [group for group in groups if not group & ids] + [ids.union(*joined)]
+    return groups
