@@ -90,7 +90,7 @@ def test_training_begins_from_a_package_that_knows_nobody_held_out(packaged, els
     }
     began = [read_json(elsewhere.work / f"results/train/fold{fold}/card.json")["start"] for fold in (0, 1)]
     assert {start["weights_sha256"] for start in began} <= made and began[0] != began[1]
-    assert elsewhere.reruns() == {}
+    assert elsewhere.reruns("infer") == {}
 
 
 def test_a_package_with_one_flipped_byte_is_refused(elsewhere):

@@ -97,6 +97,7 @@ FULL_SIZE = {"phantom": {"unlabelled": 1, "size": "full"}}
 ELSEWHERE = {
     "model": "test_package.py",
     "train.network.name": "test_reruns.py",
+    "train.start_from": "test_package.py",
 }
 FOLDS = {"1": 1, "2": 0, "3": 1}
 NEW = "new"

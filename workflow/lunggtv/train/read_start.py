@@ -11,7 +11,6 @@ from typing import Any
 from lunggtv.errors import CohortError, ConfigError
 from lunggtv.model.architecture import Architecture
 from lunggtv.model.weights import load_model
-from lunggtv.natural_order import natural_key
 from lunggtv.train.start import Start
 from lunggtv.wording import by, few
 
@@ -58,7 +57,7 @@ def refuse_known(
         if patient not in training and content["ct_digest"] in start.scans
     ]
     if known:
-        names = few(sorted(known, key=natural_key), SHOWN)
+        names = few(known, SHOWN)
         raise CohortError(
             f"The models of train.start_from have learnt from patients that this fold holds out ({names}); their "
             "drafts would look better than they are. Begin from a package made without them, set train.start_from to "
