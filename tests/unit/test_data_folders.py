@@ -144,6 +144,27 @@ def test_a_folder_with_images_of_the_other_set_at_several_sites_is_no_patient(
     assert problems == [name for name in unlabelled if name.isdigit()]
 
 
+@pytest.mark.parametrize(
+    ("end", "names", "labelled", "unlabelled"),
+    [
+        ("/ct.nii.gz", ["B/lab/P3/x.dcm"], ["P1", "P3"], ["P2"]),
+        ("/ct.nii.gz", ["B/lab/P3/x.dcm", "B/new/P4/ct.nii.gz"], ["P1", "P3"], ["P2", "P4"]),
+        ("/ct.nii.gz", ["B/lab/P3/x.dcm", "B/new/P4/ct/x.dcm"], ["P1", "P3"], ["P2", "P4"]),
+        ("/ct.nii.gz", ["B/new/P4/x.dcm"], ["P1"], ["P2", "P4"]),
+        # Told that it lies among images, and no patient of its own in the other set either.
+        (".nii.gz", ["B/lab/P3/x.dcm", "B/lab/P4/x.dcm"], ["P1", "P3", "P4"], ["P2"]),
+    ],
+)  # fmt: skip
+def test_a_folder_of_dicom_is_in_one_set_at_several_sites(cohort, end, names, labelled, unlabelled):
+    text = f"""data: {{labelled: raw, image: "*/lab/{{patient}}{end}", label: "*/lab/{{patient}}{end[:-7]}_gtv.nii.gz",
+                       unlabelled: raw, unlabelled_image: "*/new/{{patient}}{end}"}}"""
+    there = [f"A/lab/P1{end}", f"A/lab/P1{end[:-7]}_gtv.nii.gz", f"A/new/P2{end}"]
+    found = cohort(text, *there, *names)
+    assert (found.labelled, found.unlabelled, found.ignored) == (labelled, unlabelled, ())
+    files = [path for one in found.patients.values() for path in one.files]
+    assert len(files) == len(set(files))
+
+
 def test_a_folder_of_dicom_with_an_image_of_its_own_patient_in_the_other_set_is_there_twice(cohort):
     text = """data: {labelled: raw, image: "{patient}/data.nii.gz", label: "{patient}/label.nii.gz",
                      unlabelled: raw, unlabelled_image: "*/{patient}/new.nii.gz"}"""

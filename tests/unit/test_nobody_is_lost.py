@@ -28,6 +28,11 @@ EXTRAS = [
     "masks/P1_lobes.nii.gz", "notes/a.txt",
 ]  # fmt: skip
 TREES = 40  # of each pair of patterns
+# A folder of images at each site, and one of those to be drafted beside it.
+BESIDE = [
+    ("*/img/{patient}/ct.nii.gz", "*/img/{patient}/gtv.nii.gz"),
+    ("*/img/{patient}.nii.gz", "*/seg/{patient}.nii.gz"),
+]
 
 
 def grown(draw: random.Random, image: str, label: str) -> tuple[list[str], dict[str, str]]:
@@ -113,3 +118,36 @@ def test_every_scan_is_somebody_s_or_named(tmp_path, image, label):
         lost = [path for path in scans if path not in hidden and not is_told(path, of_folders, found)]
         assert lost == [], (seed, lungs, names, ids, found.ignored)
     assert looked > TREES / 3
+
+
+@pytest.mark.parametrize(("image", "label"), BESIDE)
+def test_no_scan_is_in_both_sets(tmp_path, image, label):
+    looked, of_dicom = 0, 0
+    for seed in range(TREES):
+        draw = random.Random(f"both {image} {seed}")
+        names, labels = [], set()
+        for patient in ("P1", "P2", "P3", "P4", "P5"):
+            part = draw.choice(["img", "new"])
+            own = image.replace("*", draw.choice("AB")).replace("{patient}", patient)
+            own = own.replace("/img/", f"/{part}/")
+            dicom = f"{own.split('.')[0].removesuffix('/ct')}/{draw.choice(['', 'ct/'])}IM1.dcm"
+            gtv = label.replace("*", own[0]).replace("{patient}", patient)
+            labels.add(gtv)
+            names += draw.choice([[own, gtv] if part == "img" else [own], [dicom]])
+        root = tmp_path / str(seed) / "raw"
+        assert planted(root, names, draw)
+        data = {"labelled": str(root), "image": image, "label": label, "follow_links": False}
+        data |= {"unlabelled": str(root), "unlabelled_image": image.replace("/img/", "/new/")}
+        try:
+            found = look_into(data, None, may_lack_labelled=False)
+        except CohortError:
+            continue  # nobody in one of them
+        looked += 1
+        of_dicom += sum(one.image is None and one.problem is None for one in found.patients)
+        used = [path for one in found.patients for path in one.files]
+        assert len(used) == len(set(used)), (seed, names, used)
+        assert {one.patient for one in found.patients} <= {"P1", "P2", "P3", "P4", "P5"}, (seed, names)
+        images = [root / name for name in names if name not in labels]
+        lost = [path for path in images if not is_told(path, "ct.nii" in image, found)]
+        assert lost == [], (seed, names, found.ignored)
+    assert looked > TREES / 3 and (of_dicom > 0) == ("ct.nii" in image)

@@ -149,19 +149,17 @@ def _outside(
     found: Sequence[Discovery], places: Sequence[Path], ignored: set[Path]
 ) -> Iterator[tuple[PatientFiles, frozenset[Path]]]:
     """Patients, each with the files of a stray. One of the folders may lie in the other, and is no patient there, nor
-    is a link to a folder above both, nor a folder in which images of the other set lie: these are added to
+    is a link to a folder above both, nor a folder in which patients of the other set lie: these are added to
     ``ignored``."""
-    with_images = [
-        {files.patient: str(files.image) for files in one.patients if files.image} for one in found
-    ]
-    above = [folders_above(images.values()) for images in with_images]
+    scans = [{files.patient: str(files.image or files.folder) for files in one.patients} for one in found]
+    above = [folders_above(places_of.values()) for places_of in scans]
     for at, one in enumerate(found):
         for files in one.patients:
             # Of few patients: real paths take their time.
             within = files.image is None and (
                 any(place.is_relative_to(files.folder.resolve()) for place in places)
                 or any(
-                    str(files.folder) in above[other] and files.patient not in with_images[other]
+                    str(files.folder) in above[other] and files.patient not in scans[other]
                     for other in range(len(found))
                     if other != at
                 )
