@@ -427,6 +427,30 @@ def test_a_scan_of_another_beside_lungs_is_somebody_s(cohort, name):
     assert (found.patients["lungs"].problem is None) == name.endswith(".dcm")
 
 
+FLAT_HERE = """data: {labelled: raw, image: "{patient}_ct.nii.gz", label: "{patient}_gtv.nii.gz"}"""
+BIDS = """data: {labelled: raw, image: "sub-{patient}/ct.nii.gz", label: "derivatives/gtv/sub-{patient}/gtv.nii.gz"}"""
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "lungs", "ignored"),
+    [
+        (FLAT_HERE, ["1_ct.nii.gz", "1_gtv.nii.gz", "lungs/1_lungs.nii.gz", "lungs/9_ct.nii.gz"],
+         "lungs/{patient}_lungs.nii.gz", ["lungs/9_ct.nii.gz"]),
+        (FLAT_HERE, ["1_ct.nii.gz", "1_gtv.nii.gz", "lungs/1/lungs.nii.gz", "lungs/9/ct.nii.gz", "lungs/1/lobes.nrrd"],
+         "lungs/{patient}/lungs.nii.gz", ["lungs/1/lobes.nrrd", "lungs/9/ct.nii.gz"]),
+        (NNUNET, [*CASE, "lungsTr/1_lungs.nii.gz", "lungsTr/9_0000.nii.gz", "lungsTr/about.txt"],
+         "lungsTr/{patient}_lungs.nii.gz", ["lungsTr/9_0000.nii.gz"]),
+        (BIDS, ["sub-1/ct.nii.gz", "derivatives/gtv/sub-1/gtv.nii.gz", "derivatives/lungs/sub-1/l.nii.gz",
+                "derivatives/lungs/sub-9/ct.nii.gz"],
+         "derivatives/lungs/sub-{patient}/l.nii.gz", ["derivatives/lungs/sub-9/ct.nii.gz"]),
+    ],
+)  # fmt: skip
+def test_a_scan_of_another_beside_lungs_that_is_no_patient_is_named(cohort, text, names, lungs, ignored):
+    found = cohort(text, *names, lungs=lungs)
+    assert (found.labelled, list(found.ignored)) == (["1"], [f"raw/{name}" for name in ignored])
+    assert found.patients["1"].problem is None
+
+
 def test_the_lungs_of_the_other_set_stay_hidden_where_somebody_lies_among_those_of_one(cohort):
     names = [*(f"old/{name}" for name in PATIENT), "old/lungs/1.nii.gz", "old/lungs/9/x.dcm"]
     text = "data: {labelled: raw/old, unlabelled: raw/new}"

@@ -21,11 +21,12 @@ PATTERNS = [
     ("{patient}/ct.nii.gz", "masks/{patient}.nii.gz"),
     ("sub-{patient}/ct/ct.nii.gz", "derivatives/gtv/sub-{patient}/gtv.nii.gz"),
 ]
-LUNGS = [None, "lungs/{patient}.nii.gz", "{patient}/lungs.nii.gz"]
+LUNGS = [None, "lungs/{patient}.nii.gz", "{patient}/lungs.nii.gz", "lungs/{patient}_lungs.nii.gz"]
 EXTRAS = [
     "imagesTs/T1_0000.nii.gz", "sourcedata/P9/IM0001.dcm", "backup/P1.nii.gz", "atlas.nii.gz", "lost+found/x.dcm",
     "B/old/T3.nii", "B/T4/IM0002.dcm", "C/T5.zip", "C/T6/data.nii", "lungs/P1.nii.gz", "lungs/P8.nii.gz",
     "masks/P1_lobes.nii.gz", "notes/a.txt",
+    "lungs/P1_lungs.nii.gz", "lungs/P9_ct.nii.gz", "lungs/P9/ct.nii.gz",
 ]  # fmt: skip
 TREES = 40  # of each pair of patterns
 # A folder of images at each site, and one of those to be drafted beside it.
@@ -38,7 +39,7 @@ BESIDE = [
 def grown(draw: random.Random, image: str, label: str) -> tuple[list[str], dict[str, str]]:
     """The files of a tree, and whose the labels are: patients whole, with a label or an image alone, misnamed, of
     DICOM, and what else lies about."""
-    names, labels = draw.sample(EXTRAS, 3), {}
+    names, labels = draw.sample(EXTRAS, 4), {}
     for patient in ("P1", "P2", "P3", "17"):
         site = draw.choice(["A/", "B/"])
         deep = draw.choice(["", site, site])

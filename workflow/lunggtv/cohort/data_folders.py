@@ -45,14 +45,23 @@ def look_into(data: Mapping[str, Any], lungs: str | None, may_lack_labelled: boo
         for root, _, _ in roots
         if lungs
     ]
-    told = {str(path) for files in joined.patients for path in (files.folder, *files.files)}
-    others = {place: masks[at].others(str(folder), told) for place, (at, folder) in hidden.items()}
-    if None in others.values():
-        joined = _look(data, roots, {place for place, named in others.items() if named is not None})
+    others = _beside_lungs(hidden, masks, joined)
+    if opened := {place for place, (_, is_somebody_s) in others.items() if is_somebody_s}:
+        joined = _look(data, roots, set(hidden) - opened)
+        others = _beside_lungs(hidden, masks, joined)
     of_patients = {path: patient for one in masks for path, patient in one.patients().items()}
     patients = [files for files in joined.patients if not _is_mask_of_another(files, of_patients)]
-    ignored = _unused(joined.ignored, patients, masks).union(*(named or () for named in others.values()))
+    ignored = _unused(joined.ignored, patients, masks).union(*(named for named, _ in others.values()))
     return Discovery(tuple(patients), tuple(sorted(ignored)))
+
+
+def _beside_lungs(
+    hidden: Mapping[Path, tuple[int, Path]], masks: Sequence[LungMasks], joined: Discovery
+) -> dict[Path, tuple[set[str], bool]]:
+    """What lies in the folders of lung masks and is nobody's so far, as ``LungMasks.others`` gives it."""
+    told = {str(path) for files in joined.patients for path in files.files}
+    told |= {str(files.folder) for files in joined.patients if files.image is None}
+    return {place: masks[at].others(str(folder), told) for place, (at, folder) in hidden.items()}
 
 
 def _look(

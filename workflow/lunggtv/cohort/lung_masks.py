@@ -34,24 +34,27 @@ class LungMasks:
         there = set(filter(os.path.exists, self.patients()))
         return there | folders_above(there) | {self.pattern.replace(PLACE, "*")}
 
-    def others(self, folder: str, told: Collection[str]) -> set[str] | None:
-        """Scans in a folder of masks that are none of these masks, nor ``told`` already, as they are named among the
-        ignored: those that bear an id of a patient, and masks of whom is not there. None if another lies there, or
-        any DICOM file: that is somebody's scan."""
+    def others(self, folder: str, told: Collection[str]) -> tuple[set[str], bool]:
+        """Scans in a folder of masks that are none of these masks, as they are named among the ignored, and whether
+        one of them is somebody's: a DICOM file, or one that bears no id of a patient and is not named like a mask.
+
+        Args:
+            folder: where to look.
+            told: files and folders that are told already.
+        """
         fits = component_expression(self.pattern).fullmatch
         masks = self.patients()
-        named = []
+        named, is_somebody_s = [], False
         for path in _files(folder):
-            stem = None if path in masks or path in told else scan_stem(path)
-            if stem is None:
+            stem = None if path in masks else scan_stem(path)
+            if stem is None or not {path, *folders_above([path])}.isdisjoint(told):
                 continue
             shown = self._shown(folder, path, stem)
             if shown is None and (match := fits(path)) and os.sep not in match["patient"]:
                 shown = self.pattern.replace(PLACE, "*")
-            if shown is None or is_dicom(path):
-                return None
-            named.append((shown, path))
-        return named_alike(named)
+            named.append((shown or path, path))
+            is_somebody_s |= shown is None or is_dicom(path)
+        return named_alike(named), is_somebody_s
 
     def _shown(self, folder: str, path: str, stem: str) -> str | None:
         """A path with an asterisk in the place of a known id; None if there is none in it."""
