@@ -172,6 +172,54 @@ def test_a_folder_of_dicom_with_an_image_of_its_own_patient_in_the_other_set_is_
         cohort(text, "2/data.nii.gz", "1/x.dcm", "1/1/new.nii.gz")
 
 
+ONE_FOLDER = """data: {labelled: raw, image: "{patient}/ct.nii.gz", label: "{patient}/gtv.nii.gz", unlabelled: raw,
+                       unlabelled_image: "{patient}/scan.nii.gz"}"""
+FLAT_AND_NEW = """data: {labelled: raw, image: "{patient}_ct.nii.gz", label: "{patient}_gtv.nii.gz", unlabelled: raw,
+                         unlabelled_image: "new/{patient}_ct.nii.gz"}"""
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "labelled", "unlabelled", "ignored"),
+    [
+        (ONE_FOLDER, ["P1/ct.nii.gz", "P1/gtv.nii.gz", "P2/scan.nii.gz", "P3/x.dcm"], ["P1", "P3"], ["P2"], ()),
+        (ONE_FOLDER, ["P1/ct.nii.gz", "P1/gtv.nii.gz", "P2/scan.nii.gz", "P2/gtv.nii.gz"],
+         ["P1"], ["P2"], ("raw/P2/gtv.nii.gz",)),
+        (FLAT_AND_NEW, ["P1_ct.nii.gz", "P1_gtv.nii.gz", "new/P9_ct.nii.gz", "P9_gtv.nii.gz", "new/P5_ct.nii.gz"],
+         ["P1"], ["P5", "P9"], ("raw/P9_gtv.nii.gz",)),
+        (FLAT_AND_NEW.replace("unlabelled: raw", "unlabelled: raw/new").replace("new/{", "{"),
+         ["P1_ct.nii.gz", "P1_gtv.nii.gz", "new/P9_ct.nii.gz", "P9_gtv.nii.gz"],
+         ["P1"], ["P9"], ("raw/P9_gtv.nii.gz",)),
+    ],
+)  # fmt: skip
+def test_whose_image_lies_where_the_other_set_has_it_is_of_that_set(
+    cohort, text, names, labelled, unlabelled, ignored
+):
+    found = cohort(text, *names)
+    assert (found.labelled, found.unlabelled, found.ignored) == (labelled, unlabelled, ignored)
+    assert all(files.problem is None for files in found.patients.values())
+
+
+def test_who_has_no_image_by_either_pattern_is_told_in_the_words_of_the_labelled(cohort):
+    found = cohort(
+        ONE_FOLDER, "P1/ct.nii.gz", "P1/gtv.nii.gz", "P4/scan.nii.gz", "P2/CT.nii.gz", "P2/gtv.nii.gz"
+    )
+    assert (found.labelled, found.unlabelled, found.ignored) == (["P1", "P2"], ["P4"], ())
+    assert found.patients["P2"].problem.startswith("P2/ct.nii.gz is not there")
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "places"),
+    [
+        (ONE_FOLDER, ["P2/ct.nii.gz", "P2/gtv.nii.gz", "P2/scan.nii.gz"], "raw/P2/ct.nii.gz and raw/P2/scan.nii.gz"),
+        (ONE_FOLDER.replace("ct.nii", "ct*.nii"), ["P1/ct.nii.gz", "P2/ct1.nii.gz", "P2/ct2.nii.gz", "P2/scan.nii.gz"],
+         "raw/P2 and raw/P2/scan.nii.gz"),
+    ],
+)  # fmt: skip
+def test_images_of_one_id_by_both_patterns_are_refused_by_name(cohort, text, names, places):
+    with pytest.raises(CohortError, match=f"Patient P2 is there twice: {places}. Rename one of them"):
+        cohort(text, *names)
+
+
 def test_sets_below_the_working_directory_itself(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = """data: {labelled: ".", image: "train/{patient}/data.nii.gz", label: "train/{patient}/label.nii.gz",

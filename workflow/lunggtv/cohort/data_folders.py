@@ -126,18 +126,25 @@ def _beginning(root: Path, pattern: str) -> Path:
 def _joined(found: Sequence[Discovery], roots: Sequence[Path], told_apart: bool) -> Discovery:
     """Both sets as one. Where they share a folder, a scan that one pattern does not take may be the other's, or be
     seen twice; and where their patterns are ``told_apart``, a folder of DICOM files is seen by both, and is labelled.
-    One id twice is left to the caller; but where both sets are one folder, a stray scan gives way: all its files are
-    named among the ignored. In two folders files of one name are of two people."""
+    Whose image lies where the other pattern has it is of that set, and the labels of this one are named among the
+    ignored. One id twice is left to the caller; but where both sets are one folder, a stray scan gives way: all its
+    files are named among the ignored. In two folders files of one name are of two people."""
     places = [root.resolve() for root in roots]
     gives_way = len(set(places)) < len(places)
     ignored = {Path(path) for one in found for path in one.ignored}
     everybody = list(_outside(found, places, ignored))
     used = {path for files, _ in everybody for path in files.files}
     ids = {files.patient for files, strays in everybody if not strays}
+    alone = {patient: set(map(Path, labels)) for one in found for patient, labels in one.alone.items()}
+    images = {files.patient: files.folder for files, _ in everybody if files.image is not None}
     told: set[tuple[str, Path]] = set()
     told_scans: set[Path] = set()
     kept = []
     for files, strays in everybody:
+        image, labels = images.get(files.patient), alone.get(files.patient)
+        if files.problem and image and labels is not None and files.folder in {image, *labels}:
+            ignored |= labels
+            continue
         place = (files.patient, files.folder)
         unsaid = files.problem is not None or (told_apart and files.image is None)
         if unsaid and (place in told or (files.problem and files.folder in used)):

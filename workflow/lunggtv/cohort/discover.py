@@ -36,11 +36,13 @@ from lunggtv.patient_files import PatientFiles
 @dataclass(frozen=True)
 class Discovery:
     """Patients in natural order, and what was passed over because it is no patient; ``strays`` has the
-    files of each patient that is but scans that cannot be used where they lie."""
+    files of each patient that is but scans that cannot be used where they lie, and ``alone`` the labels of each
+    that has no image and cannot be used."""
 
     patients: tuple[PatientFiles, ...]
     ignored: tuple[str, ...]
     strays: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    alone: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def find_patients(
@@ -94,6 +96,11 @@ def discover(
         tuple(sorted(patients, key=lambda files: natural_key(files.patient))),
         tuple(sorted(search.ignored | search.paths.system)),
         {name: entry.strays for name, entry in found.items() if entry.strays},
+        {
+            one.patient: tuple(hit.path for hit in found[one.patient].labels)
+            for one in patients
+            if one.problem and not found[one.patient].images
+        },
     )
 
 
