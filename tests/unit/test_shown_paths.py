@@ -97,6 +97,29 @@ def test_files_of_two_people_are_named_without_either(tmp_path: Path) -> None:
     assert told(tmp_path, f"Doe/ct000.dcm and {name}") == "…/ct000.dcm and …_…_…/CT/CT.…66.3.1.0.dcm"
 
 
+@pytest.mark.parametrize("named", [None, "RS.dcm", "RS2.dcm", "dose/RD.dcm"])
+def test_a_person_whom_one_file_of_another_kind_names_is_hidden(tmp_path: Path, named: str | None) -> None:
+    """As where a CT was made anonymous and the structure set was not."""
+    person, nobody = (
+        tmp_path / "MEIER",
+        {"PatientName": "anon1", "PatientID": "anon1", "PatientBirthDate": ""},
+    )
+    series = CtSeries(slices=4)
+    write_ct(person / "CT", series, change=lambda dataset, z: name_person(dataset, **nobody))
+    write_ct(person / "dose", series, change=lambda dataset, z: name_person(dataset, **nobody))
+    for name in ("RS.dcm", "RS2.dcm"):
+        write_rtstruct(person / name, {"GTV": [box(CT, 2, (2.5, 5.5), (3.5, 7.5))]}, Reference(CT))
+    for name in ("RS.dcm", "RS2.dcm", "dose/RD.dcm"):
+        dataset = pydicom.dcmread(person / name.replace("dose/RD", "RS"))
+        name_person(dataset, **nobody if name != named else {})
+        if name == "dose/RD.dcm":
+            dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.481.2"
+        dataset.save_as(person / name)
+    (person / "CT/ct099.dcm").write_bytes(b"")
+    shown = "MEIER" if named is None else "…"
+    assert told(tmp_path, "MEIER/CT/ct099.dcm: empty.") == f"{shown}/CT/ct099.dcm: empty."
+
+
 def test_a_text_without_files_stays(tmp_path: Path) -> None:
     export(tmp_path)
     assert told(tmp_path, "MEIER stands in no file name here.") == "MEIER stands in no file name here."
