@@ -19,6 +19,7 @@ PATTERNS = [
     ("**/{patient}_ct.nii.gz", "**/{patient}_gtv.nii.gz"),
     ("ct/{patient}.nii.gz", "masks/{patient}.nii.gz"),
     ("{patient}/ct.nii.gz", "masks/{patient}.nii.gz"),
+    ("{patient}/ct.nii.gz", "seg*/{patient}.nii.gz"),
     ("sub-{patient}/ct/ct.nii.gz", "derivatives/gtv/sub-{patient}/gtv.nii.gz"),
 ]
 LUNGS = [None, "lungs/{patient}.nii.gz", "{patient}/lungs.nii.gz", "lungs/{patient}_lungs.nii.gz"]
@@ -27,6 +28,7 @@ EXTRAS = [
     "B/old/T3.nii", "B/T4/IM0002.dcm", "C/T5.zip", "C/T6/data.nii", "lungs/P1.nii.gz", "lungs/P8.nii.gz",
     "masks/P1_lobes.nii.gz", "notes/a.txt",
     "lungs/P1_lungs.nii.gz", "lungs/P9_ct.nii.gz", "lungs/P9/ct.nii.gz",
+    "masks/P9.nii", "masks/P8.zip",
 ]  # fmt: skip
 TREES = 40  # of each pair of patterns
 # A folder of images at each site, and one of those to be drafted beside it.

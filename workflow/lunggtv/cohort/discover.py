@@ -140,14 +140,15 @@ class _Search:
         foreign = [n for n in asked if n in folders and n not in with_files and is_foreign(paths, n, image)]
         self.ignored.update(os.path.join(root, name) for name in foreign)
         folders = [name for name in folders if name not in foreign]
-
         found: dict[str, Found] = {}
         covered: set[str] = set()
         meant: list[str] = []
+        masks: set[str] = set()
         depth = next(i for i, part in enumerate(image) if PLACE in part)
         if depth + 1 < len(image) and "**" not in image[:depth]:
             owned = [hit for hit in paths.matches(root, image[: depth + 1]) if hit.problem or hit.is_folder]
             masks = folders_of_labels(paths, label, labels, images, {hit.path for hit in owned})
+            covered.update(map(paths.first_level, masks))
             for hit in owned:
                 if hit.path not in masks and not self._is_ignored_or_elsewhere(hit.path):
                     self._add_folder(found, hit)
@@ -175,7 +176,7 @@ class _Search:
         self._add_closed(found)
         if found or paths.elsewhere:
             ways = StrayScans(paths, image, found, self.ignored).add(holders, meant, taken)
-            self.ignored.update(others_among_labels(paths, label, labels.values(), found, ways))
+            self.ignored.update(others_among_labels(paths, label, labels.values(), found, ways, masks))
         self._drop_way(found, literal_start(image)[:1])
         return found
 
