@@ -405,11 +405,31 @@ def test_lungs_may_lie_wherever_the_disk_has_them(cohort, tmp_path):
     assert (found.labelled, found.ignored) == (["1"], ())
 
 
-def test_a_scan_that_is_nobody_s_lungs_stays_a_patient(cohort):
-    found = cohort(
-        FLAT, "ct/1_ct.nii.gz", "gtv/1.nii.gz", "ct/lungs_9.nii.gz", lungs="ct/lungs_{patient}.nii.gz"
+@pytest.mark.parametrize(
+    ("text", "patient", "lungs", "absent", "ignored"),
+    [
+        (FLAT, ["ct/1_ct.nii.gz", "gtv/1.nii.gz"], "ct/lungs_{patient}.nii.gz", "9", ["ct/lungs_9.nii.gz"]),
+        (
+            FLAT,
+            ["ct/1_ct.nii.gz", "gtv/1.nii.gz"],
+            "ct/{patient}_lungs.nii.gz",
+            "6789",
+            ["ct/*_lungs.nii.gz"],
+        ),
+        (FOLDERS, ["1/ct.nii.gz", "1/gtv.nii.gz"], "{patient}_lungs.nii.gz", "9", ["9_lungs.nii.gz"]),
+    ],
+)
+def test_lungs_of_whom_is_not_there_are_named_and_no_patient(cohort, text, patient, lungs, absent, ignored):
+    masks = [lungs.replace("{patient}", one) for one in f"1{absent}"]
+    found = cohort(text, *patient, *masks, lungs=lungs)
+    assert (found.labelled, list(found.ignored)) == (["1"], [f"raw/{name}" for name in ignored])
+
+
+def test_a_misnamed_scan_stays_a_patient_where_lungs_are_named_by_the_id_alone(cohort):
+    found = cohort(FLAT, "ct/1_ct.nii.gz", "gtv/1.nii.gz", "ct/9.nii.gz", lungs="ct/{patient}.nii.gz")
+    assert found.labelled == ["1", "9"] and found.patients["9"].problem.startswith(
+        "9.nii.gz lies among the images"
     )
-    assert found.labelled == ["1", "lungs_9"]
 
 
 def test_a_pattern_of_lungs_that_is_that_of_the_images_takes_nobody_away(cohort):

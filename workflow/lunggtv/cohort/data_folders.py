@@ -10,7 +10,7 @@ from typing import Any
 
 from lunggtv.cohort.discover import Discovery, discover
 from lunggtv.cohort.lung_masks import LungMasks
-from lunggtv.cohort.named_alike import named_together
+from lunggtv.cohort.named_alike import named_alike, named_together
 from lunggtv.cohort.pattern_ways import folders_above
 from lunggtv.cohort.patterns import literal_start
 from lunggtv.errors import CohortError
@@ -51,7 +51,11 @@ def look_into(data: Mapping[str, Any], lungs: str | None, may_lack_labelled: boo
         others = _beside_lungs(hidden, masks, joined)
     of_patients = {path: patient for one in masks for path, patient in one.patients().items()}
     patients = [files for files in joined.patients if not _is_mask_of_another(files, of_patients)]
+    unusable = {str(files.folder) for files in patients if files.problem}
+    of_nobody = {path: one.shown for one in masks for path in one.of_nobody(unusable)}
+    patients = [files for files in patients if str(files.folder) not in of_nobody]
     ignored = _unused(joined.ignored, patients, masks).union(*(named for named, _ in others.values()))
+    ignored |= named_alike((shown, path) for path, shown in of_nobody.items())
     return Discovery(tuple(patients), tuple(sorted(ignored)))
 
 
