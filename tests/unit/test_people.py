@@ -113,6 +113,32 @@ def test_ids_that_say_nothing_or_the_same_are_of_one_person(tmp_path: Path, pers
     assert "other_patient_left_out" not in {note.code for note in scan.notes}
 
 
+@pytest.mark.parametrize("person", ["", "ANON"])
+def test_a_ct_of_another_frame_is_noted_where_ids_say_nothing(tmp_path: Path, person: str) -> None:
+    write_series(tmp_path / "P2/ct", CT, person)
+    draw(tmp_path / "P2", CT)
+    write_series(tmp_path / "P3/ct", OTHER, person)
+    write_series(tmp_path / "P2/late", replace(CT, number=3), person)
+    scan = read_dicom(patient_files(tmp_path), settings())
+    (note,) = (note for note in scan.notes if note.code == "other_ct_left_out")
+    assert note.severity == NOTED and "were left out (1): from P3/ct/ct000.dcm on. If one is of" in note.text
+    scan = read_dicom(patient_files(tmp_path), settings(series=key_of(tmp_path, "P2/ct")))
+    assert "other_ct_left_out" not in {note.code for note in scan.notes}
+
+
+def test_frames_of_reference_say_nothing_where_each_slice_has_its_own(tmp_path: Path) -> None:
+    write_series(tmp_path / "a", CT, "QQ-47")
+    draw(tmp_path, CT)
+
+    def own_frame(dataset, z):
+        dataset.PatientID = "QQ-47"
+        dataset.FrameOfReferenceUID += f".{z}"
+
+    write_ct(tmp_path / "b", OTHER, change=own_frame)
+    codes = {note.code for note in read_dicom(patient_files(tmp_path), settings()).notes}
+    assert "other_ct_left_out" not in codes
+
+
 def test_a_pair_of_images_of_somebody_else_rejects_nobody(tmp_path: Path) -> None:
     write_series(tmp_path / "a", CT, "QQ-47")
     draw(tmp_path, CT)

@@ -7,6 +7,7 @@ from lunggtv.ingest.dicom.choice_words import example, listing
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.series import Series
 from lunggtv.ingest.raw_scan import NOTED, WARNED, Reason, Refused
+from lunggtv.wording import few
 
 SIGNS = re.compile(r"[\W_]+|(?<!\d)0+(?=\d)")  # what one system writes of an id and another leaves out
 
@@ -54,6 +55,24 @@ def check_people(patient: str, series: Sequence[Series], settings: DicomSettings
         f"headers. Here are {listing(series, settings)}. Give each person a folder of its own. If it is one person "
         f"with several ids, pin the right series under data.series, as {example(patient, series, settings)}.",
     )
+
+
+def other_frames(taken: Series, series: Sequence[Series]) -> list[Reason]:
+    """What to note of CTs in another frame of reference than the one taken, where none is pinned: ids that are
+    blank or all the same, as after anonymisation, do not say whether they are of the same person."""
+    others = [
+        one
+        for one in series
+        if len(taken.frame_uids) == len(one.frame_uids) == 1 and one.frame_uids != taken.frame_uids
+    ]
+    if not others:
+        return []
+    first = [min(image.name for image in one.slices) for one in others]
+    text = (
+        f"CT series in another frame of reference than the one taken were left out ({len(others)}): from "
+        f"{few(first)} on. If one is of another person, give each a folder of their own."
+    )
+    return [Reason("other_ct_left_out", text, NOTED)]
 
 
 def _groups(series: Sequence[Series]) -> list[frozenset[str]]:

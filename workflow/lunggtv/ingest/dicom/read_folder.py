@@ -17,7 +17,7 @@ from lunggtv.ingest.dicom.notes import (
     frame_notes,
     pixel_notes,
 )
-from lunggtv.ingest.dicom.people import check_people
+from lunggtv.ingest.dicom.people import check_people, other_frames
 from lunggtv.ingest.dicom.pixels import read_stack
 from lunggtv.ingest.dicom.segment_choice import (
     choose_segments,
@@ -72,6 +72,8 @@ def read_dicom(patient: PatientFiles, settings: DicomSettings) -> RawScan:
             inventory = inventory.without_one(SEGMENTATION)
         notes += [*folder_notes(inventory, unused, copies), *choice.notes, *frame_notes(chosen)]
         notes += slices_left_out(chosen, inventory.slices)
+        if settings.series is None:
+            notes += other_frames(chosen, series)
         notes += [*pixel_notes(pixels), *plane_notes(slices, on_grid, settings.slice_tolerance_mm)]
         label, digests = None, {}
         if choice.structure_set is not None:
