@@ -120,6 +120,18 @@ def test_a_person_whom_one_file_of_another_kind_names_is_hidden(tmp_path: Path, 
     assert told(tmp_path, "MEIER/CT/ct099.dcm: empty.") == f"{shown}/CT/ct099.dcm: empty."
 
 
+def test_files_whose_names_differ_by_what_is_hidden_are_told_apart(tmp_path: Path) -> None:
+    write_ct(tmp_path / "CT", CT)
+    for name in ("RS_MEIER.dcm", "RS_Hans.dcm", "RS_1.dcm"):
+        write_rtstruct(tmp_path / name, {"GTV": [box(CT, 2, (2.5, 5.5), (3.5, 7.5))]}, Reference(CT))
+        dataset = pydicom.dcmread(tmp_path / name)
+        name_person(dataset)
+        dataset.save_as(tmp_path / name)
+    assert told(tmp_path, "RS_MEIER.dcm, RS_1.dcm and RS_Hans.dcm, not RS_MEIER.dcm") == (
+        "RS_….dcm (2 of 2 by name), RS_1.dcm and RS_….dcm (1 of 2 by name), not RS_….dcm (2 of 2 by name)"
+    )
+
+
 def test_a_text_without_files_stays(tmp_path: Path) -> None:
     export(tmp_path)
     assert told(tmp_path, "MEIER stands in no file name here.") == "MEIER stands in no file name here."

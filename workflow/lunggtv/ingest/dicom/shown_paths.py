@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +40,7 @@ def with_shown_paths(files: PatientFiles, reasons: Sequence[Reason]) -> list[Rea
         return list(reasons)
     with quiet_pydicom():
         people = list(_people([names[name] for name in told], files.files))
-    shown = {name: other for name in told if (other := _shown(name, people)) != name}
+    shown = _told_apart({name: other for name in told if (other := _shown(name, people)) != name})
     if not shown:
         return list(reasons)
     # A name may stand in a longer one.
@@ -90,6 +90,18 @@ def _shown(name: str, people: Sequence[Identity]) -> str:
         pieces = re.split(f"([/{HIDDEN}])", shown)
         shown = "".join(piece if at % 2 else one.hidden(piece) for at, piece in enumerate(pieces))
     return shown
+
+
+def _told_apart(shown: Mapping[str, str]) -> dict[str, str]:
+    """Files by name as they are shown, with a number where several would be shown alike."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name, other in sorted(shown.items()):
+        alike[other].append(name)
+    return {
+        name: other if len(names) == 1 else f"{other} ({at} of {len(names)} by name)"
+        for other, names in alike.items()
+        for at, name in enumerate(names, 1)
+    }
 
 
 def _end_of(uid: re.Match[str]) -> str:
