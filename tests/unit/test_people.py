@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from lunggtv.ingest.dicom.dicom_settings import PreferredSeries
 from lunggtv.ingest.dicom.headers import take_inventory
@@ -37,6 +38,14 @@ def two_people(folder: Path) -> None:
     write_series(folder / "b/ct", OTHER, "QQ-48")
 
 
+def contours_of(dataset) -> list:
+    return [contour for roi in dataset.ROIContourSequence for contour in roi.ContourSequence]
+
+
+def name_image(contour, uid: str) -> None:
+    contour.ContourImageSequence[0].ReferencedSOPInstanceUID = uid
+
+
 def key_of(folder: Path, below: str) -> str:
     files = sorted(path for path in (folder / below).rglob("*") if path.is_file())
     ((series,), _) = group_series(take_inventory(files, folder).slices)
@@ -49,9 +58,20 @@ def refusal(folder: Path, label: bool = True, **changed) -> Refused:
     return caught.value
 
 
-@pytest.mark.parametrize("label", [True, False])
-def test_cts_of_two_people_in_one_folder_are_refused(tmp_path: Path, label: bool) -> None:
+@pytest.mark.parametrize(
+    ("label", "change"),
+    [
+        (False, lambda dataset: None),
+        # Contours that name no image, or those of both.
+        (True, lambda dataset: [contour.pop("ContourImageSequence") for contour in contours_of(dataset)]),
+        (True, lambda dataset: name_image(contours_of(dataset)[2], OTHER.sop_uid(3))),
+    ],
+)
+def test_cts_of_two_people_in_one_folder_are_refused(tmp_path: Path, label: bool, change) -> None:
     two_people(tmp_path)
+    plan = pydicom.dcmread(tmp_path / "a/rs.dcm")
+    change(plan)
+    plan.save_as(tmp_path / "a/rs.dcm")
     refused = refusal(tmp_path, label)
     assert refused.reason.code == "several_patients"
     assert "seem to be of several people: they have patient ids of 2 in their headers" in str(refused)
@@ -59,10 +79,30 @@ def test_cts_of_two_people_in_one_folder_are_refused(tmp_path: Path, label: bool
     assert "Give each person a folder of its own." in str(refused) and "QQ" not in str(refused)
 
 
+def test_a_gtv_that_names_images_says_who_is_meant(tmp_path: Path) -> None:
+    two_people(tmp_path)
+    scan = read_dicom(patient_files(tmp_path), settings())
+    np.testing.assert_array_equal(scan.ct, CT.stored(seed=1).astype(int) - 1024)
+    assert scan.label is not None and scan.label.sum() == 3 * 12
+    (note,) = (note for note in scan.notes if note.code == "others_beside_gtv")
+    key = key_of(tmp_path, "a/ct")
+    assert note.severity == WARNED and "QQ" not in note.text
+    assert (
+        f"have patient ids of 2 people in their headers. Series {key} was taken, whose images the GTV"
+        in note.text
+    )
+
+
+def test_where_both_people_have_a_gtv_nobody_is_taken(tmp_path: Path) -> None:
+    two_people(tmp_path)
+    draw(tmp_path / "b", OTHER)
+    assert refusal(tmp_path).reason.code == "several_patients"
+
+
 def test_a_rule_for_all_patients_does_not_say_who_is_meant(tmp_path: Path) -> None:
     two_people(tmp_path)
     rules = (PreferredSeries(description="ZZ"),)
-    assert refusal(tmp_path, prefer_series=rules).reason.code == "several_patients"
+    assert refusal(tmp_path, label=False, prefer_series=rules).reason.code == "several_patients"
 
 
 def test_ids_that_one_series_has_are_of_one_person(tmp_path: Path) -> None:
