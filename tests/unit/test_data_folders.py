@@ -144,11 +144,80 @@ def test_a_folder_with_images_of_the_other_set_at_several_sites_is_no_patient(
     assert problems == [name for name in unlabelled if name.isdigit()]
 
 
+@pytest.mark.parametrize(
+    ("end", "names", "labelled", "unlabelled"),
+    [
+        ("/ct.nii.gz", ["B/lab/P3/x.dcm"], ["P1", "P3"], ["P2"]),
+        ("/ct.nii.gz", ["B/lab/P3/x.dcm", "B/new/P4/ct.nii.gz"], ["P1", "P3"], ["P2", "P4"]),
+        ("/ct.nii.gz", ["B/lab/P3/x.dcm", "B/new/P4/ct/x.dcm"], ["P1", "P3"], ["P2", "P4"]),
+        ("/ct.nii.gz", ["B/new/P4/x.dcm"], ["P1"], ["P2", "P4"]),
+        # Told that it lies among images, and no patient of its own in the other set either.
+        (".nii.gz", ["B/lab/P3/x.dcm", "B/lab/P4/x.dcm"], ["P1", "P3", "P4"], ["P2"]),
+    ],
+)  # fmt: skip
+def test_a_folder_of_dicom_is_in_one_set_at_several_sites(cohort, end, names, labelled, unlabelled):
+    text = f"""data: {{labelled: raw, image: "*/lab/{{patient}}{end}", label: "*/lab/{{patient}}{end[:-7]}_gtv.nii.gz",
+                       unlabelled: raw, unlabelled_image: "*/new/{{patient}}{end}"}}"""
+    there = [f"A/lab/P1{end}", f"A/lab/P1{end[:-7]}_gtv.nii.gz", f"A/new/P2{end}"]
+    found = cohort(text, *there, *names)
+    assert (found.labelled, found.unlabelled, found.ignored) == (labelled, unlabelled, ())
+    files = [path for one in found.patients.values() for path in one.files]
+    assert len(files) == len(set(files))
+
+
 def test_a_folder_of_dicom_with_an_image_of_its_own_patient_in_the_other_set_is_there_twice(cohort):
     text = """data: {labelled: raw, image: "{patient}/data.nii.gz", label: "{patient}/label.nii.gz",
                      unlabelled: raw, unlabelled_image: "*/{patient}/new.nii.gz"}"""
     with pytest.raises(CohortError, match="Patient 1 is there twice"):
         cohort(text, "2/data.nii.gz", "1/x.dcm", "1/1/new.nii.gz")
+
+
+ONE_FOLDER = """data: {labelled: raw, image: "{patient}/ct.nii.gz", label: "{patient}/gtv.nii.gz", unlabelled: raw,
+                       unlabelled_image: "{patient}/scan.nii.gz"}"""
+FLAT_AND_NEW = """data: {labelled: raw, image: "{patient}_ct.nii.gz", label: "{patient}_gtv.nii.gz", unlabelled: raw,
+                         unlabelled_image: "new/{patient}_ct.nii.gz"}"""
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "labelled", "unlabelled", "ignored"),
+    [
+        (ONE_FOLDER, ["P1/ct.nii.gz", "P1/gtv.nii.gz", "P2/scan.nii.gz", "P3/x.dcm"], ["P1", "P3"], ["P2"], ()),
+        (ONE_FOLDER, ["P1/ct.nii.gz", "P1/gtv.nii.gz", "P2/scan.nii.gz", "P2/gtv.nii.gz"],
+         ["P1"], ["P2"], ("raw/P2/gtv.nii.gz",)),
+        (FLAT_AND_NEW, ["P1_ct.nii.gz", "P1_gtv.nii.gz", "new/P9_ct.nii.gz", "P9_gtv.nii.gz", "new/P5_ct.nii.gz"],
+         ["P1"], ["P5", "P9"], ("raw/P9_gtv.nii.gz",)),
+        (FLAT_AND_NEW.replace("unlabelled: raw", "unlabelled: raw/new").replace("new/{", "{"),
+         ["P1_ct.nii.gz", "P1_gtv.nii.gz", "new/P9_ct.nii.gz", "P9_gtv.nii.gz"],
+         ["P1"], ["P9"], ("raw/P9_gtv.nii.gz",)),
+    ],
+)  # fmt: skip
+def test_whose_image_lies_where_the_other_set_has_it_is_of_that_set(
+    cohort, text, names, labelled, unlabelled, ignored
+):
+    found = cohort(text, *names)
+    assert (found.labelled, found.unlabelled, found.ignored) == (labelled, unlabelled, ignored)
+    assert all(files.problem is None for files in found.patients.values())
+
+
+def test_who_has_no_image_by_either_pattern_is_told_in_the_words_of_the_labelled(cohort):
+    found = cohort(
+        ONE_FOLDER, "P1/ct.nii.gz", "P1/gtv.nii.gz", "P4/scan.nii.gz", "P2/CT.nii.gz", "P2/gtv.nii.gz"
+    )
+    assert (found.labelled, found.unlabelled, found.ignored) == (["P1", "P2"], ["P4"], ())
+    assert found.patients["P2"].problem.startswith("P2/ct.nii.gz is not there")
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "places"),
+    [
+        (ONE_FOLDER, ["P2/ct.nii.gz", "P2/gtv.nii.gz", "P2/scan.nii.gz"], "raw/P2/ct.nii.gz and raw/P2/scan.nii.gz"),
+        (ONE_FOLDER.replace("ct.nii", "ct*.nii"), ["P1/ct.nii.gz", "P2/ct1.nii.gz", "P2/ct2.nii.gz", "P2/scan.nii.gz"],
+         "raw/P2 and raw/P2/scan.nii.gz"),
+    ],
+)  # fmt: skip
+def test_images_of_one_id_by_both_patterns_are_refused_by_name(cohort, text, names, places):
+    with pytest.raises(CohortError, match=f"Patient P2 is there twice: {places}. Rename one of them"):
+        cohort(text, *names)
 
 
 def test_sets_below_the_working_directory_itself(tmp_path, monkeypatch):
@@ -336,11 +405,31 @@ def test_lungs_may_lie_wherever_the_disk_has_them(cohort, tmp_path):
     assert (found.labelled, found.ignored) == (["1"], ())
 
 
-def test_a_scan_that_is_nobody_s_lungs_stays_a_patient(cohort):
-    found = cohort(
-        FLAT, "ct/1_ct.nii.gz", "gtv/1.nii.gz", "ct/lungs_9.nii.gz", lungs="ct/lungs_{patient}.nii.gz"
+@pytest.mark.parametrize(
+    ("text", "patient", "lungs", "absent", "ignored"),
+    [
+        (FLAT, ["ct/1_ct.nii.gz", "gtv/1.nii.gz"], "ct/lungs_{patient}.nii.gz", "9", ["ct/lungs_9.nii.gz"]),
+        (
+            FLAT,
+            ["ct/1_ct.nii.gz", "gtv/1.nii.gz"],
+            "ct/{patient}_lungs.nii.gz",
+            "6789",
+            ["ct/*_lungs.nii.gz"],
+        ),
+        (FOLDERS, ["1/ct.nii.gz", "1/gtv.nii.gz"], "{patient}_lungs.nii.gz", "9", ["9_lungs.nii.gz"]),
+    ],
+)
+def test_lungs_of_whom_is_not_there_are_named_and_no_patient(cohort, text, patient, lungs, absent, ignored):
+    masks = [lungs.replace("{patient}", one) for one in f"1{absent}"]
+    found = cohort(text, *patient, *masks, lungs=lungs)
+    assert (found.labelled, list(found.ignored)) == (["1"], [f"raw/{name}" for name in ignored])
+
+
+def test_a_misnamed_scan_stays_a_patient_where_lungs_are_named_by_the_id_alone(cohort):
+    found = cohort(FLAT, "ct/1_ct.nii.gz", "gtv/1.nii.gz", "ct/9.nii.gz", lungs="ct/{patient}.nii.gz")
+    assert found.labelled == ["1", "9"] and found.patients["9"].problem.startswith(
+        "9.nii.gz lies among the images"
     )
-    assert found.labelled == ["1", "lungs_9"]
 
 
 def test_a_pattern_of_lungs_that_is_that_of_the_images_takes_nobody_away(cohort):
@@ -404,6 +493,30 @@ def test_a_scan_of_another_beside_lungs_is_somebody_s(cohort, name):
     found = cohort(DATA, *PATIENT, "lungs/1.nii.gz", f"lungs/{name}", lungs="lungs/{patient}.nii.gz")
     assert found.labelled == ["1", "lungs"] and found.ignored == ()
     assert (found.patients["lungs"].problem is None) == name.endswith(".dcm")
+
+
+FLAT_HERE = """data: {labelled: raw, image: "{patient}_ct.nii.gz", label: "{patient}_gtv.nii.gz"}"""
+BIDS = """data: {labelled: raw, image: "sub-{patient}/ct.nii.gz", label: "derivatives/gtv/sub-{patient}/gtv.nii.gz"}"""
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "lungs", "ignored"),
+    [
+        (FLAT_HERE, ["1_ct.nii.gz", "1_gtv.nii.gz", "lungs/1_lungs.nii.gz", "lungs/9_ct.nii.gz"],
+         "lungs/{patient}_lungs.nii.gz", ["lungs/9_ct.nii.gz"]),
+        (FLAT_HERE, ["1_ct.nii.gz", "1_gtv.nii.gz", "lungs/1/lungs.nii.gz", "lungs/9/ct.nii.gz", "lungs/1/lobes.nrrd"],
+         "lungs/{patient}/lungs.nii.gz", ["lungs/1/lobes.nrrd", "lungs/9/ct.nii.gz"]),
+        (NNUNET, [*CASE, "lungsTr/1_lungs.nii.gz", "lungsTr/9_0000.nii.gz", "lungsTr/about.txt"],
+         "lungsTr/{patient}_lungs.nii.gz", ["lungsTr/9_0000.nii.gz"]),
+        (BIDS, ["sub-1/ct.nii.gz", "derivatives/gtv/sub-1/gtv.nii.gz", "derivatives/lungs/sub-1/l.nii.gz",
+                "derivatives/lungs/sub-9/ct.nii.gz"],
+         "derivatives/lungs/sub-{patient}/l.nii.gz", ["derivatives/lungs/sub-9/ct.nii.gz"]),
+    ],
+)  # fmt: skip
+def test_a_scan_of_another_beside_lungs_that_is_no_patient_is_named(cohort, text, names, lungs, ignored):
+    found = cohort(text, *names, lungs=lungs)
+    assert (found.labelled, list(found.ignored)) == (["1"], [f"raw/{name}" for name in ignored])
+    assert found.patients["1"].problem is None
 
 
 def test_the_lungs_of_the_other_set_stay_hidden_where_somebody_lies_among_those_of_one(cohort):

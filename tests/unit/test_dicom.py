@@ -1071,6 +1071,7 @@ def test_an_odd_image_does_not_hide_that_a_series_continues_the_scan(
         (1.0, 5, 3, 3, 5),
         (3.0, 6, 3, 3, 12),  # one slice is lost between the two
         (6.0, 8, 3, 3, 24),
+        (15.0, 16, 2, 2, 51),  # the widest slices beside the finest
     ],
 )
 def test_a_series_of_another_slice_distance_that_continues_the_scan_is_told(
@@ -1147,6 +1148,9 @@ def test_a_single_image_that_continues_the_scan_is_told(tmp_path: Path) -> None:
         ({"slices": 4}, 2, (0, 0, 0)),  # a short one, most of it on the CT
         ({"slices": 3}, 1, (0, 0, 0)),  # within the CT
         ({}, 0, (0, 0, 0)),  # another reconstruction
+        # Single images far apart, far from the CT on either side.
+        ({"slices": 3, "spacing_mm": (60.0, 0.9, 1.1)}, 19, (0, 0, 0)),
+        ({"slices": 3, "spacing_mm": (60.0, 0.9, 1.1)}, -55, (0, 0, 0)),
         ({"slices": 4, "spacing_mm": (6.0, 0.9, 1.1)}, 0, (0, 0, 0)),  # one of thicker slices
         ({"slices": 10, "spacing_mm": (1.5, 0.9, 1.1)}, 0.5, (0, 0, 0)),  # one of thinner slices
         ({}, 7, (0, 0, 0)),  # too far away

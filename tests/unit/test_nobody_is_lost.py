@@ -19,21 +19,29 @@ PATTERNS = [
     ("**/{patient}_ct.nii.gz", "**/{patient}_gtv.nii.gz"),
     ("ct/{patient}.nii.gz", "masks/{patient}.nii.gz"),
     ("{patient}/ct.nii.gz", "masks/{patient}.nii.gz"),
+    ("{patient}/ct.nii.gz", "seg*/{patient}.nii.gz"),
     ("sub-{patient}/ct/ct.nii.gz", "derivatives/gtv/sub-{patient}/gtv.nii.gz"),
 ]
-LUNGS = [None, "lungs/{patient}.nii.gz", "{patient}/lungs.nii.gz"]
+LUNGS = [None, "lungs/{patient}.nii.gz", "{patient}/lungs.nii.gz", "lungs/{patient}_lungs.nii.gz"]
 EXTRAS = [
     "imagesTs/T1_0000.nii.gz", "sourcedata/P9/IM0001.dcm", "backup/P1.nii.gz", "atlas.nii.gz", "lost+found/x.dcm",
     "B/old/T3.nii", "B/T4/IM0002.dcm", "C/T5.zip", "C/T6/data.nii", "lungs/P1.nii.gz", "lungs/P8.nii.gz",
     "masks/P1_lobes.nii.gz", "notes/a.txt",
+    "lungs/P1_lungs.nii.gz", "lungs/P9_ct.nii.gz", "lungs/P9/ct.nii.gz",
+    "masks/P9.nii", "masks/P8.zip",
 ]  # fmt: skip
 TREES = 40  # of each pair of patterns
+# A folder of images at each site, and one of those to be drafted beside it.
+BESIDE = [
+    ("*/img/{patient}/ct.nii.gz", "*/img/{patient}/gtv.nii.gz"),
+    ("*/img/{patient}.nii.gz", "*/seg/{patient}.nii.gz"),
+]
 
 
 def grown(draw: random.Random, image: str, label: str) -> tuple[list[str], dict[str, str]]:
     """The files of a tree, and whose the labels are: patients whole, with a label or an image alone, misnamed, of
     DICOM, and what else lies about."""
-    names, labels = draw.sample(EXTRAS, 3), {}
+    names, labels = draw.sample(EXTRAS, 4), {}
     for patient in ("P1", "P2", "P3", "17"):
         site = draw.choice(["A/", "B/"])
         deep = draw.choice(["", site, site])
@@ -113,3 +121,36 @@ def test_every_scan_is_somebody_s_or_named(tmp_path, image, label):
         lost = [path for path in scans if path not in hidden and not is_told(path, of_folders, found)]
         assert lost == [], (seed, lungs, names, ids, found.ignored)
     assert looked > TREES / 3
+
+
+@pytest.mark.parametrize(("image", "label"), BESIDE)
+def test_no_scan_is_in_both_sets(tmp_path, image, label):
+    looked, of_dicom = 0, 0
+    for seed in range(TREES):
+        draw = random.Random(f"both {image} {seed}")
+        names, labels = [], set()
+        for patient in ("P1", "P2", "P3", "P4", "P5"):
+            part = draw.choice(["img", "new"])
+            own = image.replace("*", draw.choice("AB")).replace("{patient}", patient)
+            own = own.replace("/img/", f"/{part}/")
+            dicom = f"{own.split('.')[0].removesuffix('/ct')}/{draw.choice(['', 'ct/'])}IM1.dcm"
+            gtv = label.replace("*", own[0]).replace("{patient}", patient)
+            labels.add(gtv)
+            names += draw.choice([[own, gtv] if part == "img" else [own], [dicom]])
+        root = tmp_path / str(seed) / "raw"
+        assert planted(root, names, draw)
+        data = {"labelled": str(root), "image": image, "label": label, "follow_links": False}
+        data |= {"unlabelled": str(root), "unlabelled_image": image.replace("/img/", "/new/")}
+        try:
+            found = look_into(data, None, may_lack_labelled=False)
+        except CohortError:
+            continue  # nobody in one of them
+        looked += 1
+        of_dicom += sum(one.image is None and one.problem is None for one in found.patients)
+        used = [path for one in found.patients for path in one.files]
+        assert len(used) == len(set(used)), (seed, names, used)
+        assert {one.patient for one in found.patients} <= {"P1", "P2", "P3", "P4", "P5"}, (seed, names)
+        images = [root / name for name in names if name not in labels]
+        lost = [path for path in images if not is_told(path, "ct.nii" in image, found)]
+        assert lost == [], (seed, names, found.ignored)
+    assert looked > TREES / 3 and (of_dicom > 0) == ("ct.nii" in image)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from lunggtv.ingest.dicom.dicom_settings import PreferredSeries
 from lunggtv.ingest.dicom.headers import take_inventory
@@ -37,6 +38,14 @@ def two_people(folder: Path) -> None:
     write_series(folder / "b/ct", OTHER, "QQ-48")
 
 
+def contours_of(dataset) -> list:
+    return [contour for roi in dataset.ROIContourSequence for contour in roi.ContourSequence]
+
+
+def name_image(contour, uid: str) -> None:
+    contour.ContourImageSequence[0].ReferencedSOPInstanceUID = uid
+
+
 def key_of(folder: Path, below: str) -> str:
     files = sorted(path for path in (folder / below).rglob("*") if path.is_file())
     ((series,), _) = group_series(take_inventory(files, folder).slices)
@@ -49,9 +58,20 @@ def refusal(folder: Path, label: bool = True, **changed) -> Refused:
     return caught.value
 
 
-@pytest.mark.parametrize("label", [True, False])
-def test_cts_of_two_people_in_one_folder_are_refused(tmp_path: Path, label: bool) -> None:
+@pytest.mark.parametrize(
+    ("label", "change"),
+    [
+        (False, lambda dataset: None),
+        # Contours that name no image, or those of both.
+        (True, lambda dataset: [contour.pop("ContourImageSequence") for contour in contours_of(dataset)]),
+        (True, lambda dataset: name_image(contours_of(dataset)[2], OTHER.sop_uid(3))),
+    ],
+)
+def test_cts_of_two_people_in_one_folder_are_refused(tmp_path: Path, label: bool, change) -> None:
     two_people(tmp_path)
+    plan = pydicom.dcmread(tmp_path / "a/rs.dcm")
+    change(plan)
+    plan.save_as(tmp_path / "a/rs.dcm")
     refused = refusal(tmp_path, label)
     assert refused.reason.code == "several_patients"
     assert "seem to be of several people: they have patient ids of 2 in their headers" in str(refused)
@@ -59,10 +79,30 @@ def test_cts_of_two_people_in_one_folder_are_refused(tmp_path: Path, label: bool
     assert "Give each person a folder of its own." in str(refused) and "QQ" not in str(refused)
 
 
+def test_a_gtv_that_names_images_says_who_is_meant(tmp_path: Path) -> None:
+    two_people(tmp_path)
+    scan = read_dicom(patient_files(tmp_path), settings())
+    np.testing.assert_array_equal(scan.ct, CT.stored(seed=1).astype(int) - 1024)
+    assert scan.label is not None and scan.label.sum() == 3 * 12
+    (note,) = (note for note in scan.notes if note.code == "others_beside_gtv")
+    key = key_of(tmp_path, "a/ct")
+    assert note.severity == WARNED and "QQ" not in note.text
+    assert (
+        f"have patient ids of 2 people in their headers. Series {key} was taken, whose images the GTV"
+        in note.text
+    )
+
+
+def test_where_both_people_have_a_gtv_nobody_is_taken(tmp_path: Path) -> None:
+    two_people(tmp_path)
+    draw(tmp_path / "b", OTHER)
+    assert refusal(tmp_path).reason.code == "several_patients"
+
+
 def test_a_rule_for_all_patients_does_not_say_who_is_meant(tmp_path: Path) -> None:
     two_people(tmp_path)
     rules = (PreferredSeries(description="ZZ"),)
-    assert refusal(tmp_path, prefer_series=rules).reason.code == "several_patients"
+    assert refusal(tmp_path, label=False, prefer_series=rules).reason.code == "several_patients"
 
 
 def test_ids_that_one_series_has_are_of_one_person(tmp_path: Path) -> None:
@@ -111,6 +151,32 @@ def test_ids_that_say_nothing_or_the_same_are_of_one_person(tmp_path: Path, pers
     scan = read_dicom(patient_files(tmp_path), settings())
     assert scan.label is not None and scan.label.sum() == 3 * 12
     assert "other_patient_left_out" not in {note.code for note in scan.notes}
+
+
+@pytest.mark.parametrize("person", ["", "ANON"])
+def test_a_ct_of_another_frame_is_noted_where_ids_say_nothing(tmp_path: Path, person: str) -> None:
+    write_series(tmp_path / "P2/ct", CT, person)
+    draw(tmp_path / "P2", CT)
+    write_series(tmp_path / "P3/ct", OTHER, person)
+    write_series(tmp_path / "P2/late", replace(CT, number=3), person)
+    scan = read_dicom(patient_files(tmp_path), settings())
+    (note,) = (note for note in scan.notes if note.code == "other_ct_left_out")
+    assert note.severity == NOTED and "were left out (1): from P3/ct/ct000.dcm on. If one is of" in note.text
+    scan = read_dicom(patient_files(tmp_path), settings(series=key_of(tmp_path, "P2/ct")))
+    assert "other_ct_left_out" not in {note.code for note in scan.notes}
+
+
+def test_frames_of_reference_say_nothing_where_each_slice_has_its_own(tmp_path: Path) -> None:
+    write_series(tmp_path / "a", CT, "QQ-47")
+    draw(tmp_path, CT)
+
+    def own_frame(dataset, z):
+        dataset.PatientID = "QQ-47"
+        dataset.FrameOfReferenceUID += f".{z}"
+
+    write_ct(tmp_path / "b", OTHER, change=own_frame)
+    codes = {note.code for note in read_dicom(patient_files(tmp_path), settings()).notes}
+    assert "other_ct_left_out" not in codes
 
 
 def test_a_pair_of_images_of_somebody_else_rejects_nobody(tmp_path: Path) -> None:

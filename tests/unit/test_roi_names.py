@@ -240,6 +240,17 @@ def identified(**values) -> Dataset:
         ({"PatientName": "Ross^Bo"}, "across, rose, Roß", "…, rose, …"),
         ({"PatientName": "Voß^Bo"}, "GTV Voss", "GTV …"),
         ({"PatientName": "Haas^Bo"}, "phase 50, mass, haas", "phase 50, mass, …"),
+        # A short one stands alone.
+        (
+            {"PatientName": "BAER^HANS"},
+            "GTV Bär, Bär2, BAR; bare, Bari, Rebar",
+            "GTV …, …, …; bare, Bari, Rebar",
+        ),
+        ({"PatientName": "LOEW^HANS"}, "GTV_Löw", "GTV_…"),
+        ({"PatientName": "HOEG^A"}, "GTV Høg, hoge", "GTV …, hoge"),
+        ({"PatientName": "AASE^E"}, "GTV Åse, phase", "GTV …, phase"),
+        ({"PatientName": "VOSS^E"}, "GTV Voß, vos", "GTV …, …"),
+        ({"PatientID": "BAE1"}, "GTV Bä 1, cuba 1", "GTV …, cuba 1"),
         ({"PatientName": "Hess^Bo"}, "GTV Ödem links", "GTV Ödem links"),
         ({"PatientName": "Doe^Jane"}, "Müller doe", "Müller …"),
         # Short names in another order.

@@ -97,6 +97,41 @@ def test_files_of_two_people_are_named_without_either(tmp_path: Path) -> None:
     assert told(tmp_path, f"Doe/ct000.dcm and {name}") == "…/ct000.dcm and …_…_…/CT/CT.…66.3.1.0.dcm"
 
 
+@pytest.mark.parametrize("named", [None, "RS.dcm", "RS2.dcm", "dose/RD.dcm"])
+def test_a_person_whom_one_file_of_another_kind_names_is_hidden(tmp_path: Path, named: str | None) -> None:
+    """As where a CT was made anonymous and the structure set was not."""
+    person, nobody = (
+        tmp_path / "MEIER",
+        {"PatientName": "anon1", "PatientID": "anon1", "PatientBirthDate": ""},
+    )
+    series = CtSeries(slices=4)
+    write_ct(person / "CT", series, change=lambda dataset, z: name_person(dataset, **nobody))
+    write_ct(person / "dose", series, change=lambda dataset, z: name_person(dataset, **nobody))
+    for name in ("RS.dcm", "RS2.dcm"):
+        write_rtstruct(person / name, {"GTV": [box(CT, 2, (2.5, 5.5), (3.5, 7.5))]}, Reference(CT))
+    for name in ("RS.dcm", "RS2.dcm", "dose/RD.dcm"):
+        dataset = pydicom.dcmread(person / name.replace("dose/RD", "RS"))
+        name_person(dataset, **nobody if name != named else {})
+        if name == "dose/RD.dcm":
+            dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.481.2"
+        dataset.save_as(person / name)
+    (person / "CT/ct099.dcm").write_bytes(b"")
+    shown = "MEIER" if named is None else "…"
+    assert told(tmp_path, "MEIER/CT/ct099.dcm: empty.") == f"{shown}/CT/ct099.dcm: empty."
+
+
+def test_files_whose_names_differ_by_what_is_hidden_are_told_apart(tmp_path: Path) -> None:
+    write_ct(tmp_path / "CT", CT)
+    for name in ("RS_MEIER.dcm", "RS_Hans.dcm", "RS_1.dcm"):
+        write_rtstruct(tmp_path / name, {"GTV": [box(CT, 2, (2.5, 5.5), (3.5, 7.5))]}, Reference(CT))
+        dataset = pydicom.dcmread(tmp_path / name)
+        name_person(dataset)
+        dataset.save_as(tmp_path / name)
+    assert told(tmp_path, "RS_MEIER.dcm, RS_1.dcm and RS_Hans.dcm, not RS_MEIER.dcm") == (
+        "RS_….dcm (2 of 2 by name), RS_1.dcm and RS_….dcm (1 of 2 by name), not RS_….dcm (2 of 2 by name)"
+    )
+
+
 def test_a_text_without_files_stays(tmp_path: Path) -> None:
     export(tmp_path)
     assert told(tmp_path, "MEIER stands in no file name here.") == "MEIER stands in no file name here."

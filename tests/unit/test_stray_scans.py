@@ -270,6 +270,35 @@ def test_a_folder_of_labels_is_no_patient(tmp_path, patterns, there):
     ]  # fmt: skip
 
 
+def test_folders_of_labels_by_a_wildcard_are_no_patients(tmp_path):
+    image, label = "{patient}/ct.nii.gz", "seg*/{patient}.nii.gz"
+    touch(
+        tmp_path,
+        "P1/ct.nii.gz",
+        "P2/ct.nii.gz",
+        "segA/P1.nii.gz",
+        "seg B/P2.nii.gz",
+        "seg B/P9.nii",
+        "segC/a.txt",
+    )
+    found = {files.patient: files for files in discover(tmp_path, True, image, label).patients}
+    assert list(found) == ["P1", "P2", "segC"] and "ct.nii.gz is not there" in found["segC"].problem
+    assert [found[patient].label.parent.name for patient in ("P1", "P2")] == ["segA", "seg B"]
+    assert seen(tmp_path, image, label)[1] == ["P9.nii"]
+
+
+def test_a_patient_whose_label_lies_with_an_image_of_another_name_is_told_of_the_image(tmp_path):
+    touch(tmp_path, "P1/ct.nii.gz", "P1/P1_gtv.nii.gz", "P2/CT.nii.gz", "P2/P2_gtv.nii.gz")
+    patients, _ = seen(tmp_path, "{patient}/ct.nii.gz", "*/{patient}_gtv.nii.gz")
+    assert patients["P2"].startswith("P2/ct.nii.gz is not there") and "CT.nii.gz" in patients["P2"]
+
+
+def test_a_folder_of_labels_none_of_which_fits_is_no_patient_and_all_in_it_is_named(tmp_path):
+    touch(tmp_path, "P1/ct.nii.gz", "masks/P1.nii", "masks/all.zip", "masks/a.txt", "masks/old/P1.nii.gz")
+    patients, ignored = seen(tmp_path, "{patient}/ct.nii.gz", "masks/{patient}.nii.gz")
+    assert (patients, ignored) == ({"P1": None}, ["P1.nii", "all.zip", "old"])
+
+
 def test_dicom_in_a_folder_of_labels_is_somebody_s(tmp_path):
     touch(tmp_path, "P1/ct.nii.gz", "masks/P1.nii.gz")
     dicom(tmp_path, "masks/P9/IM1.dcm")

@@ -151,5 +151,8 @@ def _by_id(found: list[PatientFiles]) -> dict[str, PatientFiles]:
     for files in sorted(found, key=lambda f: (not f.labelled, natural_key(f.patient))):
         twin = patients.setdefault(files.patient, files)
         if twin is not files:
-            raise CohortError(twice(files.patient, [str(twin.folder), str(files.folder)]))
+            both = [twin.folder, files.folder]
+            if twin.folder == files.folder:
+                both = [one.image or one.folder for one in (twin, files)]
+            raise CohortError(twice(files.patient, [*map(str, both)]))
     return patients

@@ -10,7 +10,7 @@ from typing import Any
 
 from lunggtv.cohort.discover import Discovery, discover
 from lunggtv.cohort.lung_masks import LungMasks
-from lunggtv.cohort.named_alike import named_together
+from lunggtv.cohort.named_alike import named_alike, named_together
 from lunggtv.cohort.pattern_ways import folders_above
 from lunggtv.cohort.patterns import literal_start
 from lunggtv.errors import CohortError
@@ -45,14 +45,27 @@ def look_into(data: Mapping[str, Any], lungs: str | None, may_lack_labelled: boo
         for root, _, _ in roots
         if lungs
     ]
-    told = {str(path) for files in joined.patients for path in (files.folder, *files.files)}
-    others = {place: masks[at].others(str(folder), told) for place, (at, folder) in hidden.items()}
-    if None in others.values():
-        joined = _look(data, roots, {place for place, named in others.items() if named is not None})
+    others = _beside_lungs(hidden, masks, joined)
+    if opened := {place for place, (_, is_somebody_s) in others.items() if is_somebody_s}:
+        joined = _look(data, roots, set(hidden) - opened)
+        others = _beside_lungs(hidden, masks, joined)
     of_patients = {path: patient for one in masks for path, patient in one.patients().items()}
     patients = [files for files in joined.patients if not _is_mask_of_another(files, of_patients)]
-    ignored = _unused(joined.ignored, patients, masks).union(*(named or () for named in others.values()))
+    unusable = {str(files.folder) for files in patients if files.problem}
+    of_nobody = {path: one.shown for one in masks for path in one.of_nobody(unusable)}
+    patients = [files for files in patients if str(files.folder) not in of_nobody]
+    ignored = _unused(joined.ignored, patients, masks).union(*(named for named, _ in others.values()))
+    ignored |= named_alike((shown, path) for path, shown in of_nobody.items())
     return Discovery(tuple(patients), tuple(sorted(ignored)))
+
+
+def _beside_lungs(
+    hidden: Mapping[Path, tuple[int, Path]], masks: Sequence[LungMasks], joined: Discovery
+) -> dict[Path, tuple[set[str], bool]]:
+    """What lies in the folders of lung masks and is nobody's so far, as ``LungMasks.others`` gives it."""
+    told = {str(path) for files in joined.patients for path in files.files}
+    told |= {str(files.folder) for files in joined.patients if files.image is None}
+    return {place: masks[at].others(str(folder), told) for place, (at, folder) in hidden.items()}
 
 
 def _look(
@@ -117,18 +130,25 @@ def _beginning(root: Path, pattern: str) -> Path:
 def _joined(found: Sequence[Discovery], roots: Sequence[Path], told_apart: bool) -> Discovery:
     """Both sets as one. Where they share a folder, a scan that one pattern does not take may be the other's, or be
     seen twice; and where their patterns are ``told_apart``, a folder of DICOM files is seen by both, and is labelled.
-    One id twice is left to the caller; but where both sets are one folder, a stray scan gives way: all its files are
-    named among the ignored. In two folders files of one name are of two people."""
+    Whose image lies where the other pattern has it is of that set, and the labels of this one are named among the
+    ignored. One id twice is left to the caller; but where both sets are one folder, a stray scan gives way: all its
+    files are named among the ignored. In two folders files of one name are of two people."""
     places = [root.resolve() for root in roots]
     gives_way = len(set(places)) < len(places)
     ignored = {Path(path) for one in found for path in one.ignored}
     everybody = list(_outside(found, places, ignored))
     used = {path for files, _ in everybody for path in files.files}
     ids = {files.patient for files, strays in everybody if not strays}
+    alone = {patient: set(map(Path, labels)) for one in found for patient, labels in one.alone.items()}
+    images = {files.patient: files.folder for files, _ in everybody if files.image is not None}
     told: set[tuple[str, Path]] = set()
     told_scans: set[Path] = set()
     kept = []
     for files, strays in everybody:
+        image, labels = images.get(files.patient), alone.get(files.patient)
+        if files.problem and image and labels is not None and files.folder in {image, *labels}:
+            ignored |= labels
+            continue
         place = (files.patient, files.folder)
         unsaid = files.problem is not None or (told_apart and files.image is None)
         if unsaid and (place in told or (files.problem and files.folder in used)):
@@ -149,19 +169,17 @@ def _outside(
     found: Sequence[Discovery], places: Sequence[Path], ignored: set[Path]
 ) -> Iterator[tuple[PatientFiles, frozenset[Path]]]:
     """Patients, each with the files of a stray. One of the folders may lie in the other, and is no patient there, nor
-    is a link to a folder above both, nor a folder in which images of the other set lie: these are added to
+    is a link to a folder above both, nor a folder in which patients of the other set lie: these are added to
     ``ignored``."""
-    with_images = [
-        {files.patient: str(files.image) for files in one.patients if files.image} for one in found
-    ]
-    above = [folders_above(images.values()) for images in with_images]
+    scans = [{files.patient: str(files.image or files.folder) for files in one.patients} for one in found]
+    above = [folders_above(places_of.values()) for places_of in scans]
     for at, one in enumerate(found):
         for files in one.patients:
             # Of few patients: real paths take their time.
             within = files.image is None and (
                 any(place.is_relative_to(files.folder.resolve()) for place in places)
                 or any(
-                    str(files.folder) in above[other] and files.patient not in with_images[other]
+                    str(files.folder) in above[other] and files.patient not in scans[other]
                     for other in range(len(found))
                     if other != at
                 )

@@ -36,11 +36,13 @@ from lunggtv.patient_files import PatientFiles
 @dataclass(frozen=True)
 class Discovery:
     """Patients in natural order, and what was passed over because it is no patient; ``strays`` has the
-    files of each patient that is but scans that cannot be used where they lie."""
+    files of each patient that is but scans that cannot be used where they lie, and ``alone`` the labels of each
+    that has no image and cannot be used."""
 
     patients: tuple[PatientFiles, ...]
     ignored: tuple[str, ...]
     strays: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    alone: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def find_patients(
@@ -94,6 +96,11 @@ def discover(
         tuple(sorted(patients, key=lambda files: natural_key(files.patient))),
         tuple(sorted(search.ignored | search.paths.system)),
         {name: entry.strays for name, entry in found.items() if entry.strays},
+        {
+            one.patient: tuple(hit.path for hit in found[one.patient].labels)
+            for one in patients
+            if one.problem and not found[one.patient].images
+        },
     )
 
 
@@ -133,14 +140,15 @@ class _Search:
         foreign = [n for n in asked if n in folders and n not in with_files and is_foreign(paths, n, image)]
         self.ignored.update(os.path.join(root, name) for name in foreign)
         folders = [name for name in folders if name not in foreign]
-
         found: dict[str, Found] = {}
         covered: set[str] = set()
         meant: list[str] = []
+        masks: set[str] = set()
         depth = next(i for i, part in enumerate(image) if PLACE in part)
         if depth + 1 < len(image) and "**" not in image[:depth]:
             owned = [hit for hit in paths.matches(root, image[: depth + 1]) if hit.problem or hit.is_folder]
             masks = folders_of_labels(paths, label, labels, images, {hit.path for hit in owned})
+            covered.update(map(paths.first_level, masks))
             for hit in owned:
                 if hit.path not in masks and not self._is_ignored_or_elsewhere(hit.path):
                     self._add_folder(found, hit)
@@ -168,7 +176,7 @@ class _Search:
         self._add_closed(found)
         if found or paths.elsewhere:
             ways = StrayScans(paths, image, found, self.ignored).add(holders, meant, taken)
-            self.ignored.update(others_among_labels(paths, label, labels.values(), found, ways))
+            self.ignored.update(others_among_labels(paths, label, labels.values(), found, ways, masks))
         self._drop_way(found, literal_start(image)[:1])
         return found
 

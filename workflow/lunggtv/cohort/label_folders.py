@@ -11,8 +11,8 @@ from lunggtv.cohort.found_patients import Found
 from lunggtv.cohort.named_alike import named_alike
 from lunggtv.cohort.path_search import Hit, PathSearch
 from lunggtv.cohort.pattern_ways import folders_above, holders_by
-from lunggtv.cohort.patterns import PLACE
-from lunggtv.cohort.scan_kinds import is_dicom, scan_stem
+from lunggtv.cohort.patterns import PLACE, component_expression
+from lunggtv.cohort.scan_kinds import is_archive, is_dicom, scan_stem
 from lunggtv.cohort.stray_names import owner_of
 
 
@@ -23,7 +23,8 @@ def folders_of_labels(
     images: Iterable[str],
     folders: Collection[str],
 ) -> set[str]:
-    """Those of ``folders`` that the label pattern names, and that hold labels by it, but no image and no DICOM files.
+    """Those of ``folders`` that the label pattern names, and that hold no image and no DICOM files; where a wildcard
+    is in the name, those that hold labels by the pattern.
 
     Args:
         paths: the data folder.
@@ -31,11 +32,16 @@ def folders_of_labels(
         labels, images: paths that fit data.label and data.image.
         folders: what the image pattern takes for folders of patients.
     """
-    names = set(itertools.takewhile(lambda part: PLACE not in part, label))
-    named = {path for path in folders if os.path.basename(path) in names}
-    if named:
-        named &= folders_above(labels, paths.root) - folders_above(images, paths.root)
-    return {path for path in named if not any(map(is_dicom, paths.below(path)[0]))}
+    names = [part for part in itertools.takewhile(lambda part: PLACE not in part, label) if part.strip("*")]
+    with_labels, with_images = folders_above(labels, paths.root), folders_above(images, paths.root)
+    return {
+        path
+        for path in folders
+        if any(component_expression(name).fullmatch(os.path.basename(path)) for name in names)
+        and (path in with_labels or os.path.basename(path) in names)
+        and path not in with_images
+        and not any(map(is_dicom, paths.below(path)[0]))
+    }
 
 
 def others_among_labels(
@@ -44,6 +50,7 @@ def others_among_labels(
     labels: Collection[Hit],
     patients: Mapping[str, Found],
     looked_into: Collection[str],
+    folders: Collection[str],
 ) -> set[str]:
     """What lies where labels lie and is none by the pattern, other masks and scans, as it is named among the ignored.
 
@@ -53,13 +60,14 @@ def others_among_labels(
         labels: its hits.
         patients: everybody by id.
         looked_into: folders whose strays are told already.
+        folders: of labels, with or without a hit in them.
     """
     ours = {hit.path for hit in labels}
     of_patients = {entry.folder for entry in patients.values() if entry.folder is not None}
     known = folders_above(ours) | of_patients
     part = next(part for part in label if PLACE in part)
     others: set[str] = set()
-    for folder in holders_by(labels, label).difference(looked_into):
+    for folder in holders_by(labels, label).union(folders).difference(looked_into):
         told = not of_patients.isdisjoint({folder, *folders_above([folder], paths.root)})
         if told or paths.leads_elsewhere(folder):
             continue
@@ -71,6 +79,8 @@ def others_among_labels(
             if os.path.isdir(path):
                 scans = any(scan_stem(file) is not None for file in paths.below(path)[0])
                 others.update([path] if scans else [])
+            elif is_archive(name):
+                alike.append((os.path.join(folder, f"*{name[name.rindex('.') :]}"), path))
             elif (stem := scan_stem(path)) is not None:
                 owner = owner_of(stem, part, patients)
                 start, end = owner.place if owner.patient in patients else (0, 0)

@@ -14,7 +14,7 @@ from lunggtv.cohort.named_alike import named_alike
 from lunggtv.cohort.path_search import PathSearch
 from lunggtv.cohort.pattern_ways import folders_above
 from lunggtv.cohort.patterns import PLACE, component_expression
-from lunggtv.cohort.scan_kinds import is_dicom, scan_stem
+from lunggtv.cohort.scan_kinds import image_stem, is_dicom, scan_stem
 from lunggtv.cohort.stray_names import owner_of
 
 
@@ -25,6 +25,11 @@ class LungMasks:
     pattern: str
     ids: Collection[str]
 
+    @property
+    def shown(self) -> str:
+        """What many masks are named as."""
+        return self.pattern.replace(PLACE, "*")
+
     def patients(self) -> dict[str, str]:
         """The patient of each path at which a mask may lie."""
         return {self.pattern.replace(PLACE, patient): patient for patient in self.ids}
@@ -32,26 +37,36 @@ class LungMasks:
     def names(self) -> set[str]:
         """The masks that are there, the folders above them, and what many of them are named as."""
         there = set(filter(os.path.exists, self.patients()))
-        return there | folders_above(there) | {self.pattern.replace(PLACE, "*")}
+        return there | folders_above(there) | {self.shown}
 
-    def others(self, folder: str, told: Collection[str]) -> set[str] | None:
-        """Scans in a folder of masks that are none of these masks, nor ``told`` already, as they are named among the
-        ignored: those that bear an id of a patient, and masks of whom is not there. None if another lies there, or
-        any DICOM file: that is somebody's scan."""
-        fits = component_expression(self.pattern).fullmatch
+    def of_nobody(self, paths: Collection[str]) -> set[str]:
+        """Those of ``paths`` that are named like a mask, of whomever; none if no word but the id names masks."""
+        return set() if image_stem(Path(self.pattern).name) == PLACE else set(filter(self._fits, paths))
+
+    def others(self, folder: str, told: Collection[str]) -> tuple[set[str], bool]:
+        """Scans in a folder of masks that are none of these masks, as they are named among the ignored, and whether
+        one of them is somebody's: a DICOM file, or one that bears no id of a patient and is not named like a mask.
+
+        Args:
+            folder: where to look.
+            told: files and folders that are told already.
+        """
         masks = self.patients()
-        named = []
+        named, is_somebody_s = [], False
         for path in _files(folder):
-            stem = None if path in masks or path in told else scan_stem(path)
-            if stem is None:
+            stem = None if path in masks else scan_stem(path)
+            if stem is None or not {path, *folders_above([path])}.isdisjoint(told):
                 continue
             shown = self._shown(folder, path, stem)
-            if shown is None and (match := fits(path)) and os.sep not in match["patient"]:
-                shown = self.pattern.replace(PLACE, "*")
-            if shown is None or is_dicom(path):
-                return None
-            named.append((shown, path))
-        return named_alike(named)
+            if shown is None and self._fits(path):
+                shown = self.shown
+            named.append((shown or path, path))
+            is_somebody_s |= shown is None or is_dicom(path)
+        return named_alike(named), is_somebody_s
+
+    def _fits(self, path: str) -> bool:
+        match = component_expression(self.pattern).fullmatch(path)
+        return match is not None and os.sep not in match["patient"]
 
     def _shown(self, folder: str, path: str, stem: str) -> str | None:
         """A path with an asterisk in the place of a known id; None if there is none in it."""

@@ -15,6 +15,9 @@ NEXT_SLICE = 1.5  # slice distances from an image to the next one, none missing 
 NEXT_PART = (
     2.5  # slice distances between an end and the first image that continues it: one slice may be lost there
 )
+WIDEST = (
+    5  # times the slice distance: single images further apart go on with no scan, however far away they begin
+)
 # Of the shorter of two stacks: if they share more, they are two scans and no halves of one.
 COVERED_AGAIN = 0.6
 SAME_COLUMN_MM = 1.0  # how far apart across the stack the pixels of one scan may begin
@@ -93,7 +96,7 @@ def _goes_on(taken: Series, others: Sequence[CtSlice], ends_mm: tuple[float, flo
     inside_mm = np.diff(np.clip(heights_mm, low, high))
     shorter_mm = min(high - low, steps_mm[near].sum())
     covers_again = inside_mm[near].sum() > COVERED_AGAIN * shorter_mm
-    return bool(away_mm.min() <= NEXT_PART * wide_mm) and not covers_again
+    return bool(away_mm.min() <= NEXT_PART * min(wide_mm, WIDEST * step_mm)) and not covers_again
 
 
 def _is_alike(one: CtSlice, other: CtSlice) -> bool:

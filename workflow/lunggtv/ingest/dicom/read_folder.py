@@ -17,8 +17,9 @@ from lunggtv.ingest.dicom.notes import (
     frame_notes,
     pixel_notes,
 )
-from lunggtv.ingest.dicom.people import check_people
+from lunggtv.ingest.dicom.people import check_people, other_frames
 from lunggtv.ingest.dicom.pixels import read_stack
+from lunggtv.ingest.dicom.references import the_one_drawn_on
 from lunggtv.ingest.dicom.segment_choice import (
     choose_segments,
     left_beside_mask,
@@ -60,8 +61,14 @@ def read_dicom(patient: PatientFiles, settings: DicomSettings) -> RawScan:
         if not series:
             _refuse_damaged(inventory.damaged)
             raise _no_ct(inventory)
-        notes = check_people(patient.patient, series, settings)
-        choice = _choose(patient, inventory, series, settings)
+        try:
+            choice = _choose(patient, inventory, series, settings)
+        except Refused:
+            # That they are of several people comes first.
+            check_people(patient.patient, series, settings)
+            raise
+        drawn_on = the_one_drawn_on(choice.structure_set, series) if choice.structure_set else None
+        notes = check_people(patient.patient, series, settings, drawn_on)
         _refuse_damaged([one for one in inventory.damaged if one.series_uid in ("", choice.series.uid)])
         chosen, copies = without_copies(choice.series)
         slices, grid = stack(chosen.slices, settings.slice_tolerance_mm)
@@ -72,6 +79,8 @@ def read_dicom(patient: PatientFiles, settings: DicomSettings) -> RawScan:
             inventory = inventory.without_one(SEGMENTATION)
         notes += [*folder_notes(inventory, unused, copies), *choice.notes, *frame_notes(chosen)]
         notes += slices_left_out(chosen, inventory.slices)
+        if settings.series is None:
+            notes += other_frames(chosen, series)
         notes += [*pixel_notes(pixels), *plane_notes(slices, on_grid, settings.slice_tolerance_mm)]
         label, digests = None, {}
         if choice.structure_set is not None:

@@ -21,6 +21,12 @@ def drawn_on(structure_set: StructureSet, one: Series) -> bool:
     return any(roi.image_uids & one.sop_uids for roi in structure_set.gtv)
 
 
+def the_one_drawn_on(structure_set: StructureSet, series: Sequence[Series]) -> Series | None:
+    """The series whose images contours of its GTV name, if it is one alone."""
+    found = [one for one in series if drawn_on(structure_set, one)]
+    return found[0] if len(found) == 1 else None
+
+
 def says_where(structure_set: StructureSet) -> bool:
     """Whether it names an image, a series or a frame of reference."""
     return names_images(structure_set) or bool(structure_set.frame_uids)

@@ -1,7 +1,8 @@
 """Files of a patient in messages: systems name exported files and folders by the patient, and by UIDs."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,9 @@ import pydicom
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag, Tag
 
-from lunggtv.ingest.dicom.headers import relative_name
+from lunggtv.ingest.dicom.headers import FIRST_BYTES, relative_name
 from lunggtv.ingest.dicom.identity import ALL_TAGS, HIDDEN, NOBODY, Identity, identity_of
+from lunggtv.ingest.dicom.kinds import RTSTRUCT
 from lunggtv.ingest.dicom.limits import BoundedFile, check_deflated, is_deflated
 from lunggtv.ingest.dicom.values import READ_ERRORS
 from lunggtv.ingest.raw_scan import Reason
@@ -20,6 +22,8 @@ from lunggtv.quiet_pydicom import quiet_pydicom
 
 TAGS: list[BaseTag | int] = [Tag(keyword) for keyword in ("SpecificCharacterSet", *ALL_TAGS)]
 LAST = Tag("RequestAttributesSequence")  # what stands behind it, structures and pixels, is not read
+CLASS = re.compile(rb"1\.2\.840\.10008\.5\.1\.4\.1\.1[.\d]*")  # of what is stored (DICOM PS3.4, B.5)
+STRUCTURES = RTSTRUCT.encode()
 UID = re.compile(r"\d+(?:\.\d+){3,}")
 LONG_UID, UID_SHOWN = 20, 8  # characters
 
@@ -27,8 +31,8 @@ LONG_UID, UID_SHOWN = 20, 8  # characters
 def with_shown_paths(files: PatientFiles, reasons: Sequence[Reason]) -> list[Reason]:
     """The reasons, with the files of a patient named without what names the person in these or in one beside them.
 
-    Headers are read only of the files that stand in a reason, and of one more. The patient's own folder, which is the
-    patient in the workflow, stands in no name.
+    Headers are read only of the files that stand in a reason, and of some of each kind. The patient's own folder, which
+    is the patient in the workflow, stands in no name.
     """
     names = {relative_name(path, files.folder): path for path in files.files}
     told = [name for name in names if any(name in one.text for one in reasons)]
@@ -36,7 +40,7 @@ def with_shown_paths(files: PatientFiles, reasons: Sequence[Reason]) -> list[Rea
         return list(reasons)
     with quiet_pydicom():
         people = list(_people([names[name] for name in told], files.files))
-    shown = {name: other for name in told if (other := _shown(name, people)) != name}
+    shown = _told_apart({name: other for name in told if (other := _shown(name, people)) != name})
     if not shown:
         return list(reasons)
     # A name may stand in a longer one.
@@ -45,10 +49,23 @@ def with_shown_paths(files: PatientFiles, reasons: Sequence[Reason]) -> list[Rea
 
 
 def _people(told: Sequence[Path], files: Sequence[Path]) -> Iterator[Identity]:
-    """Who is named in the headers of ``told``, and in the first one of the others that names anybody."""
+    """Who is named in the headers of ``told``, of all structure sets, and of the first file of each other kind in each
+    folder that names anybody: of what one system has made anonymous another may have left as it was."""
     yield from map(_identity, told)
-    others = sorted(set(files) - set(told), key=lambda path: (path.parent != told[0].parent, path))
-    yield next((one for one in map(_identity, others) if one is not NOBODY), NOBODY)
+    kinds: dict[tuple[bytes, Path], list[Path]] = defaultdict(list)
+    for path in sorted(set(files) - set(told)):
+        kind = _kind(path)
+        kinds[kind, path if kind == STRUCTURES else path.parent].append(path)
+    for alike in kinds.values():
+        yield next((one for one in map(_identity, alike) if one is not NOBODY), NOBODY)
+
+
+def _kind(path: Path) -> bytes:
+    """The class of a DICOM file, which stands near its beginning; empty if there is none."""
+    with suppress(OSError), open(path, "rb") as file:
+        found = CLASS.search(file.read(FIRST_BYTES))
+        return found[0] if found else b""
+    return b""
 
 
 def _identity(path: Path) -> Identity:
@@ -73,6 +90,18 @@ def _shown(name: str, people: Sequence[Identity]) -> str:
         pieces = re.split(f"([/{HIDDEN}])", shown)
         shown = "".join(piece if at % 2 else one.hidden(piece) for at, piece in enumerate(pieces))
     return shown
+
+
+def _told_apart(shown: Mapping[str, str]) -> dict[str, str]:
+    """Files by name as they are shown, with a number where several would be shown alike."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name, other in sorted(shown.items()):
+        alike[other].append(name)
+    return {
+        name: other if len(names) == 1 else f"{other} ({at} of {len(names)} by name)"
+        for other, names in alike.items()
+        for at, name in enumerate(names, 1)
+    }
 
 
 def _end_of(uid: re.Match[str]) -> str:

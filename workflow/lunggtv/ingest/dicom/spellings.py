@@ -13,8 +13,10 @@ ACCENTED = [*range(0xC0, 0x530), *range(0x1E00, 0x2000)]
 # Two letters that people write for one; and how else a letter is written then.
 TWO_FOR_ONE = re.compile("a[ae]|oe|ue|ss|th|dj")
 WRITTEN = {"a": "a[ae]?", "o": "oe?", "u": "ue?", "s": "(?:ss?|ß)", "t": "th?", "d": "dj?", "ß": "(?:ss|ß)"}
-# Letters of a word that is told by fewer: Haas is not to be found in every phase, as Hås is in none.
+# Letters of a word that is told by fewer wherever it stands: Haas is not to be found in every phase, as Hås is in none.
 LEAST_TOLD = 4
+LEAST_ALONE = 3  # of one that is told by fewer where it stands alone: Bär for Baer
+LETTER = r"[^\W\d_]"
 
 
 def plain(text: str) -> str:
@@ -30,8 +32,13 @@ def spelt(word: str, between: str = "") -> str:
     """
     letters = plain(word).lower().replace("ß", "ss")
     fewer = TWO_FOR_ONE.sub(lambda found: found[0][0], letters)
-    told = fewer if len(fewer) >= LEAST_TOLD else letters.replace("ss", "ß")
-    return between.join(map(_ways, told))
+    by_fewer = between.join(map(_ways, fewer))
+    if len(fewer) >= LEAST_TOLD:
+        return by_fewer
+    told = between.join(map(_ways, letters.replace("ss", "ß")))
+    if not LEAST_ALONE <= len(fewer) < len(letters):
+        return told
+    return f"(?:{told}|(?<!{LETTER}){by_fewer}(?!{LETTER}))"
 
 
 def bare(text: str) -> str:
