@@ -31,6 +31,7 @@ from lunggtv.settings import settings_from
 from lunggtv.train import fit, optimisation
 from lunggtv.train.batches import Sampler, make_batch
 from lunggtv.train.cases import load_cases
+from lunggtv.train.compiling import compiled
 from lunggtv.train.fit import new_network, prepare
 from lunggtv.train.train_settings import TrainSettings
 from machine import machine
@@ -88,7 +89,7 @@ def workload(settings: TrainSettings, caches: list[str], device: torch.device) -
     wanted = settings.mixed_precision and device.type == "cuda"
     precision = half_precision(network, architecture.patch_shape, device) if wanted else None
     place = optimisation.Device(device, precision)
-    forward = fit.compiled(network, settings.batch, sampler, place) if settings.compile else network
+    forward = compiled(network, settings.batch, sampler, place) if settings.compile else network
     run = optimisation.start_run(network, settings, precision)
     fixed = make_batch(sampler, range(settings.batch))
 

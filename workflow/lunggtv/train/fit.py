@@ -18,18 +18,16 @@ from lunggtv.model.network import build_network, parameter_count
 from lunggtv.model.normalisation import Normalisation, fit_normalisation
 from lunggtv.model.numerics import (
     NAMES,
-    autocast,
     half_precision,
-    is_out_of_memory,
     numerics,
     place_network,
 )
 from lunggtv.train import progress
 from lunggtv.train.batches import Sampler, patients_of
 from lunggtv.train.cases import Case
+from lunggtv.train.compiling import compiled
 from lunggtv.train.optimisation import (
     Device,
-    Forward,
     Run,
     averaged_weights,
     learning_rate,
@@ -213,25 +211,6 @@ def snapshot_steps(settings: TrainSettings) -> list[int]:
     count = settings.snapshots
     steps = {round(settings.steps * (n + 1) / count) for n in range(count - 1)}
     return sorted(step for step in steps if 0 < step < settings.steps)
-
-
-def compiled(network: nn.Module, batch: int, sampler: Sampler, device: Device) -> Forward:
-    """The network through torch.compile, or as it is where compiling fails (no C++ compiler, say)."""
-    trial = torch.zeros((batch, 1, *sampler.patch_shape), device=device.home)
-    try:
-        fast = torch.compile(network, dynamic=False)
-        with autocast(device.home, device.precision):
-            heads = fast(trial)
-        # The graph of the backward pass is another one, and compiled only now.
-        torch.stack([head.float().mean() for head in heads]).sum().backward()
-    except RuntimeError as error:
-        if is_out_of_memory(error):
-            return fast  # the step halves the batch
-        progress.not_compiled(error)
-        return network
-    finally:
-        network.zero_grad(set_to_none=True)
-    return fast
 
 
 def _roll_back(
