@@ -165,6 +165,33 @@ def test_a_folder_of_dicom_is_in_one_set_at_several_sites(cohort, end, names, la
     assert len(files) == len(set(files))
 
 
+@pytest.mark.parametrize(
+    ("image", "label", "names", "labelled", "unlabelled"),
+    [
+        # Of another id by each pattern.
+        ("sub-{patient}/ct.nii.gz", "sub-{patient}/gtv.nii.gz",
+         ["sub-1/ct.nii.gz", "sub-1/gtv.nii.gz", "sub-2/x.dcm", "imagesTs/9_0000.nii.gz"], ["1", "2"], ["9"]),
+        ("*/{patient}.nii.gz", "*/{patient}_gtv.nii.gz",
+         ["A/1.nii.gz", "A/1_gtv.nii.gz", "imagesTs/9_0000.nii.gz"], ["1"], ["9"]),
+        ("*/{patient}.nii.gz", "*/{patient}_gtv.nii.gz",
+         ["A/1.nii.gz", "A/1_gtv.nii.gz", "imagesTs/9_0000.nii.gz", "imagesTs/9_0000_gtv.nii.gz"], ["1", "9_0000"], []),
+        # Of the same id as a label elsewhere.
+        ("*/{patient}/ct.nii.gz", "*/{patient}/gtv.nii.gz",
+         ["A/1/ct.nii.gz", "A/1/gtv.nii.gz", "3/ct/x.dcm", "A/3/gtv.nii.gz"], ["1", "3", "ct"], []),
+    ],
+)  # fmt: skip
+def test_what_fits_both_patterns_is_in_one_set(cohort, image, label, names, labelled, unlabelled):
+    found = cohort(
+        f"""data: {{labelled: raw, image: "{image}", label: "{label}", unlabelled: raw,
+                    unlabelled_image: "imagesTs/{{patient}}_0000.nii.gz"}}""",
+        *names,
+    )
+    assert (found.labelled, found.unlabelled, found.ignored) == (labelled, unlabelled, ())
+    assert [name for name, files in found.patients.items() if files.problem] == labelled[1:-1] * (
+        "3" in labelled
+    )
+
+
 def test_a_folder_of_dicom_with_an_image_of_its_own_patient_in_the_other_set_is_there_twice(cohort):
     text = """data: {labelled: raw, image: "{patient}/data.nii.gz", label: "{patient}/label.nii.gz",
                      unlabelled: raw, unlabelled_image: "*/{patient}/new.nii.gz"}"""

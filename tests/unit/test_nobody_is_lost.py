@@ -120,6 +120,8 @@ def test_every_scan_is_somebody_s_or_named(tmp_path, image, label):
         of_folders = "{patient}" not in Path(image).name
         lost = [path for path in scans if path not in hidden and not is_told(path, of_folders, found)]
         assert lost == [], (seed, lungs, names, ids, found.ignored)
+        used = [path for one in found.patients for path in one.files]
+        assert len(used) == len(set(used)), (seed, names, used)
     assert looked > TREES / 3
 
 

@@ -129,10 +129,11 @@ def _beginning(root: Path, pattern: str) -> Path:
 
 def _joined(found: Sequence[Discovery], roots: Sequence[Path], told_apart: bool) -> Discovery:
     """Both sets as one. Where they share a folder, a scan that one pattern does not take may be the other's, or be
-    seen twice; and where their patterns are ``told_apart``, a folder of DICOM files is seen by both, and is labelled.
-    Whose image lies where the other pattern has it is of that set, and the labels of this one are named among the
-    ignored. One id twice is left to the caller; but where both sets are one folder, a stray scan gives way: all its
-    files are named among the ignored. In two folders files of one name are of two people."""
+    seen twice; and where their patterns are ``told_apart``, a folder of DICOM files is seen by both, and is labelled,
+    and an image that fits both is, if it has a label. Whose image lies where the other pattern has it is of that set,
+    and the labels of this one are named among the ignored. One id twice is left to the caller; but where both sets are
+    one folder, a stray scan gives way: all its files are named among the ignored. In two folders files of one name are
+    of two people."""
     places = [root.resolve() for root in roots]
     gives_way = len(set(places)) < len(places)
     ignored = {Path(path) for one in found for path in one.ignored}
@@ -141,7 +142,10 @@ def _joined(found: Sequence[Discovery], roots: Sequence[Path], told_apart: bool)
     ids = {files.patient for files, strays in everybody if not strays}
     alone = {patient: set(map(Path, labels)) for one in found for patient, labels in one.alone.items()}
     images = {files.patient: files.folder for files, _ in everybody if files.image is not None}
-    told: set[tuple[str, Path]] = set()
+    # With a label somebody is labelled, else to be drafted; the unlabelled come last.
+    by_label = sorted((files for files, _ in everybody), key=lambda files: files.label is not None)
+    owners = {files.image: files for files in by_label if files.image is not None}
+    told: set[Path] = set()
     told_scans: set[Path] = set()
     kept = []
     for files, strays in everybody:
@@ -149,13 +153,14 @@ def _joined(found: Sequence[Discovery], roots: Sequence[Path], told_apart: bool)
         if files.problem and image and labels is not None and files.folder in {image, *labels}:
             ignored |= labels
             continue
-        place = (files.patient, files.folder)
+        if told_apart and files.image is not None and owners[files.image] is not files:
+            continue
         unsaid = files.problem is not None or (told_apart and files.image is None)
-        if unsaid and (place in told or (files.problem and files.folder in used)):
+        if unsaid and (files.folder in told or (files.problem and files.folder in used)):
             continue
         if strays and strays <= ignored | used | told_scans:
             continue
-        told.add(place)
+        told.add(files.folder)
         told_scans |= strays
         if strays and gives_way and files.patient in ids:
             ignored |= named_together(strays)
@@ -179,7 +184,8 @@ def _outside(
             within = files.image is None and (
                 any(place.is_relative_to(files.folder.resolve()) for place in places)
                 or any(
-                    str(files.folder) in above[other] and files.patient not in scans[other]
+                    str(files.folder) in above[other]
+                    and not scans[other].get(files.patient, "").startswith(f"{files.folder}{os.sep}")
                     for other in range(len(found))
                     if other != at
                 )
