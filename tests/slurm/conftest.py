@@ -12,6 +12,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from tests.workflow.engine import PROJECT
 # Jobs look for the cluster's configuration here: the executor plugin passes no SLURM_CONF on.
 ETC = Path("/etc/slurm")
 START_S = 60
+HOLD_S = 300
 NEEDED = ("slurmctld", "slurmd", "munged", "sbatch")
 GPUS = 2
 # More than this machine has, so that jobs start with the memory they really ask for; nothing enforces it.
@@ -49,6 +52,24 @@ class Cluster:
         up, which is an end."""
         command = ["squeue", "-h", "-o", "%A", "-t", "PENDING,RUNNING,SUSPENDED"]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+    @contextmanager
+    def holding(self, rule: str, number: int) -> Iterator[None]:
+        """Jobs submitted within wait until so many of the rule do; then all start for which there is room."""
+        set_partition("DOWN")
+        try:
+            yield
+            deadline = time.monotonic() + HOLD_S
+            while [job["JobState"] for job in self.jobs() if job["rule"] == rule].count("PENDING") < number:
+                assert time.monotonic() < deadline, f"{number} jobs of {rule} are not submitted together"
+                time.sleep(0.2)
+        finally:
+            set_partition("UP")
+
+
+def set_partition(state: str) -> None:
+    """``DOWN``: jobs are taken, none starts; ``UP``."""
+    subprocess.run(["scontrol", "update", "PartitionName=all", f"State={state}"], check=True)
 
 
 @pytest.fixture(scope="session")
@@ -124,7 +145,7 @@ def configure(folder: Path) -> None:
         f"StateSaveLocation={folder}/state\nSlurmdSpoolDir={folder}/spool\n"
         f"SlurmctldPidFile={folder}/run/slurmctld.pid\nSlurmdPidFile={folder}/run/slurmd.pid\n"
         f"SlurmctldLogFile={folder}/log/slurmctld.log\nSlurmdLogFile={folder}/log/slurmd.log\n"
-        f"NodeName={host} CPUs={os.cpu_count()} RealMemory={MEMORY_MB} Gres=gpu:{GPUS} State=UNKNOWN\n"
+        f"NodeName={host} CPUs={max(os.cpu_count() or 1, GPUS)} RealMemory={MEMORY_MB} Gres=gpu:{GPUS} State=UNKNOWN\n"
         f"PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE State=UP\n"
     )
 
