@@ -173,8 +173,9 @@ def test_a_folder_of_dicom_is_in_one_set_at_several_sites(cohort, end, names, la
          ["sub-1/ct.nii.gz", "sub-1/gtv.nii.gz", "sub-2/x.dcm", "imagesTs/9_0000.nii.gz"], ["1", "2"], ["9"]),
         ("*/{patient}.nii.gz", "*/{patient}_gtv.nii.gz",
          ["A/1.nii.gz", "A/1_gtv.nii.gz", "imagesTs/9_0000.nii.gz"], ["1"], ["9"]),
+        # With a label, too.
         ("*/{patient}.nii.gz", "*/{patient}_gtv.nii.gz",
-         ["A/1.nii.gz", "A/1_gtv.nii.gz", "imagesTs/9_0000.nii.gz", "imagesTs/9_0000_gtv.nii.gz"], ["1", "9_0000"], []),
+         ["A/1.nii.gz", "A/1_gtv.nii.gz", "imagesTs/9_0000.nii.gz", "imagesTs/9_0000_gtv.nii.gz"], ["1"], ["9"]),
         # Of the same id as a label elsewhere.
         ("*/{patient}/ct.nii.gz", "*/{patient}/gtv.nii.gz",
          ["A/1/ct.nii.gz", "A/1/gtv.nii.gz", "3/ct/x.dcm", "A/3/gtv.nii.gz"], ["1", "3", "ct"], []),
@@ -190,6 +191,85 @@ def test_what_fits_both_patterns_is_in_one_set(cohort, image, label, names, labe
     assert [name for name, files in found.patients.items() if files.problem] == labelled[1:-1] * (
         "3" in labelled
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "labelled", "unlabelled", "ignored"),
+    [
+        ("""labelled: raw, image: "*/{patient}/ct.nii.gz", label: "*/{patient}/gtv.nii.gz",
+            unlabelled: raw/test, unlabelled_image: "{patient}/ct.nii.gz\"""",
+         ["A/1/ct.nii.gz", "A/1/gtv.nii.gz", "test/5/ct.nii.gz", "test/5/gtv.nii.gz", "test/6/CT/x.dcm",
+          "test/6/RS/x.dcm"],
+         ["1"], ["5", "6"], ()),
+        ("""labelled: raw, image: "*/{patient}/ct.nii.gz", label: "*/{patient}/gtv.nii.gz",
+            unlabelled: raw, unlabelled_image: "test/{patient}/ct.nii.gz\"""",
+         ["A/1/ct.nii.gz", "A/1/gtv.nii.gz", "A/2/x.dcm", "test/5/ct.nii.gz", "test/5/gtv.nii.gz", "test/6/x.dcm"],
+         ["1", "2"], ["5", "6"], ()),
+        ("""labelled: raw, image: "**/{patient}_ct.nii.gz", label: "**/{patient}_gtv.nii.gz", unlabelled: raw/new""",
+         ["A/1_ct.nii.gz", "A/1_gtv.nii.gz", "new/B/5_ct.nii.gz", "new/6_ct.nii.gz", "new/6_gtv.nii.gz"],
+         ["1"], ["5", "6"], ()),
+        # Whose label is missing stays labelled: ingest rejects him.
+        ("""labelled: raw/lab, image: "{patient}/ct.nii.gz", label: "{patient}/gtv.nii.gz",
+            unlabelled: raw, unlabelled_image: "*/{patient}/ct.nii.gz\"""",
+         ["lab/1/ct.nii.gz", "lab/1/gtv.nii.gz", "lab/3/ct.nii.gz", "B/5/ct.nii.gz"], ["1", "3"], ["5"], ()),
+    ],
+)  # fmt: skip
+def test_what_lies_in_the_folder_of_the_other_set_is_of_that_set(
+    cohort, text, names, labelled, unlabelled, ignored
+):
+    found = cohort(f"data: {{{text}}}", *names)
+    assert (found.labelled, found.unlabelled, found.ignored) == (labelled, unlabelled, ignored)
+    assert not any(files.problem for files in found.patients.values())
+
+
+@pytest.mark.parametrize(
+    ("image", "label", "unlabelled_image", "names", "twin"),
+    [
+        ("{patient}/ct.nii.gz", "{patient}/gtv.nii.gz", '"{patient}/ct*.nii.gz"',
+         ["1/ct.nii.gz", "1/gtv.nii.gz", "2/ct2.nii.gz", "3/ct.nii.gz"], "1/ct.nii.gz"),
+        ("{patient}_ct.nii.gz", "{patient}_gtv.nii.gz", '"{patient}.nii.gz"',
+         ["1_ct.nii.gz", "1_gtv.nii.gz"], "1_ct.nii.gz"),
+        ("{patient}/ct.nii.gz", "{patient}/gtv.nii.gz", "null",
+         ["1/ct.nii.gz", "1/gtv.nii.gz", "2/x.dcm"], "1/ct.nii.gz"),
+    ],
+)  # fmt: skip
+def test_an_image_that_fits_both_patterns_is_refused(cohort, image, label, unlabelled_image, names, twin):
+    text = f"""data: {{labelled: raw, image: "{image}", label: "{label}", unlabelled: raw,
+                      unlabelled_image: {unlabelled_image}}}"""
+    words = (
+        f"^raw/{twin} fits both data.image and data.unlabelled_image .which is data.image where it is not set"
+    )
+    with pytest.raises(CohortError, match=words):
+        cohort(text, *names)
+
+
+def test_parts_of_a_labelled_folder_of_dicom_are_nobody_in_the_other_set(cohort):
+    text = """data: {labelled: raw, image: "{patient}/ct.nii.gz", label: "{patient}/gtv.nii.gz",
+                     unlabelled: raw, unlabelled_image: "*/{patient}/ct.nii.gz"}"""
+    names = ["1/ct.nii.gz", "1/gtv.nii.gz", "7/CT/x.dcm", "7/RS/x.dcm", "B/5/ct.nii.gz"]
+    found = cohort(text, *names)
+    assert (found.labelled, found.unlabelled, found.ignored) == (["1", "7"], ["5"], ())
+    assert found.patients["7"].files == (Path("raw/7/CT/x.dcm"), Path("raw/7/RS/x.dcm"))
+
+
+SITES = """data: {labelled: raw, image: "*/{patient}/ct.nii.gz", label: "%s"}"""
+
+
+@pytest.mark.parametrize(
+    ("label", "lungs", "beside", "ignored"),
+    [
+        ("*/{patient}/gtv.nii.gz", "ts/{patient}/lungs.nii.gz", ["ts/1/lungs.nii.gz", "ts/2/lungs.nii.gz"], []),
+        ("*/{patient}/gtv.nii.gz", None, ["pred/1/x.nii.gz", "pred/2/x.nii.gz"], ["pred/1", "pred/2"]),
+        ("labels/{patient}/gtv.nii.gz", None, ["labels/1/gtv.nii.gz", "labels/2/gtv.nii.gz"], []),
+        ("labels/*/{patient}.nii.gz", None, ["labels/A/1.nii.gz", "labels/A/2.nii.gz"], []),
+    ],
+)  # fmt: skip
+def test_folders_of_masks_beside_sites_are_no_patients(cohort, label, lungs, beside, ignored):
+    names = ["A/1/ct.nii.gz", "B/2/ct.nii.gz", *beside]
+    names += ["A/1/gtv.nii.gz", "B/2/gtv.nii.gz"] if label.startswith("*") else []
+    found = cohort(SITES % label, *names, lungs=lungs)
+    assert (found.labelled, list(found.ignored)) == (["1", "2"], [f"raw/{name}" for name in ignored])
+    assert all(files.problem is None and files.label for files in found.patients.values())
 
 
 def test_a_folder_of_dicom_with_an_image_of_its_own_patient_in_the_other_set_is_there_twice(cohort):
@@ -213,9 +293,8 @@ FLAT_AND_NEW = """data: {labelled: raw, image: "{patient}_ct.nii.gz", label: "{p
          ["P1"], ["P2"], ("raw/P2/gtv.nii.gz",)),
         (FLAT_AND_NEW, ["P1_ct.nii.gz", "P1_gtv.nii.gz", "new/P9_ct.nii.gz", "P9_gtv.nii.gz", "new/P5_ct.nii.gz"],
          ["P1"], ["P5", "P9"], ("raw/P9_gtv.nii.gz",)),
-        (FLAT_AND_NEW.replace("unlabelled: raw", "unlabelled: raw/new").replace("new/{", "{"),
-         ["P1_ct.nii.gz", "P1_gtv.nii.gz", "new/P9_ct.nii.gz", "P9_gtv.nii.gz"],
-         ["P1"], ["P9"], ("raw/P9_gtv.nii.gz",)),
+        (ONE_FOLDER, ["P1/ct.nii.gz", "P1/gtv.nii.gz", "P2/CT.nii.gz", "P2/gtv.nii.gz", "P2/scan.nii.gz"],
+         ["P1"], ["P2"], ("raw/P2/CT.nii.gz", "raw/P2/gtv.nii.gz")),
     ],
 )  # fmt: skip
 def test_whose_image_lies_where_the_other_set_has_it_is_of_that_set(
@@ -279,6 +358,9 @@ FLAT_TREES = """data: {labelled: raw/old, image: "{patient}.nii.gz", label: "{pa
          "1 is there twice: raw/old and raw/new/1.nii"),
         (TWO_TREES.replace("raw/old", "raw"), ["1/data.nii.gz", "new/6/data.nii.gz", "IM1.dcm", "new/IM1.dcm"],
          "IM1.dcm is there twice: raw/IM1.dcm and raw/new/IM1.dcm"),
+        # A label whose CT was not copied, and a CT of somebody else.
+        (FLAT_TREES, ["1.nii.gz", "1_gtv.nii.gz", "new/6.nii.gz", "7_gtv.nii.gz", "new/7.nii.gz"],
+         "7 is there twice: raw/old/7_gtv.nii.gz and raw/new"),
     ],
 )  # fmt: skip
 def test_stray_scans_of_one_name_in_two_folders_are_of_two_people(cohort, text, names, places):
@@ -411,19 +493,15 @@ def test_a_folder_of_lungs_is_no_patient(cohort, image, label, mask):
     assert all(files.problem is None and files.label for files in found.patients.values())
 
 
-def test_dicom_in_the_folder_of_the_lungs_is_a_patient(cohort):
-    text = """data: {labelled: raw, image: "{patient}/data.nii.gz", label: "{patient}/label.nii.gz"}"""
-    names = ["1/data.nii.gz", "1/label.nii.gz", "lungs/1.nii.gz", "lungs/9/x.dcm"]
-    found = cohort(text, *names, lungs="lungs/{patient}.nii.gz")
-    assert (found.labelled, found.patients["lungs"].problem) == (["1", "lungs"], None)
-
-
-def test_a_site_with_lungs_is_not_passed_over(cohort):
+@pytest.mark.parametrize(
+    ("more", "labelled", "ignored"), [((), ["1"], ("raw/y/2.nii",)), (("y/3.nii.gz",), ["1", "2", "3"], ())]
+)
+def test_a_site_with_lungs_is_not_passed_over(cohort, more, labelled, ignored):
     text = """data: {labelled: raw, image: "*/{patient}.nii.gz", label: "gtv/{patient}.nii.gz"}"""
-    names = ["x/1.nii.gz", "gtv/1.nii.gz", "y/2.nii", "y/1_lungs.nrrd", "y/2.json"]
+    names = ["x/1.nii.gz", "gtv/1.nii.gz", "y/2.nii", "y/1_lungs.nrrd", "y/2.json", *more]
     found = cohort(text, *names, lungs="y/{patient}_lungs.nrrd")
-    assert found.labelled == ["1", "2"] and "2.nii lies among" in found.patients["2"].problem
-    assert found.ignored == ()
+    assert (found.labelled, found.ignored) == (labelled, ignored)
+    assert "2" not in labelled or "2.nii lies among" in found.patients["2"].problem
 
 
 def test_lungs_may_lie_wherever_the_disk_has_them(cohort, tmp_path):
@@ -515,11 +593,22 @@ def test_other_masks_beside_lungs_are_named(cohort, lungs, beside, ignored):
     assert list(found.ignored) == [f"raw/lungs/{name}" for name in ignored]
 
 
-@pytest.mark.parametrize("name", ["9_ct.nrrd", "9/x.dcm", "1/x.dcm", "IM1.dcm"])
-def test_a_scan_of_another_beside_lungs_is_somebody_s(cohort, name):
-    found = cohort(DATA, *PATIENT, "lungs/1.nii.gz", f"lungs/{name}", lungs="lungs/{patient}.nii.gz")
-    assert found.labelled == ["1", "lungs"] and found.ignored == ()
-    assert (found.patients["lungs"].problem is None) == name.endswith(".dcm")
+@pytest.mark.parametrize(
+    ("names", "ignored"),
+    [
+        (["9_ct.nrrd"], ["9_ct.nrrd"]),
+        (["1/x.dcm", "9/x.dcm", "IM1.dcm"], ["1/x.dcm", "9/x.dcm", "IM1.dcm"]),
+        ([f"9/{n}.dcm" for n in "1234"], ["9/*.dcm"]),
+        (["9.zip"], ["9.zip"]),
+        # What a tool left of somebody who was taken away.
+        (["9/lungs.nii.gz", "9/heart.nii.gz"], ["9/heart.nii.gz", "9/lungs.nii.gz"]),
+        (["atlas.nii.gz"], ["atlas.nii.gz"]),
+    ],
+)
+def test_a_scan_of_another_beside_lungs_is_named(cohort, names, ignored):
+    beside = [f"lungs/{name}" for name in names]
+    found = cohort(DATA, *PATIENT, "lungs/1.nii.gz", *beside, lungs="lungs/{patient}.nii.gz")
+    assert (found.labelled, list(found.ignored)) == (["1"], [f"raw/lungs/{name}" for name in ignored])
 
 
 FLAT_HERE = """data: {labelled: raw, image: "{patient}_ct.nii.gz", label: "{patient}_gtv.nii.gz"}"""
@@ -550,7 +639,7 @@ def test_the_lungs_of_the_other_set_stay_hidden_where_somebody_lies_among_those_
     names = [*(f"old/{name}" for name in PATIENT), "old/lungs/1.nii.gz", "old/lungs/9/x.dcm"]
     text = "data: {labelled: raw/old, unlabelled: raw/new}"
     found = cohort(text, *names, "new/2/data.nii.gz", "new/lungs/2.nii.gz", lungs="lungs/{patient}.nii.gz")
-    assert (found.labelled, found.unlabelled, found.ignored) == (["1", "lungs"], ["2"], ())
+    assert (found.labelled, found.unlabelled, found.ignored) == (["1"], ["2"], ("raw/old/lungs/9/x.dcm",))
 
 
 def test_labels_in_the_folder_of_the_lungs_are_used(cohort):

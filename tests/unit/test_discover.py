@@ -147,10 +147,14 @@ def test_the_id_inside_a_name_and_twice(tmp_path):
 
 def test_several_files_that_fit(tmp_path):
     touch(tmp_path, "1/a.nrrd", "1/b.nrrd", "2/a.nrrd", "2/x_gtv.mha", "2/y_gtv.mha")
+    touch(tmp_path, "3/a.nrrd", "gtv/A/3.mha", "gtv/B/3.mha")
     found = find(tmp_path, "{patient}/*.nrrd", "{patient}/*gtv.mha")
     remedy = "Make the pattern fit one, or remove the others."
     assert found["1"].problem == f"several files fit data.image: a.nrrd, b.nrrd. {remedy}"
     assert found["2"].problem == f"several files fit data.label: x_gtv.mha, y_gtv.mha. {remedy}"
+    found = find(tmp_path, "{patient}/a.nrrd", "gtv/*/{patient}.mha")
+    both = f"{tmp_path}/gtv/A/3.mha, {tmp_path}/gtv/B/3.mha"
+    assert found["3"].problem == f"several files fit data.label: {both}. {remedy}"
 
 
 def test_a_folder_without_image_is_dicom_with_all_that_is_below(tmp_path):

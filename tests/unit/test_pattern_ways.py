@@ -115,6 +115,11 @@ SITE = ["B/P2/ct/IM1.dcm", "B/P2/RS.dcm", "B/P3/ct/IM1.dcm"]
                 (("*/{patient}_ct.nii.gz", "*/{patient}_gtv.nii.gz"), ["A/P1_ct.nii.gz"]),
             )
         ),
+        # A folder of the next name is no sign of a site where it is one of DICOM files, but an image is.
+        (("*/CT/{patient}.nii.gz", "*/GTV/{patient}.nii.gz"), ["A/CT/P1.nii.gz"],
+         ["P7/CT/1.dcm", "P7/RS/1.dcm", "P8/CT/1.dcm", "P8/RS/1.dcm"], {"P7": None, "P8": None}),
+        (("*/{patient}_ct.nii.gz", "*/{patient}_gtv.nii.gz"), ["A/P1_ct.nii.gz"], ["B/P3/1.dcm", "B/P5.nii.gz"],
+         {"P3": MISPLACED, "P5": AMONG}),
         # Without any DICOM they are no patients' folders.
         (FLAT_STAR, ["A/P1.nii.gz"], ["B/P2.nii", "B/x/P3.nii"], {"P2": AMONG}),
         (IMG, ["A/img/P1.nii.gz", "A/seg/P1.nii.gz"], ["B/img/P2.nii", "B/img/P3/IM1.dcm", "B/seg/P2.nii"],

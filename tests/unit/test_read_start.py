@@ -46,6 +46,16 @@ def test_without_a_step_it_is_the_model_it_began_from(other, own, tmp_path):
     assert not torch.equal(*(found[next(iter(before))] for found in (before, anew)))
 
 
+def test_the_start_may_have_had_another_patch(other, own, tmp_path):
+    patch = (*SETTINGS.patch_shape[:2], 2 * SETTINGS.patch_shape[2])
+    files = train_tiny(
+        tmp_path / "model", own, tmp_path / "state", start_from=pair(other[0]), patch_shape=patch, **STILL
+    )
+    assert load_model(*pair(files)).architecture.patch_shape == patch
+    before, after = load_tensors(other[0].weights), load_tensors(files.weights)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
 def test_the_card_knows_whom_its_start_has_learnt_from(other, own, tmp_path):
     files = train_tiny(tmp_path / "model", own, tmp_path / "state", start_from=pair(other[0]), **STILL)
     card, start = read_json(files.card), read_json(other[0].card)

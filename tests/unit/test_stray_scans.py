@@ -70,6 +70,15 @@ def test_other_formats_packed_and_half_copied_scans_are_told(tmp_path, name):
     assert "(imagesTs/P2_0000.nii.gz)" in patients["P2"]
 
 
+@pytest.mark.parametrize("folder", ["", "imagesTr/"])
+def test_dicom_without_a_suffix_among_images_is_told(tmp_path, folder):
+    touch(tmp_path, f"{folder}P1_0000.nii.gz", f"{folder}README", f"{folder}P1_seg.nii.gz")
+    dicom(tmp_path, f"{folder}P2", f"{folder}P2.1", f"{folder}P3_0000")
+    patients, ignored = seen(tmp_path, f"{folder}{{patient}}_0000.nii.gz", f"{folder}{{patient}}_seg.nii.gz")
+    assert (list(patients), ignored, patients["P1"]) == (["P1", "P2"], [], None)
+    assert patients["P2"].startswith("P2, P2.1, P3_0000 lie among the images and are not named")
+
+
 @pytest.mark.parametrize("name", ["P2.dcm", "P2.dcm.gz", "P2.DCM.part", "P2.ima", "P2.dicom (1)", "P2.dcm~"])
 def test_dicom_among_images_is_told_by_its_id_however_it_is_packed(tmp_path, name):
     touch(tmp_path, "imagesTr/P1_0000.nii.gz", "labelsTr/P1.nii.gz", f"imagesTr/{name}", "imagesTr/P1.dcm.gz")

@@ -9,10 +9,12 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from lunggtv.cohort.discover import Discovery, discover
+from lunggtv.cohort.discover_words import fits_both
 from lunggtv.cohort.lung_masks import LungMasks
 from lunggtv.cohort.named_alike import named_alike, named_together
 from lunggtv.cohort.pattern_ways import folders_above
 from lunggtv.cohort.patterns import literal_start
+from lunggtv.cohort.scan_kinds import scan_stem
 from lunggtv.errors import CohortError
 from lunggtv.patient_files import PatientFiles
 
@@ -45,27 +47,23 @@ def look_into(data: Mapping[str, Any], lungs: str | None, may_lack_labelled: boo
         for root, _, _ in roots
         if lungs
     ]
-    others = _beside_lungs(hidden, masks, joined)
-    if opened := {place for place, (_, is_somebody_s) in others.items() if is_somebody_s}:
-        joined = _look(data, roots, set(hidden) - opened)
-        others = _beside_lungs(hidden, masks, joined)
     of_patients = {path: patient for one in masks for path, patient in one.patients().items()}
     patients = [files for files in joined.patients if not _is_mask_of_another(files, of_patients)]
     unusable = {str(files.folder) for files in patients if files.problem}
     of_nobody = {path: one.shown for one in masks for path in one.of_nobody(unusable)}
     patients = [files for files in patients if str(files.folder) not in of_nobody]
-    ignored = _unused(joined.ignored, patients, masks).union(*(named for named, _ in others.values()))
+    ignored = _unused(joined.ignored, patients, masks).union(*_beside_lungs(hidden, masks, joined))
     ignored |= named_alike((shown, path) for path, shown in of_nobody.items())
     return Discovery(tuple(patients), tuple(sorted(ignored)))
 
 
 def _beside_lungs(
     hidden: Mapping[Path, tuple[int, Path]], masks: Sequence[LungMasks], joined: Discovery
-) -> dict[Path, tuple[set[str], bool]]:
-    """What lies in the folders of lung masks and is nobody's so far, as ``LungMasks.others`` gives it."""
+) -> list[set[str]]:
+    """What lies in the folders of lung masks and is nobody's, as ``LungMasks.others`` gives it."""
     told = {str(path) for files in joined.patients for path in files.files}
     told |= {str(files.folder) for files in joined.patients if files.image is None}
-    return {place: masks[at].others(str(folder), told) for place, (at, folder) in hidden.items()}
+    return [masks[at].others(str(folder), told) for at, folder in hidden.values()]
 
 
 def _look(
@@ -79,7 +77,8 @@ def _look(
             image,
             data["label"],
             data["follow_links"],
-            _elsewhere(Path(root), image, roots, hidden),
+            _below(Path(root), image, _beginnings(Path(root), roots)),
+            _below(Path(root), image, hidden),
         )
         for root, labelled, image in roots
     ]
@@ -87,17 +86,17 @@ def _look(
     return _joined(found, [Path(root) for root, _, _ in roots], told_apart)
 
 
-def _elsewhere(
-    root: Path, image: str, roots: Sequence[tuple[str, bool, str]], hidden: Collection[Path]
-) -> set[str]:
-    """The folders below ``root`` in which the other set begins, its data folder or where its images lie; and those
-    that are ``hidden``."""
+def _beginnings(root: Path, roots: Sequence[tuple[str, bool, str]]) -> set[Path]:
+    """The folders in which the sets begin, seen from ``root``: the data folder, or where the images lie in it."""
+    here = root.resolve()
+    places = ((Path(other).resolve(), pattern) for other, _, pattern in roots)
+    return {_beginning(place, pattern) if here.is_relative_to(place) else place for place, pattern in places}
+
+
+def _below(root: Path, image: str, places: Iterable[Path]) -> set[str]:
+    """Those of ``places`` that lie below ``root``, but for those in which its images begin."""
     here = root.resolve()
     own = _beginning(here, image)
-    places = set(hidden)
-    for other, _, pattern in roots:
-        place = Path(other).resolve()
-        places.add(_beginning(place, pattern) if here.is_relative_to(place) else place)
     return {
         os.path.join(root, place.relative_to(here))  # noqa: PTH118 - as discovery writes paths
         for place in places
@@ -129,11 +128,14 @@ def _beginning(root: Path, pattern: str) -> Path:
 
 def _joined(found: Sequence[Discovery], roots: Sequence[Path], told_apart: bool) -> Discovery:
     """Both sets as one. Where they share a folder, a scan that one pattern does not take may be the other's, or be
-    seen twice; and where their patterns are ``told_apart``, a folder of DICOM files is seen by both, and is labelled,
-    and an image that fits both is, if it has a label. Whose image lies where the other pattern has it is of that set,
-    and the labels of this one are named among the ignored. One id twice is left to the caller; but where both sets are
-    one folder, a stray scan gives way: all its files are named among the ignored. In two folders files of one name are
-    of two people."""
+    seen twice; and where their patterns are ``told_apart``, a folder of DICOM files is seen by both, and is labelled.
+    One id twice is left to the caller; but where both sets are one folder, whose image lies where the other pattern
+    has it is of that set, and what else this one found of him is named among the ignored, as are all files of a stray
+    scan. In two folders files of one name are of two people.
+
+    Raises:
+        CohortError: an image that fits both patterns.
+    """
     places = [root.resolve() for root in roots]
     gives_way = len(set(places)) < len(places)
     ignored = {Path(path) for one in found for path in one.ignored}
@@ -141,19 +143,17 @@ def _joined(found: Sequence[Discovery], roots: Sequence[Path], told_apart: bool)
     used = {path for files, _ in everybody for path in files.files}
     ids = {files.patient for files, strays in everybody if not strays}
     alone = {patient: set(map(Path, labels)) for one in found for patient, labels in one.alone.items()}
-    images = {files.patient: files.folder for files, _ in everybody if files.image is not None}
-    # With a label somebody is labelled, else to be drafted; the unlabelled come last.
-    by_label = sorted((files for files, _ in everybody), key=lambda files: files.label is not None)
-    owners = {files.image: files for files in by_label if files.image is not None}
+    images = {files.image: files for files, _ in everybody if files.image is not None}
+    if twin := next((one for one, _ in everybody if one.image and images[one.image] is not one), None):
+        raise CohortError(fits_both(str(twin.image)))
+    places_of_images = {files.patient: files.folder for files in images.values()} if gives_way else {}
     told: set[Path] = set()
     told_scans: set[Path] = set()
     kept = []
     for files, strays in everybody:
-        image, labels = images.get(files.patient), alone.get(files.patient)
+        image, labels = places_of_images.get(files.patient), alone.get(files.patient)
         if files.problem and image and labels is not None and files.folder in {image, *labels}:
-            ignored |= labels
-            continue
-        if told_apart and files.image is not None and owners[files.image] is not files:
+            ignored |= labels | (_scans_in(files.folder) - used)
             continue
         unsaid = files.problem is not None or (told_apart and files.image is None)
         if unsaid and (files.folder in told or (files.problem and files.folder in used)):
@@ -175,25 +175,42 @@ def _outside(
 ) -> Iterator[tuple[PatientFiles, frozenset[Path]]]:
     """Patients, each with the files of a stray. One of the folders may lie in the other, and is no patient there, nor
     is a link to a folder above both, nor a folder in which patients of the other set lie: these are added to
-    ``ignored``."""
+    ``ignored``. Of a patient who is a folder of DICOM files by one pattern nobody is a part by the other."""
     scans = [{files.patient: str(files.image or files.folder) for files in one.patients} for one in found]
     above = [folders_above(places_of.values()) for places_of in scans]
+    of_dicom = {
+        str(files.folder)
+        for one in found
+        for files in one.patients
+        if files.image is None and files.problem is None and str(files.folder) in one.meant
+    }
     for at, one in enumerate(found):
         for files in one.patients:
+            if files.image is None and not of_dicom.isdisjoint(folders_above([str(files.folder)])):
+                continue
             # Of few patients: real paths take their time.
-            within = files.image is None and (
-                any(place.is_relative_to(files.folder.resolve()) for place in places)
-                or any(
-                    str(files.folder) in above[other]
-                    and not scans[other].get(files.patient, "").startswith(f"{files.folder}{os.sep}")
-                    for other in range(len(found))
-                    if other != at
+            within = (
+                files.image is None
+                and str(files.folder) not in of_dicom
+                and (
+                    any(place.is_relative_to(files.folder.resolve()) for place in places)
+                    or any(
+                        str(files.folder) in above[other]
+                        and not scans[other].get(files.patient, "").startswith(f"{files.folder}{os.sep}")
+                        for other in range(len(found))
+                        if other != at
+                    )
                 )
             )
             if not within:
                 yield files, frozenset(map(Path, one.strays.get(files.patient, ())))
             else:
                 ignored.add(files.folder)
+
+
+def _scans_in(folder: Path) -> set[Path]:
+    paths = folder.iterdir() if folder.is_dir() else ()
+    return {path for path in paths if scan_stem(str(path)) is not None}
 
 
 def _is_mask_of_another(files: PatientFiles, masks: Mapping[str, str]) -> bool:

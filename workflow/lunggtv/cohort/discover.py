@@ -11,24 +11,24 @@ behind, do not count.
 """
 
 # Ten thousand patients are looked at on every start, so paths stay texts here.
-# ruff: noqa: PTH112, PTH118, PTH119, PTH120
+# ruff: noqa: PTH112, PTH118, PTH119
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from lunggtv.cohort.discover_words import known_tree, misnamed, nobody, several, twice
-from lunggtv.cohort.foreign_folders import is_foreign, may_be_dicom
-from lunggtv.cohort.found_patients import Found, check_ids, files_among
+from lunggtv.cohort.discover_words import known_tree, nobody, twice
+from lunggtv.cohort.foreign_folders import is_foreign
+from lunggtv.cohort.found_patients import Found, check_ids, files_among, twins_without_scans
 from lunggtv.cohort.known_trees import recognise
 from lunggtv.cohort.label_folders import folders_of_labels, others_among_labels
 from lunggtv.cohort.path_search import Hit, PathSearch, closed_words
 from lunggtv.cohort.pattern_ways import holders_of, sites_of
 from lunggtv.cohort.patterns import PLACE, components, literal_length, literal_start
 from lunggtv.cohort.stray_scans import StrayScans
+from lunggtv.cohort.usable_files import files_of, is_usable, opened
 from lunggtv.errors import CohortError
-from lunggtv.image_headers import detached_data
 from lunggtv.natural_order import natural_key
 from lunggtv.patient_files import PatientFiles
 
@@ -36,13 +36,14 @@ from lunggtv.patient_files import PatientFiles
 @dataclass(frozen=True)
 class Discovery:
     """Patients in natural order, and what was passed over because it is no patient; ``strays`` has the
-    files of each patient that is but scans that cannot be used where they lie, and ``alone`` the labels of each
-    that has no image and cannot be used."""
+    files of each patient that is but scans that cannot be used where they lie, ``alone`` the labels of each
+    that has no image and cannot be used, and ``meant`` the patients' folders by the pattern."""
 
     patients: tuple[PatientFiles, ...]
     ignored: tuple[str, ...]
     strays: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     alone: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    meant: frozenset[str] = frozenset()
 
 
 def find_patients(
@@ -59,6 +60,7 @@ def discover(
     label_pattern: str,
     follow_links: bool = False,
     elsewhere: Collection[str] = (),
+    masks: Collection[str] = (),
 ) -> Discovery:
     """Who and what lies below ``root``.
 
@@ -68,29 +70,33 @@ def discover(
         image_pattern, label_pattern: where files lie below ``root``; see the module's text.
         follow_links: use symbolic links that lead out of ``root``; otherwise a patient behind one is kept
             with a ``problem``.
-        elsewhere: folders below ``root`` that are looked at as somebody else's: they, and those above them, are
-            no patients.
+        elsewhere: folders below ``root`` that are looked at as somebody else's: they, and those above them and
+            below, are no patients, and nothing in them fits a pattern that does not begin there.
+        masks: folders in which nobody lies but by a pattern.
 
     Raises:
         CohortError: no such folder, nobody in it or only what other patterns would read, an id that cannot name a
             folder, an id used twice.
     """
     search = _Search(
-        PathSearch(str(root), os.path.realpath(root), follow_links, elsewhere=frozenset(elsewhere))
+        PathSearch(
+            str(root), os.path.realpath(root), follow_links, elsewhere=frozenset((*elsewhere, *masks))
+        ),
+        frozenset(elsewhere),
     )
     if not os.path.isdir(root):
         raise CohortError(nobody(root, labelled, image_pattern, "is not there"))
     found = search.patients(components(image_pattern), components(label_pattern), labelled)
     check_ids(found)
-    patients = [_open(search.files_of(name, found[name], labelled, image_pattern)) for name in found]
-    if not any(map(_is_usable, patients)) and (tree := recognise(root)) is not None:
+    patients = [opened(files_of(search.paths, name, found[name], labelled, image_pattern)) for name in found]
+    if not any(map(is_usable, patients)) and (tree := recognise(root)) is not None:
         wanted = (tree.image, tree.label) if labelled else (tree.unlabelled_image or tree.image, None)
         if wanted[0] is not None and (wanted[0], wanted[1] or label_pattern) != (
             image_pattern,
             label_pattern,
         ):
             raise CohortError(known_tree(root, labelled, tree))
-    if not found and not any(map(os.path.isdir, elsewhere)):
+    if not found and not any(map(os.path.isdir, search.paths.elsewhere)):
         raise CohortError(nobody(root, labelled, image_pattern, "holds no patients"))
     return Discovery(
         tuple(sorted(patients, key=lambda files: natural_key(files.patient))),
@@ -101,36 +107,21 @@ def discover(
             for one in patients
             if one.problem and not found[one.patient].images
         },
+        frozenset(search.meant),
     )
-
-
-def _open(files: PatientFiles) -> PatientFiles:
-    """The files of a patient, if all may be read: at one that may not, Snakemake itself would stop for everybody."""
-    closed = next((path.name for path in files.files if not os.access(path, os.R_OK)), None)
-    if closed is None:
-        return files
-    problem = f"{closed} may not be read (permissions). Make it readable."
-    place = files.image or files.folder
-    return replace(files, folder=place, files=(), image=None, label=None, problem=problem)
-
-
-def _is_usable(files: PatientFiles) -> bool:
-    """Whether there is something to read of a patient, and a label for its image where one is needed."""
-    if files.problem is not None or files.image is None:
-        return files.problem is None and any(may_be_dicom(str(path)) for path in files.files)
-    return files.label is not None or not files.labelled
 
 
 @dataclass(frozen=True)
 class _Search:
     paths: PathSearch
+    others: frozenset[str]
     ignored: set[str] = field(default_factory=set)
+    meant: list[str] = field(default_factory=list)
 
     def patients(self, image: tuple[str, ...], label: tuple[str, ...], labelled: bool) -> dict[str, Found]:
         """Everybody below the root, by id."""
         root, paths = self.paths.root, self.paths
-        images = {hit.path: hit for hit in paths.matches(root, image)}
-        labels = {hit.path: hit for hit in paths.matches(root, label)}
+        images, labels = self._hits(image), self._hits(label)
         self._check_listed(image, label)
         with_files = {paths.first_level(path) for path in (*images, *labels)}
         folders = [name for name in sorted(paths.names(root)) if self._is_folder(name)]
@@ -142,18 +133,20 @@ class _Search:
         folders = [name for name in folders if name not in foreign]
         found: dict[str, Found] = {}
         covered: set[str] = set()
-        meant: list[str] = []
         masks: set[str] = set()
         depth = next(i for i, part in enumerate(image) if PLACE in part)
         if depth + 1 < len(image) and "**" not in image[:depth]:
             owned = [hit for hit in paths.matches(root, image[: depth + 1]) if hit.problem or hit.is_folder]
             masks = folders_of_labels(paths, label, labels, images, {hit.path for hit in owned})
             covered.update(map(paths.first_level, masks))
+            owned = [h for h in owned if not (h.path in masks or self._is_ignored_or_elsewhere(h.path))]
+            covered.update(paths.first_level(hit.path) for hit in owned)
+            empty = twins_without_scans(paths, owned, images)
+            self.ignored.update(empty)
             for hit in owned:
-                if hit.path not in masks and not self._is_ignored_or_elsewhere(hit.path):
+                if hit.path not in empty:
                     self._add_folder(found, hit)
-                    meant.append(hit.path)
-                    covered.add(paths.first_level(hit.path))
+                    self.meant.append(hit.path)
         images, labels = files_among(images, found), files_among(labels, found)
         taken = {**images, **labels}
         # Flat folders: 7_seg.nii.gz fits {patient}.nii.gz too. The pattern that says more owns the file.
@@ -175,10 +168,17 @@ class _Search:
             self._add_folder(found, Hit(name, path, paths.link_problem(path)))
         self._add_closed(found)
         if found or paths.elsewhere:
-            ways = StrayScans(paths, image, found, self.ignored).add(holders, meant, taken)
+            ways = StrayScans(paths, image, found, self.ignored).add(holders, self.meant, taken)
             self.ignored.update(others_among_labels(paths, label, labels.values(), found, ways, masks))
         self._drop_way(found, literal_start(image)[:1])
         return found
+
+    def _hits(self, pattern: tuple[str, ...]) -> dict[str, Hit]:
+        """What fits a pattern, by path; nothing in the folders of others but for those in which the pattern begins."""
+        begins = os.path.join(self.paths.root, *literal_start(pattern), "")
+        others = tuple(place + os.sep for place in self.others if not begins.startswith(place + os.sep))
+        hits = self.paths.matches(self.paths.root, pattern)
+        return {hit.path: hit for hit in hits if not hit.path.startswith(others)}
 
     def _drop_way(self, found: dict[str, Found], start: list[str]) -> None:
         """The folder in which the pattern begins is no patient, where patients lie in it."""
@@ -214,33 +214,6 @@ class _Search:
             told = (path + os.sep).startswith(known) or any(hit.startswith(path + os.sep) for hit in hits)
             if not told and not self._is_ignored_or_elsewhere(path):
                 self._add_folder(found, Hit(os.path.basename(path), path, closed_words(path, why)))
-
-    def files_of(self, patient: str, found: Found, labelled: bool, image_pattern: str) -> PatientFiles:
-        """The files of one patient, or what is the matter with them."""
-        wanted = image_pattern.replace(PLACE, patient)
-        hits = [*found.images, *found.labels]
-        folder = found.folder or os.path.dirname(hits[0].path)
-        problem = found.problem or next((hit.problem for hit in hits if hit.problem), None)
-        if problem is None and len(found.images) > 1:
-            problem = several("data.image", (hit.path for hit in found.images))
-        if problem is None and len(found.labels) > 1:
-            problem = several("data.label", (hit.path for hit in found.labels))
-        if problem is None and not found.images and found.folder is None:
-            problem = f"there is a label, {os.path.basename(hits[0].path)}, but no image {wanted}."
-        files: list[str] = []
-        if problem is None and not found.images:
-            files, problem = self.paths.below(folder)
-            problem = problem or misnamed(files, folder, wanted)
-        if problem is not None:
-            # A file among those of others is not known by their folder.
-            place = found.folder or min(hit.path for hit in hits)
-            return PatientFiles(patient, labelled, Path(place), (), problem=problem)
-        image, label = (Path(hits[0].path) if hits else None for hits in (found.images, found.labels))
-        inputs = {path for path in (image, label) if path is not None}
-        inputs |= {data for path in inputs if (data := detached_data(path)) is not None} | set(
-            map(Path, files)
-        )
-        return PatientFiles(patient, labelled, Path(folder), tuple(sorted(inputs)), image, label)
 
     def _add_folder(self, found: dict[str, Found], hit: Hit) -> None:
         known = found.setdefault(hit.patient, Found())

@@ -1,7 +1,5 @@
 """What discovery says of folders that hold no patient, or more than one. Standard library only, for parse time."""
 
-# ruff: noqa: PTH119
-
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -23,9 +21,20 @@ def twice(patient: str, places: list[str]) -> str:
     )
 
 
+def fits_both(image: str) -> str:
+    """An image that both sets would take."""
+    return (
+        f"{image} fits both data.image and data.unlabelled_image (which is data.image where it is not set). Let each "
+        "fit the images of its own set alone, or put the patients to be drafted into a folder of their own and name it "
+        "as data.unlabelled."
+    )
+
+
 def several(key: str, paths: Iterable[str]) -> str:
     """Several files where one was expected; ``key`` is the setting."""
-    names = sorted(os.path.basename(path) for path in paths)
+    files = sorted(paths)
+    names = sorted(map(os.path.basename, files))
+    names = names if len(set(names)) == len(files) else files
     return f"several files fit {key}: {few(names)}. Make the pattern fit one, or remove the others."
 
 

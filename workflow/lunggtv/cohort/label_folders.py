@@ -1,7 +1,7 @@
 """Folders of labels alone: they are no patients, and what else lies in them is named. Standard library only: runs at
 parse time."""
 
-# ruff: noqa: PTH112, PTH118, PTH119
+# ruff: noqa: PTH112, PTH118, PTH119, PTH206
 
 import itertools
 import os
@@ -34,10 +34,16 @@ def folders_of_labels(
     """
     names = [part for part in itertools.takewhile(lambda part: PLACE not in part, label) if part.strip("*")]
     with_labels, with_images = folders_above(labels, paths.root), folders_above(images, paths.root)
+    expressions = [component_expression(name) for name in names]
+
+    def is_named(path: str) -> bool:
+        parts = path[len(paths.root) + 1 :].split(os.sep)
+        return any(expression.fullmatch(part) for expression in expressions for part in parts)
+
     return {
         path
         for path in folders
-        if any(component_expression(name).fullmatch(os.path.basename(path)) for name in names)
+        if is_named(path)
         and (path in with_labels or os.path.basename(path) in names)
         and path not in with_images
         and not any(map(is_dicom, paths.below(path)[0]))

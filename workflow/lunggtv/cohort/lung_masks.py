@@ -3,7 +3,7 @@
 Standard library only: runs at parse time.
 """
 
-# ruff: noqa: PTH112, PTH114, PTH118
+# ruff: noqa: PTH112, PTH114, PTH118, PTH120, PTH122
 
 import os
 from collections.abc import Collection, Iterator
@@ -14,7 +14,7 @@ from lunggtv.cohort.named_alike import named_alike
 from lunggtv.cohort.path_search import PathSearch
 from lunggtv.cohort.pattern_ways import folders_above
 from lunggtv.cohort.patterns import PLACE, component_expression
-from lunggtv.cohort.scan_kinds import image_stem, is_dicom, scan_stem
+from lunggtv.cohort.scan_kinds import image_stem, is_archive, is_dicom, scan_stem
 from lunggtv.cohort.stray_names import owner_of
 
 
@@ -43,26 +43,28 @@ class LungMasks:
         """Those of ``paths`` that are named like a mask, of whomever; none if no word but the id names masks."""
         return set() if image_stem(Path(self.pattern).name) == PLACE else set(filter(self._fits, paths))
 
-    def others(self, folder: str, told: Collection[str]) -> tuple[set[str], bool]:
-        """Scans in a folder of masks that are none of these masks, as they are named among the ignored, and whether
-        one of them is somebody's: a DICOM file, or one that bears no id of a patient and is not named like a mask.
+    def others(self, folder: str, told: Collection[str]) -> set[str]:
+        """Scans and archives in a folder of masks that are none of these masks, as they are named among the ignored.
 
         Args:
             folder: where to look.
             told: files and folders that are told already.
         """
         masks = self.patients()
-        named, is_somebody_s = [], False
+        named = []
         for path in _files(folder):
             stem = None if path in masks else scan_stem(path)
-            if stem is None or not {path, *folders_above([path])}.isdisjoint(told):
+            if stem is None and not is_archive(path):
                 continue
-            shown = self._shown(folder, path, stem)
+            if not {path, *folders_above([path])}.isdisjoint(told):
+                continue
+            shown = self._shown(folder, path, stem) if stem is not None else None
             if shown is None and self._fits(path):
                 shown = self.shown
+            elif shown is None and is_dicom(path):
+                shown = os.path.join(os.path.dirname(path), f"*{os.path.splitext(path)[1]}")
             named.append((shown or path, path))
-            is_somebody_s |= shown is None or is_dicom(path)
-        return named_alike(named), is_somebody_s
+        return named_alike(named)
 
     def _fits(self, path: str) -> bool:
         match = component_expression(self.pattern).fullmatch(path)

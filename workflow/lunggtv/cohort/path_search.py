@@ -123,8 +123,11 @@ class PathSearch:
         )
 
     def leads_elsewhere(self, folder: str) -> bool:
-        """Whether a folder is one of ``elsewhere``, or above one."""
-        return any((place + os.sep).startswith(folder + os.sep) for place in self.elsewhere)
+        """Whether a folder is one of ``elsewhere``, or above or below one."""
+        here = folder + os.sep
+        return any(
+            (place + os.sep).startswith(here) or here.startswith(place + os.sep) for place in self.elsewhere
+        )
 
     def first_level(self, path: str) -> str:
         """The name directly below the root on the way to a path."""

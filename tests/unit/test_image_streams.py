@@ -1,0 +1,31 @@
+"""Voxels of a packed image, piece by piece."""
+
+import gzip
+import zlib
+
+import numpy as np
+import pytest
+from lunggtv import image_streams
+from lunggtv.image_headers import Storage
+from lunggtv.image_streams import BrokenStream, read_voxels
+
+STORED = np.random.default_rng(0).integers(-1024, 3000, (5, 11, 13), dtype=np.int16)
+BEFORE = b"header"
+ONCE = {"gzip": gzip.compress, "zlib": zlib.compress}
+
+
+@pytest.mark.parametrize(
+    ("compression", "cuts"), [("gzip", ()), ("gzip", (300, 301, 1000)), ("zlib", ()), ("zlib", (700,))]
+)
+@pytest.mark.parametrize("chunk_bytes", [1, 100, 1 << 20])
+def test_pieces_and_streams_come_one_behind_the_other(tmp_path, monkeypatch, compression, cuts, chunk_bytes):
+    monkeypatch.setattr(image_streams, "CHUNK_BYTES", chunk_bytes)
+    data = b"offset" + STORED.tobytes()
+    streams = [ONCE[compression](data[a:b]) for a, b in zip((0, *cuts), (*cuts, None), strict=True)]
+    storage = Storage("<i2", offset=len(BEFORE), compression=compression, inner_offset=len(b"offset"))
+    path = tmp_path / "ct.gz"
+    path.write_bytes(BEFORE + b"".join(streams) + bytes(7))
+    assert np.array_equal(read_voxels(path, storage, STORED.shape), STORED)
+    path.write_bytes(BEFORE + b"".join(streams)[:-2])
+    with pytest.raises(BrokenStream, match=f"is truncated: {len(data)} of {len(data)} bytes could be read"):
+        read_voxels(path, storage, STORED.shape)
