@@ -14,6 +14,8 @@ from lunggtv.natural_order import natural_key
 
 def test_natural_order():
     assert sorted(["10", "2", "1", "b2", "B10", "a"], key=natural_key) == ["1", "2", "10", "a", "b2", "B10"]
+    # Digits that are no ciphers.
+    assert sorted(["٣", "1²", "1", "²"], key=natural_key) == ["1", "1²", "²", "٣"]
 
 
 @given(st.integers(1, 60), st.integers(2, 10), st.integers(0, 1000))
