@@ -387,11 +387,12 @@ def test_a_pin_chooses_between_segmentations_of_two_series(folder):
     drawn = {"a.dcm": (SERIES, gtv()), "b.dcm": (other, gtv()[:, ::-1])}
     for name, (series, mask) in drawn.items():
         write_segmentation(folder / name, series, {"GTV": mask, "Lungs": lungs()})
-    refused(folder, "several_segmentations", "a.dcm has 'GTV'; b.dcm has 'GTV'")
     keys = {}
     for name, (series, _) in drawn.items():
         (one,) = (one for one in series_in(folder) if one.uid == series.uid)
         keys[name] = one.key
+    words = f"; b.dcm has 'GTV', drawn on {keys['b.dcm']} (from other/ct000.dcm on). They were drawn on different CTs."
+    refused(folder, "several_segmentations", f"a.dcm has 'GTV', drawn on {keys['a.dcm']} (from ", words)
     for name, left in (("a.dcm", "b.dcm"), ("b.dcm", "a.dcm")):
         scan = read(folder, series=keys[name])
         np.testing.assert_array_equal(scan.label, drawn[name][1])
@@ -401,7 +402,8 @@ def test_a_pin_chooses_between_segmentations_of_two_series(folder):
         assert "other_segmentation" not in codes_of(scan)
     # Two on the pinned series, or none.
     write_segmentation(folder / "c.dcm", SERIES, {"GTV": lungs()})
-    refused(folder, "several_segmentations", "a.dcm has 'GTV'; c.dcm has 'GTV'", series=keys["a.dcm"])
+    words = "a.dcm has 'GTV'; c.dcm has 'GTV'. Keep the right one in the folder, or make"
+    refused(folder, "several_segmentations", words, series=keys["a.dcm"])
     (folder / "b.dcm").unlink()
     words = (f"data.series pins {keys['b.dcm']}", "a.dcm was drawn on other images")
     refused(folder, "segmentation_of_other_images", *words, series=keys["b.dcm"])

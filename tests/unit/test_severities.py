@@ -10,8 +10,8 @@ INGEST = Path(__file__).parents[2] / "workflow/lunggtv/ingest"
 # Everything else is warned about, or rejects.
 TOLD_ALONE = {
     "contour_slips", "contours_without_voxels", "exclusive_crossing", "holes",
-    "copied_files", "empty_roi", "other_ct_left_out", "other_patient_left_out", "phase_by_structure_set",
-    "preferred_series", "rois_joined", "rois_not_taken",
+    "copied_files", "empty_roi", "other_ct_left_out", "other_name_left_out", "other_patient_left_out",
+    "phase_by_structure_set", "preferred_series", "rois_joined", "rois_not_taken",
     "empty_segment", "label_rounded", "other_segmentation", "segments_joined", "segments_not_taken", "skipped_files",
     "rounded",
 }  # fmt: skip

@@ -1,11 +1,13 @@
 """Paths of a hospital's export, which name the patient, in what ingest says."""
 
+import os
 from pathlib import Path
 
 import pydicom
 import pytest
 from lunggtv.ingest.dicom.shown_paths import with_shown_paths
 from lunggtv.ingest.raw_scan import Reason
+from lunggtv.wording import readable
 
 from tests.unit.dicom_files import CtSeries, Reference, box, patient_files, write_ct, write_rtstruct
 from tests.unit.ingest_bodies import ingest
@@ -70,6 +72,12 @@ def test_names_of_structure_sets_are_hidden_in_part(tmp_path: Path) -> None:
         ({"PatientID": "LUNG1-001"}, "1-001.dcm", "1-001.dcm"),
         ({"PatientBirthDate": "19000101"}, "IM000011", "IM000011"),
         ({"PatientBirthDate": "19470305"}, "19470305/1.dcm", "…/1.dcm"),
+        ({"PatientBirthDate": "19470305"}, "05.03.1947/1.dcm", "…/1.dcm"),
+        ({"PatientBirthDate": "19470305"}, "CT 5-3-1947/1.dcm", "CT …/1.dcm"),
+        ({"PatientBirthDate": "19470305"}, "CT_03_05_1947/1.dcm", "CT_…/1.dcm"),
+        ({"PatientBirthDate": "19470305"}, "15.03.1947/1.dcm", "15.03.1947/1.dcm"),
+        ({"PatientBirthDate": "19470305"}, "05.03.19471/1.dcm", "05.03.19471/1.dcm"),
+        ({"PatientBirthDate": "19470305"}, "05031947/1.dcm", "05031947/1.dcm"),
         ({"PatientID": "0001"}, "IM0001", "IM0001"),
         ({"PatientID": "0012345"}, "12345/IM1", "…/IM1"),
         ({"PatientName": "MUELLER^EVA"}, "Müller, Eva/IM1", "…/IM1"),
@@ -130,6 +138,18 @@ def test_files_whose_names_differ_by_what_is_hidden_are_told_apart(tmp_path: Pat
     assert told(tmp_path, "RS_MEIER.dcm, RS_1.dcm and RS_Hans.dcm, not RS_MEIER.dcm") == (
         "RS_….dcm (2 of 2 by name), RS_1.dcm and RS_….dcm (1 of 2 by name), not RS_….dcm (2 of 2 by name)"
     )
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp850", "cp1250"])
+def test_names_that_are_not_utf8_are_hidden_or_shown_byte_by_byte(tmp_path: Path, encoding: str) -> None:
+    """As old archives unpack them."""
+    export(tmp_path, PatientName="MÜLLER^EVA")
+    for name, shown in (("MÜLLER_Eva", "…"), ("Schädel", f"Sch\\x{'ä'.encode(encoding).hex()}del")):
+        folder = tmp_path / os.fsdecode(name.encode(encoding))
+        folder.mkdir()
+        (folder / "1.dcm").write_bytes(b"")
+        text = f"{(folder / '1.dcm').relative_to(tmp_path)}: empty."
+        assert readable(told(tmp_path, text)) == f"{shown}/1.dcm: empty."
 
 
 def test_a_text_without_files_stays(tmp_path: Path) -> None:

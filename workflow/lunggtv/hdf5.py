@@ -52,8 +52,8 @@ def read_file(path: str | Path) -> Iterator[h5py.File]:
 
 
 def write_text(place: h5py.File | h5py.Dataset, name: str, text: str) -> None:
-    """Write a text attribute of fixed length."""
-    encoded = text.encode("utf-8")
+    """Write a text attribute of fixed length; what is no UTF-8 as ``files.write_text`` writes it."""
+    encoded = text.encode("utf-8", "backslashreplace")
     place.attrs.create(name, encoded, dtype=h5py.string_dtype("utf-8", max(1, len(encoded))))
 
 

@@ -10,14 +10,19 @@ from lunggtv.files import whole_file
 from lunggtv.geometry import Grid
 from lunggtv.image_headers import BadHeader, Storage, is_plain_name, read_storage
 from lunggtv.image_streams import BrokenStream, read_voxels
+from lunggtv.utf8_paths import utf8_path
 from lunggtv.wording import by
 
 
 def read_header(path: Path) -> sitk.ImageFileReader:
     """The header of an image file as SimpleITK reads it; raises RuntimeError as it does."""
     header = sitk.ImageFileReader()
-    header.SetFileName(str(path))
-    header.ReadImageInformation()
+    with utf8_path(path) as place:
+        header.SetFileName(place)
+        try:
+            header.ReadImageInformation()
+        except RuntimeError as error:
+            raise RuntimeError(str(error).replace(place, str(path))) from error
     return header
 
 

@@ -1,8 +1,12 @@
 """Sizes, intervals and lists in messages. Standard library only, for parse time."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 NAMES_SHOWN = 5
+NO_UTF8 = re.compile(
+    "[\udc80-\udcff]"
+)  # how Python holds the bytes of a file's name that are not UTF-8 (PEP 383)
 
 
 def by(values: Iterable[float | str], form: str = "") -> str:
@@ -20,3 +24,8 @@ def few(names: Sequence[str], most: int = NAMES_SHOWN) -> str:
     """The first ``most`` names of a list, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def readable(text: str) -> str:
+    """A text that any file or terminal can hold: bytes of a file's name that are not UTF-8 as ``\\xe9``."""
+    return NO_UTF8.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text)

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from lunggtv.ingest.verdict import judge, rejection_message, sentence, verdict_c
 from lunggtv.mask_grids import crop_start, pasted
 from lunggtv.patient_files import PatientFiles
 from lunggtv.volume import Volume, write_rejected, write_volume
+from lunggtv.wording import readable
 
 SLICE_DIGEST_CHARACTERS = 16
 
@@ -54,6 +56,7 @@ def ingest_patient(
         reasons.append(refused.reason)
         volume = None
     reasons = _without_identity(files, reasons)
+    reasons = [replace(one, text=readable(one.text)) for one in reasons]
     content = verdict_content(files.patient, files.labelled, reasons, facts)
     _log(files, reasons)
     if volume is None:
@@ -223,7 +226,8 @@ def _ct_digest(shape: tuple[int, ...], slice_digests: list[str | None]) -> str:
 def _log(files: PatientFiles, reasons: list[Reason]) -> None:
     verdict = judge(reasons)
     if verdict == REJECTED:
-        logging.error("%s Folder: %s", rejection_message(files.patient, reasons), files.folder)
+        folder = readable(str(files.folder))
+        logging.error("%s Folder: %s", rejection_message(files.patient, reasons), folder)
     for reason in reasons:
         if reason.severity != REJECTED:
             level = logging.WARNING if reason.severity == WARNED else logging.INFO

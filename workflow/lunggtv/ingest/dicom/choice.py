@@ -15,7 +15,7 @@ from lunggtv.ingest.dicom.choice_words import (
 )
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.listed_images import check_contours
-from lunggtv.ingest.dicom.people import people_in
+from lunggtv.ingest.dicom.people import people_in, share_an_id
 from lunggtv.ingest.dicom.references import (
     PROVED,
     drawn_on,
@@ -87,7 +87,7 @@ def _labelled_by_reference(
             f"pin that one under data.series, as {example(patient, series, settings)}.",
         )
     if len(usable) > 1:
-        raise several_sets([one for one, _ in usable])
+        raise several_sets([one for one, _ in usable], series)
     structure_set, found = usable[0]
     _check_one_scan(structure_set, found, settings)
     taken, notes = _only(patient, found, settings)
@@ -188,7 +188,7 @@ def _labelled_on(
         sets,
     ):
         if len(candidates) > 1:
-            raise several_sets(candidates)
+            raise several_sets(candidates, series)
         if candidates:
             break
     taken = candidates[0]
@@ -201,7 +201,7 @@ def _labelled_on(
     if of_same_frame(taken, [pinned]):
         return Choice(pinned, taken, _another_series(taken, pinned))
     people, others = people_in([pinned]), people_in(found)
-    if people and others and not people & others:
+    if people and others and not share_an_id(people, others):
         # Beside a pin nothing else asks whether the two are of one person.
         raise Refused(
             "drawn_elsewhere",

@@ -6,6 +6,7 @@ from itertools import permutations
 
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.left_out_slices import continues
+from lunggtv.ingest.dicom.references import referred
 from lunggtv.ingest.dicom.series import Series
 from lunggtv.ingest.dicom.series_facts import describe, is_usable
 from lunggtv.ingest.dicom.structure_set import StructureSet
@@ -42,14 +43,30 @@ def left_out(taken: StructureSet, sets: Sequence[StructureSet]) -> Iterator[Reas
         yield Reason("other_rtstruct", f"{text}.", WARNED if newer or similar else NOTED)
 
 
-def several_sets(sets: Sequence[StructureSet]) -> Refused:
-    """More than one structure set with a GTV."""
-    found = "; ".join(f"{one.name} has {listed_names([roi.name for roi in one.drawn])}" for one in sets)
-    return Refused(
-        "several_rtstructs",
-        f"{len(sets)} RTSTRUCTs have a GTV: {found}. Keep the right one in the folder, or make "
-        "ingest.roi_patterns narrower.",
+def several_sets(sets: Sequence[StructureSet], series: Sequence[Series]) -> Refused:
+    """More than one structure set with a GTV, in a folder with these series."""
+    found = [
+        (f"{one.name} has {listed_names([roi.name for roi in one.drawn])}", referred(one, series))
+        for one in sets
+    ]
+    return Refused("several_rtstructs", f"{len(sets)} RTSTRUCTs have a GTV: {one_of(found)}")
+
+
+def one_of(found: Sequence[tuple[str, Sequence[Series]]]) -> str:
+    """Files with a GTV and what to do: files in words, each with the series that it was drawn on."""
+    common = set.intersection(*({one.key for one in on} for _, on in found))
+    if common or not all(on for _, on in found):
+        listed = "; ".join(words for words, _ in found)
+        return f"{listed}. Keep the right one in the folder, or make ingest.roi_patterns narrower."
+    listed = "; ".join(f"{words}, drawn on {' and '.join(map(_from, on))}" for words, on in found)
+    return (
+        f"{listed}. They were drawn on different CTs. If these are of several people, give each a folder of their own; "
+        "if they are of one, pin the right series under data.series."
     )
+
+
+def _from(series: Series) -> str:
+    return f"{series.key} (from {min(one.name for one in series.slices)} on)"
 
 
 def undecided(patient: str, series: Sequence[Series], settings: DicomSettings) -> Refused:

@@ -35,13 +35,13 @@ from lunggtv.ingest.dicom.kinds import (
 )
 from lunggtv.ingest.dicom.limits import BoundedFile, check_deflated, is_deflated
 from lunggtv.ingest.dicom.slice_names import named_like
-from lunggtv.ingest.dicom.values import READ_ERRORS, numbers_of, text_of
+from lunggtv.ingest.dicom.values import READ_ERRORS, numbers_of, text_of, typed_text_of
 
 HEADER_TAGS: list[BaseTag | int] = sorted(
     Tag(keyword)
     for keyword in (
-        "SpecificCharacterSet", "ImageType", "SOPClassUID", "Modality", "SOPInstanceUID", "PatientID",
-        "SeriesInstanceUID", "AcquisitionNumber", "ImagePositionPatient", "ImageOrientationPatient",
+        "SpecificCharacterSet", "ImageType", "SOPClassUID", "Modality", "SOPInstanceUID", "PatientName",
+        "PatientID", "SeriesInstanceUID", "AcquisitionNumber", "ImagePositionPatient", "ImageOrientationPatient",
         "InstanceNumber", "FrameOfReferenceUID", "SamplesPerPixel", "NumberOfFrames", "Rows", "Columns", "PixelSpacing",
     )
 )  # fmt: skip
@@ -61,7 +61,8 @@ class SlicePlace:
 @dataclass(frozen=True)
 class CtSlice:
     """Header of one CT image; ``place`` and ``number`` are None where the header does not say them whole, or cannot be
-    read. ``person`` is the patient's id in the header, as ids are compared; empty where there is none."""
+    read. ``person`` is the patient's id in the header, as ids are compared, and ``called`` the name there; empty where
+    there is none."""
 
     path: Path
     name: str
@@ -74,6 +75,7 @@ class CtSlice:
     frame_uid: str = field(repr=False)
     acquisition: str = field(repr=False)
     person: str = field(repr=False)
+    called: str = field(repr=False, default="")
 
 
 @dataclass(frozen=True)
@@ -233,6 +235,7 @@ def _ct_slice(header: pydicom.Dataset, path: Path, name: str) -> CtSlice | None:
         frame_uid=text_of(header, "FrameOfReferenceUID"),
         acquisition=text_of(header, "AcquisitionNumber"),
         person=text_of(header, "PatientID").casefold(),
+        called=typed_text_of(header, "PatientName"),
     )
 
 

@@ -33,6 +33,7 @@ BETWEEN = r"[\W_]*"  # the parts of a value, however they are separated
 # The parts of a date, likewise; last the Chinese and the Korean signs of year, month and day.
 BETWEEN_DATES = r"(?:[\W_]|del?|of|th|st|nd|rd|er|[\u5e74\u6708\u65e5]|[\ub144\uc6d4\uc77c])*"
 SPACE = r"[\W_]{0,3}"  # between the digits of a number
+PARTED = r"[\W_]{1,3}"  # between the numbers of a date
 # How the names of the months begin, in languages of Latin, Cyrillic and Greek letters, and their Roman numbers.
 MONTHS = (
     "jan|ene|gen|sty|led|oca|tam|янв|січ|ιαν|i", "feb|fév|fev|lut|úno|şub|hel|фев|лют|φεβ|ii",
@@ -82,7 +83,8 @@ def identity_of(dataset: pydicom.Dataset, in_paths: bool = False) -> Identity:
     """What names a person in a data set read with ALL_TAGS: each value whole, its parts, dates in any order.
 
     Args:
-        in_paths: leave out short numbers and dates in other orders, which the numbers of slices hold by chance.
+        in_paths: leave out short numbers, and dates in other orders but those of three parted numbers, which the
+            numbers of slices hold by chance.
     """
     items = [item for keyword in IDENTITY_SEQUENCES for item in value_of(dataset, keyword) or ()]
     found = {
@@ -114,8 +116,8 @@ def _patterns(dataset: pydicom.Dataset, keyword: str, in_paths: bool) -> Iterato
     groups = {group for text in values for group in text.split("=")}
     for text in {way for group in groups for way in _spellings(group)}:
         parts = [part for part in re.split(r"[\W_]+", text) if part]
-        if not in_paths and (date := DATE.fullmatch(text)):
-            yield from _dates(*date.groups())
+        if date := DATE.fullmatch(text):
+            yield from _parted_dates(*date.groups()) if in_paths else _dates(*date.groups())
         for some in (*_orders(parts), *([part] for part in parts)):
             joined = "".join(some)
             if in_paths and joined.isdigit() and len(joined) < LEAST_DIGITS:
@@ -141,6 +143,13 @@ def _spellings(text: str) -> set[str]:
     """A text, also without its accents, and an id without the zeros before it."""
     composed = unicodedata.normalize("NFKC", text)
     return {composed, bare(composed), composed.lstrip("0")}
+
+
+def _parted_dates(year: str, month: str, day: str) -> Iterator[str]:
+    """A date with the year last, its numbers parted, as in 31.01.1950."""
+    days, months = (f"0?{number.lstrip('0')}" for number in (day, month))
+    for order in ((days, months, year), (months, days, year)):
+        yield rf"(?<!\d){PARTED.join(order)}(?!\d)"
 
 
 def _dates(year: str, month: str, day: str) -> Iterator[str]:

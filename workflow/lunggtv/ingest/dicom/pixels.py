@@ -19,6 +19,7 @@ from lunggtv.ingest.dicom.limits import check_items
 from lunggtv.ingest.dicom.nesting import UNDEFINED_LENGTH
 from lunggtv.ingest.dicom.values import READ_ERRORS, numbers_of, text_of, value_of
 from lunggtv.ingest.raw_scan import Refused
+from lunggtv.utf8_paths import utf8_path
 
 PIXEL_DATA = 0x7FE00010
 PIXEL_TAGS = [
@@ -145,9 +146,10 @@ def _decoded(one: CtSlice) -> np.ndarray:
 
     reader = sitk.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
-    reader.SetFileName(str(one.path))
     try:
-        image = sitk.GetArrayFromImage(reader.Execute())
+        with utf8_path(one.path) as place:
+            reader.SetFileName(place)
+            image = sitk.GetArrayFromImage(reader.Execute())
     except RuntimeError:
         raise Refused(
             "undecodable_pixels",

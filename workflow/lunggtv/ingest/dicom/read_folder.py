@@ -17,13 +17,14 @@ from lunggtv.ingest.dicom.notes import (
     frame_notes,
     pixel_notes,
 )
-from lunggtv.ingest.dicom.people import check_people, other_frames
+from lunggtv.ingest.dicom.people import check_people, others_left_out
 from lunggtv.ingest.dicom.pixels import read_stack
 from lunggtv.ingest.dicom.references import the_one_drawn_on
 from lunggtv.ingest.dicom.segment_choice import (
     choose_segments,
     left_beside_mask,
     segments_left_out,
+    the_one_segmented,
     without_gtv,
 )
 from lunggtv.ingest.dicom.segment_mask import draw_segments, segment_notes
@@ -67,8 +68,7 @@ def read_dicom(patient: PatientFiles, settings: DicomSettings) -> RawScan:
             # That they are of several people comes first.
             check_people(patient.patient, series, settings)
             raise
-        drawn_on = the_one_drawn_on(choice.structure_set, series) if choice.structure_set else None
-        notes = check_people(patient.patient, series, settings, drawn_on)
+        notes = check_people(patient.patient, series, settings, _drawn_on(choice, series))
         _refuse_damaged([one for one in inventory.damaged if one.series_uid in ("", choice.series.uid)])
         chosen, copies = without_copies(choice.series)
         slices, grid = stack(chosen.slices, settings.slice_tolerance_mm)
@@ -80,7 +80,7 @@ def read_dicom(patient: PatientFiles, settings: DicomSettings) -> RawScan:
         notes += [*folder_notes(inventory, unused, copies), *choice.notes, *frame_notes(chosen)]
         notes += slices_left_out(chosen, inventory.slices)
         if settings.series is None:
-            notes += other_frames(chosen, series)
+            notes += others_left_out(chosen, series)
         notes += [*pixel_notes(pixels), *plane_notes(slices, on_grid, settings.slice_tolerance_mm)]
         label, digests = None, {}
         if choice.structure_set is not None:
@@ -150,6 +150,13 @@ def _choose(
             raise without_gtv(refused, segmentations) from None
         notes = segments_left_out(segmentations, choice.structure_set.name if choice.structure_set else "")
     return replace(choice, notes=(*choice.notes, *notes))
+
+
+def _drawn_on(choice: Choice, series: Sequence[Series]) -> Series | None:
+    """The one series whose images the GTV names."""
+    if choice.segments is not None:
+        return the_one_segmented(choice.segments, series)
+    return None if choice.structure_set is None else the_one_drawn_on(choice.structure_set, series)
 
 
 def _is_drawn_here(patient: PatientFiles) -> bool:

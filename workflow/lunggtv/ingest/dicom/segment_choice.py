@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from lunggtv.ingest.dicom.choice import Choice, choice_of_phase, choose_unlabelled, pinned_series
-from lunggtv.ingest.dicom.choice_words import check_one_scan, example, listed_names, listing
+from lunggtv.ingest.dicom.choice_words import check_one_scan, example, listed_names, listing, one_of
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.listed_images import check_frames
 from lunggtv.ingest.dicom.segment_frames import SegmentFrames, read_frames
@@ -44,12 +44,9 @@ def choose_segments(
     unproved = not usable
     usable = usable or [(one, list(series)) for one in known]
     if len(usable) > 1:
-        found = "; ".join(f"{one.name} has {quoted(one.segments)}" for one, _ in usable)
-        raise Refused(
-            "several_segmentations",
-            f"{len(usable)} segmentations have a GTV: {found}. Keep the right one in the folder, or make "
-            "ingest.roi_patterns narrower.",
-        )
+        found = [(f"{one.name} has {quoted(one.segments)}", on) for one, on in usable]
+        text = f"{len(usable)} segmentations have a GTV: {one_of(found)}"
+        raise Refused("several_segmentations", text)
     taken, on = usable[0]
     check_frames(taken, series)
     check_one_scan(taken.name, [one for one in on if one.sop_uids & taken.frame_images], settings)
@@ -70,6 +67,12 @@ def choose_segments(
     notes = [*_gtv_left_out(left, taken), *segments_left_out(others, taken.name), *_sets_left_out(sets)]
     told = _pinned_alone(taken, choice.series) if unproved else None
     return replace(choice, segments=taken, unproved=told, notes=(*choice.notes, *notes))
+
+
+def the_one_segmented(taken: SegmentFrames, series: Sequence[Series]) -> Series | None:
+    """The series whose images the frames of a segmentation name, if it is one alone."""
+    found = [one for one in series if one.sop_uids & taken.frame_images]
+    return found[0] if len(found) == 1 else None
 
 
 def _pinned_alone(taken: SegmentFrames, series: Series) -> Reason:

@@ -19,6 +19,7 @@ from lunggtv.ingest.dicom.values import READ_ERRORS
 from lunggtv.ingest.raw_scan import Reason
 from lunggtv.patient_files import PatientFiles
 from lunggtv.quiet_pydicom import quiet_pydicom
+from lunggtv.wording import NO_UTF8
 
 TAGS: list[BaseTag | int] = [Tag(keyword) for keyword in ("SpecificCharacterSet", *ALL_TAGS)]
 LAST = Tag("RequestAttributesSequence")  # what stands behind it, structures and pixels, is not read
@@ -26,6 +27,8 @@ CLASS = re.compile(rb"1\.2\.840\.10008\.5\.1\.4\.1\.1[.\d]*")  # of what is stor
 STRUCTURES = RTSTRUCT.encode()
 UID = re.compile(r"\d+(?:\.\d+){3,}")
 LONG_UID, UID_SHOWN = 20, 8  # characters
+# In which names were written that are not UTF-8, as old archives and disks hold them.
+ENCODINGS = ("latin-1", "cp850", "cp1250", "cp1251", "cp866", "cp932", "gb18030", "euc_kr")
 
 
 def with_shown_paths(files: PatientFiles, reasons: Sequence[Reason]) -> list[Reason]:
@@ -88,8 +91,21 @@ def _shown(name: str, people: Sequence[Identity]) -> str:
     for one in people:
         # What is hidden already parts the text too: it is no text of the name.
         pieces = re.split(f"([/{HIDDEN}])", shown)
-        shown = "".join(piece if at % 2 else one.hidden(piece) for at, piece in enumerate(pieces))
+        shown = "".join(piece if at % 2 else _hidden(piece, one) for at, piece in enumerate(pieces))
     return shown
+
+
+def _hidden(piece: str, person: Identity) -> str:
+    if NO_UTF8.search(piece) and any(map(person.is_in, _readings(piece))):
+        return HIDDEN
+    return person.hidden(piece)
+
+
+def _readings(piece: str) -> Iterator[str]:
+    """What a part of a path may say whose bytes are not UTF-8."""
+    for encoding in ENCODINGS:
+        with suppress(UnicodeDecodeError):
+            yield piece.encode("utf-8", "surrogateescape").decode(encoding)
 
 
 def _told_apart(shown: Mapping[str, str]) -> dict[str, str]:

@@ -41,6 +41,12 @@ def spelt(word: str, between: str = "") -> str:
     return f"(?:{told}|(?<!{LETTER}){by_fewer}(?!{LETTER}))"
 
 
+def fewest_letters(text: str) -> str:
+    """A text as all have it who write it one way or another: muler for Müller, Mueller and MULLER."""
+    letters = plain(unicodedata.normalize("NFKC", text)).casefold()
+    return re.sub(r"(.)\1", r"\1", TWO_FOR_ONE.sub(lambda found: found[0][0], letters))
+
+
 def bare(text: str) -> str:
     """A text without accents."""
     return "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
