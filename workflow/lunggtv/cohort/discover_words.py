@@ -7,7 +7,7 @@ from pathlib import Path
 from lunggtv.cohort.known_trees import KnownTree
 from lunggtv.cohort.patterns import PLACE
 from lunggtv.image_headers import suffix_of
-from lunggtv.wording import few
+from lunggtv.wording import few, readable
 
 # Files that are certainly no DICOM: with nothing else in a folder, its image is misnamed.
 NOT_DICOM = (".txt", ".csv", ".json", ".xml", ".pdf", ".png", ".jpg", ".zip", ".md", ".yaml", ".raw", ".zraw")
@@ -55,8 +55,7 @@ def passed_over(folders: Sequence[str]) -> str | None:
     """Folders that are no patients, in one line; None where there are none."""
     if not folders:
         return None
-    shown = (path.encode("utf-8", "replace").decode("utf-8", "replace") for path in folders)
-    return f"Ignored, as no patient's: {', '.join(shown)}."
+    return f"Ignored, as no patient's: {', '.join(map(readable, folders))}."
 
 
 def loose(names: list[str]) -> str:

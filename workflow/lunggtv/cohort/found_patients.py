@@ -66,9 +66,10 @@ def check_ids(found: dict[str, Found]) -> None:
     seen: dict[str, str] = {}
     for patient, entry in found.items():
         where = entry.folder or [*entry.images, *entry.labels][0].path
-        shown = where.encode("utf-8", "replace").decode("utf-8", "replace")
         if wrong := wrong_id(patient):
-            raise CohortError(f"{shown!r} cannot be a patient's id: it {wrong}. Rename it.")
+            # repr escapes control characters, and bytes that are not UTF-8 as \udce9.
+            shown = repr(where).replace("\\udc", "\\x")
+            raise CohortError(f"{shown} cannot be a patient's id: it {wrong}. Rename it.")
         places = {os.path.dirname(hit.path) for hit in entry.images}
         if len(places) > 1:
             raise CohortError(twice(patient, sorted(hit.path for hit in entry.images)))
