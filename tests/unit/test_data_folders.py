@@ -243,13 +243,37 @@ def test_an_image_that_fits_both_patterns_is_refused(cohort, image, label, unlab
         cohort(text, *names)
 
 
-def test_parts_of_a_labelled_folder_of_dicom_are_nobody_in_the_other_set(cohort):
-    text = """data: {labelled: raw, image: "{patient}/ct.nii.gz", label: "{patient}/gtv.nii.gz",
-                     unlabelled: raw, unlabelled_image: "*/{patient}/ct.nii.gz"}"""
-    names = ["1/ct.nii.gz", "1/gtv.nii.gz", "7/CT/x.dcm", "7/RS/x.dcm", "B/5/ct.nii.gz"]
-    found = cohort(text, *names)
-    assert (found.labelled, found.unlabelled, found.ignored) == (["1", "7"], ["5"], ())
-    assert found.patients["7"].files == (Path("raw/7/CT/x.dcm"), Path("raw/7/RS/x.dcm"))
+PATIENTS_AND_SITES = """data: {{labelled: raw, image: "{}/ct.nii.gz", label: "{}/gtv.nii.gz",
+                        unlabelled: raw, unlabelled_image: "{}/ct.nii.gz"}}"""
+
+
+@pytest.mark.parametrize(
+    ("labelled", "unlabelled", "names", "found"),
+    [
+        ("{patient}", "*/{patient}", ["1/ct.nii.gz", "1/gtv.nii.gz", "7/CT/x.dcm", "7/RS/x.dcm", "B/5/ct.nii.gz"], "7"),
+        ("{patient}", "*/{patient}", ["1/ct.nii.gz", "1/gtv.nii.gz", "7/x.dcm", "7/RS/x.dcm"], "7"),
+        ("*/{patient}", "{patient}", ["A/1/ct.nii.gz", "A/1/gtv.nii.gz", "B/4/x.dcm", "5/ct.nii.gz"], "B"),
+        # An image among them, or a name in the pattern, shows that it is a site.
+        ("{patient}", "*/{patient}", ["1/ct.nii.gz", "1/gtv.nii.gz", "B/5/ct.nii.gz", "B/6/CT/x.dcm"],
+         (["1"], ["5", "6"])),
+        ("*/{patient}", "{patient}", ["A/1/ct.nii.gz", "A/1/gtv.nii.gz", "A/3/x.dcm", "5/ct.nii.gz"],
+         (["1", "3"], ["5"])),
+        ("{patient}", "test*/{patient}", ["1/ct.nii.gz", "1/gtv.nii.gz", "test2/6/x.dcm"], (["1"], ["6"])),
+        ("{patient}", "*/new/{patient}", ["1/ct.nii.gz", "1/gtv.nii.gz", "B/new/6/x.dcm"], (["1"], ["6"])),
+    ],
+)  # fmt: skip
+def test_whether_a_folder_of_dicom_is_a_patient_of_one_set_or_a_site_of_the_other(
+    cohort, labelled, unlabelled, names, found
+):
+    text = PATIENTS_AND_SITES.format(labelled, labelled, unlabelled)
+    if isinstance(found, str):
+        with pytest.raises(
+            CohortError, match=f"^raw/{found} holds folders of DICOM files: by one of data.image"
+        ):
+            cohort(text, *names)
+    else:
+        there = cohort(text, *names)
+        assert (there.labelled, there.unlabelled, there.ignored) == (*found, ())
 
 
 SITES = """data: {labelled: raw, image: "*/{patient}/ct.nii.gz", label: "%s"}"""
@@ -259,7 +283,6 @@ SITES = """data: {labelled: raw, image: "*/{patient}/ct.nii.gz", label: "%s"}"""
     ("label", "lungs", "beside", "ignored"),
     [
         ("*/{patient}/gtv.nii.gz", "ts/{patient}/lungs.nii.gz", ["ts/1/lungs.nii.gz", "ts/2/lungs.nii.gz"], []),
-        ("*/{patient}/gtv.nii.gz", None, ["pred/1/x.nii.gz", "pred/2/x.nii.gz"], ["pred/1", "pred/2"]),
         ("labels/{patient}/gtv.nii.gz", None, ["labels/1/gtv.nii.gz", "labels/2/gtv.nii.gz"], []),
         ("labels/*/{patient}.nii.gz", None, ["labels/A/1.nii.gz", "labels/A/2.nii.gz"], []),
     ],
@@ -270,6 +293,42 @@ def test_folders_of_masks_beside_sites_are_no_patients(cohort, label, lungs, bes
     found = cohort(SITES % label, *names, lungs=lungs)
     assert (found.labelled, list(found.ignored)) == (["1", "2"], [f"raw/{name}" for name in ignored])
     assert all(files.problem is None and files.label for files in found.patients.values())
+
+
+@pytest.mark.parametrize(
+    ("names", "twins"),
+    [
+        # Another person's, with the GTV but a misspelt CT.
+        (["A/1/ct.nii.gz", "B/1/CT.nii.gz", "B/1/gtv.nii.gz"], "A/1 and raw/B/1"),
+        (["A/1/ct.nii.gz", "A/1/gtv.nii.gz", "B/1/ct.nii"], "A/1 and raw/B/1"),
+        (["A/1/x.dcm", "drafts/1/gtv.nii.gz"], "A/1 and raw/drafts/1"),
+    ],
+)
+def test_one_id_at_two_sites_stops_the_run(cohort, names, twins):
+    with pytest.raises(CohortError, match=f"Patient 1 is there twice: raw/{twins}. Rename one"):
+        cohort(SITES % "*/{patient}/gtv.nii.gz", *names)
+
+
+@pytest.mark.parametrize("above", ["nifti", "*"])
+def test_who_has_no_image_where_images_and_labels_lie_is_told(cohort, above):
+    text = f"""data: {{labelled: raw, image: "{above}/{{patient}}/ct.nii.gz",
+                      label: "{above}/{{patient}}/gtv.nii.gz"}}"""
+    found = cohort(text, "nifti/1/ct.nii.gz", "nifti/1/gtv.nii.gz", "nifti/3/CT.nii.gz", "nifti/3/gtv.nii.gz")
+    assert (found.labelled, found.ignored) == (["1", "3"], ())
+    assert "3/ct.nii.gz is not there" in found.patients["3"].problem
+
+
+def test_patients_where_lungs_lie_are_seen_if_images_lie_there(cohort):
+    names = [
+        "nifti/1/ct.nii.gz",
+        "nifti/1/gtv.nii.gz",
+        "nifti/1/lungs.nii.gz",
+        "nifti/7/CT/x.dcm",
+        "nifti/8/CT.nii.gz",
+    ]
+    found = cohort(SITES % "*/{patient}/gtv.nii.gz", *names, lungs="nifti/{patient}/lungs.nii.gz")
+    assert (found.labelled, found.ignored) == (["1", "7", "8"], ())
+    assert found.patients["7"].problem is None and found.patients["8"].problem
 
 
 def test_a_folder_of_dicom_with_an_image_of_its_own_patient_in_the_other_set_is_there_twice(cohort):
@@ -295,6 +354,12 @@ FLAT_AND_NEW = """data: {labelled: raw, image: "{patient}_ct.nii.gz", label: "{p
          ["P1"], ["P5", "P9"], ("raw/P9_gtv.nii.gz",)),
         (ONE_FOLDER, ["P1/ct.nii.gz", "P1/gtv.nii.gz", "P2/CT.nii.gz", "P2/gtv.nii.gz", "P2/scan.nii.gz"],
          ["P1"], ["P2"], ("raw/P2/CT.nii.gz", "raw/P2/gtv.nii.gz")),
+        (ONE_FOLDER.replace("}/ct", "}/planning/ct").replace("}/scan", "}/later/scan"),
+         ["P1/planning/ct.nii.gz", "P1/gtv.nii.gz", "P2/planning/CT.nii.gz", "P2/gtv.nii.gz", "P2/later/scan.nii.gz"],
+         ["P1"], ["P2"], ("raw/P2/gtv.nii.gz", "raw/P2/planning/CT.nii.gz")),
+        (FLAT_AND_NEW.replace("unlabelled: raw", "unlabelled: raw/new").replace("new/{", "{"),
+         ["P1_ct.nii.gz", "P1_gtv.nii.gz", "new/P9_ct.nii.gz", "P9_gtv.nii.gz"],
+         ["P1"], ["P9"], ("raw/P9_gtv.nii.gz",)),
     ],
 )  # fmt: skip
 def test_whose_image_lies_where_the_other_set_has_it_is_of_that_set(

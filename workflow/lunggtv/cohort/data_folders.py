@@ -3,17 +3,18 @@
 The sets may share a folder, or one may lie in the other; what both see is told once.
 """
 
+import itertools
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
 from lunggtv.cohort.discover import Discovery, discover
-from lunggtv.cohort.discover_words import fits_both
+from lunggtv.cohort.discover_words import fits_both, patient_or_site
 from lunggtv.cohort.lung_masks import LungMasks
 from lunggtv.cohort.named_alike import named_alike, named_together
 from lunggtv.cohort.pattern_ways import folders_above
-from lunggtv.cohort.patterns import literal_start
+from lunggtv.cohort.patterns import PLACE, literal_start
 from lunggtv.cohort.scan_kinds import scan_stem
 from lunggtv.errors import CohortError
 from lunggtv.patient_files import PatientFiles
@@ -82,8 +83,7 @@ def _look(
         )
         for root, labelled, image in roots
     ]
-    told_apart = len({image for _, _, image in roots}) > 1
-    return _joined(found, [Path(root) for root, _, _ in roots], told_apart)
+    return _joined(found, [Path(root).resolve() for root, _, _ in roots], [image for _, _, image in roots])
 
 
 def _beginnings(root: Path, roots: Sequence[tuple[str, bool, str]]) -> set[Path]:
@@ -126,27 +126,30 @@ def _beginning(root: Path, pattern: str) -> Path:
     return root.joinpath(*literal_start(PurePath(pattern).parts))
 
 
-def _joined(found: Sequence[Discovery], roots: Sequence[Path], told_apart: bool) -> Discovery:
-    """Both sets as one. Where they share a folder, a scan that one pattern does not take may be the other's, or be
-    seen twice; and where their patterns are ``told_apart``, a folder of DICOM files is seen by both, and is labelled.
-    One id twice is left to the caller; but where both sets are one folder, whose image lies where the other pattern
-    has it is of that set, and what else this one found of him is named among the ignored, as are all files of a stray
-    scan. In two folders files of one name are of two people.
+def _joined(found: Sequence[Discovery], places: Sequence[Path], patterns: Sequence[str]) -> Discovery:
+    """Both sets as one, by the real paths of their folders and where images lie in them.
+
+    Where they share a folder, a scan that one pattern does not take may be the other's, or be seen twice; and where
+    their patterns are unlike, a folder of DICOM files is seen by both, and is labelled. One id twice is left to the
+    caller; but in one tree, whose image lies where the other pattern has it is of that set, and what else this one
+    found of him is named among the ignored; and where both sets are one folder, so are all files of a stray scan. In
+    two folders files of one name are of two people.
 
     Raises:
-        CohortError: an image that fits both patterns.
+        CohortError: an image that fits both patterns, or as ``_outside`` raises it.
     """
-    places = [root.resolve() for root in roots]
+    told_apart = len(set(patterns)) > 1
     gives_way = len(set(places)) < len(places)
+    one_tree = any(one.is_relative_to(other) for one, other in itertools.permutations(places, 2))
     ignored = {Path(path) for one in found for path in one.ignored}
-    everybody = list(_outside(found, places, ignored))
+    everybody = list(_outside(found, places, patterns, ignored))
     used = {path for files, _ in everybody for path in files.files}
     ids = {files.patient for files, strays in everybody if not strays}
     alone = {patient: set(map(Path, labels)) for one in found for patient, labels in one.alone.items()}
     images = {files.image: files for files, _ in everybody if files.image is not None}
     if twin := next((one for one, _ in everybody if one.image and images[one.image] is not one), None):
         raise CohortError(fits_both(str(twin.image)))
-    places_of_images = {files.patient: files.folder for files in images.values()} if gives_way else {}
+    places_of_images = {files.patient: files.folder for files in images.values()} if one_tree else {}
     told: set[Path] = set()
     told_scans: set[Path] = set()
     kept = []
@@ -171,46 +174,59 @@ def _joined(found: Sequence[Discovery], roots: Sequence[Path], told_apart: bool)
 
 
 def _outside(
-    found: Sequence[Discovery], places: Sequence[Path], ignored: set[Path]
+    found: Sequence[Discovery], places: Sequence[Path], patterns: Sequence[str], ignored: set[Path]
 ) -> Iterator[tuple[PatientFiles, frozenset[Path]]]:
     """Patients, each with the files of a stray. One of the folders may lie in the other, and is no patient there, nor
     is a link to a folder above both, nor a folder in which patients of the other set lie: these are added to
-    ``ignored``. Of a patient who is a folder of DICOM files by one pattern nobody is a part by the other."""
+    ``ignored``.
+
+    Raises:
+        CohortError: a folder of DICOM files may be a patient of one set or hold several of the other.
+    """
     scans = [{files.patient: str(files.image or files.folder) for files in one.patients} for one in found]
     above = [folders_above(places_of.values()) for places_of in scans]
-    of_dicom = {
-        str(files.folder)
-        for one in found
-        for files in one.patients
-        if files.image is None and files.problem is None and str(files.folder) in one.meant
-    }
     for at, one in enumerate(found):
         for files in one.patients:
-            if files.image is None and not of_dicom.isdisjoint(folders_above([str(files.folder)])):
-                continue
-            # Of few patients: real paths take their time.
-            within = (
-                files.image is None
-                and str(files.folder) not in of_dicom
-                and (
-                    any(place.is_relative_to(files.folder.resolve()) for place in places)
-                    or any(
-                        str(files.folder) in above[other]
-                        and not scans[other].get(files.patient, "").startswith(f"{files.folder}{os.sep}")
-                        for other in range(len(found))
-                        if other != at
-                    )
+            folder = str(files.folder)
+            others = [
+                other
+                for other in range(len(found))
+                if other != at
+                and files.image is None
+                and folder in above[other]
+                and not scans[other].get(files.patient, "").startswith(folder + os.sep)
+            ]
+            if (
+                files.problem is None
+                and folder in one.meant
+                and any(
+                    _may_be_parts(files.folder, found[other], places[other], patterns[other])
+                    for other in others
                 )
-            )
-            if not within:
-                yield files, frozenset(map(Path, one.strays.get(files.patient, ())))
-            else:
+            ):
+                raise CohortError(patient_or_site(folder))
+            # Of few patients: real paths take their time.
+            if others or (
+                files.image is None and any(place.is_relative_to(files.folder.resolve()) for place in places)
+            ):
                 ignored.add(files.folder)
+            else:
+                yield files, frozenset(map(Path, one.strays.get(files.patient, ())))
+
+
+def _may_be_parts(folder: Path, others: Discovery, root: Path, pattern: str) -> bool:
+    """Whether what the other set finds in a folder may be the parts of one patient: no image is among them, and its
+    pattern names neither such a folder nor one in it."""
+    inner = [files for files in others.patients if files.folder.is_relative_to(folder)]
+    real = folder.resolve()
+    level = len(real.relative_to(root).parts) - 1 if real.is_relative_to(root) else 0
+    ways = itertools.takewhile(lambda part: PLACE not in part, PurePath(pattern).parts[level:])
+    return all(files.image is None for files in inner) and not any(part.strip("*") for part in ways)
 
 
 def _scans_in(folder: Path) -> set[Path]:
-    paths = folder.iterdir() if folder.is_dir() else ()
-    return {path for path in paths if scan_stem(str(path)) is not None}
+    """Images and DICOM files anywhere below a folder, for few patients."""
+    return {path for path in folder.rglob("*") if path.is_file() and scan_stem(str(path)) is not None}
 
 
 def _is_mask_of_another(files: PatientFiles, masks: Mapping[str, str]) -> bool:

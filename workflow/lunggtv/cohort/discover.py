@@ -20,11 +20,11 @@ from pathlib import Path
 
 from lunggtv.cohort.discover_words import known_tree, nobody, twice
 from lunggtv.cohort.foreign_folders import is_foreign
-from lunggtv.cohort.found_patients import Found, check_ids, files_among, twins_without_scans
+from lunggtv.cohort.found_patients import Found, check_ids, files_among
 from lunggtv.cohort.known_trees import recognise
 from lunggtv.cohort.label_folders import folders_of_labels, others_among_labels
 from lunggtv.cohort.path_search import Hit, PathSearch, closed_words
-from lunggtv.cohort.pattern_ways import holders_of, sites_of
+from lunggtv.cohort.pattern_ways import folders_above, holders_of, sites_of
 from lunggtv.cohort.patterns import PLACE, components, literal_length, literal_start
 from lunggtv.cohort.stray_scans import StrayScans
 from lunggtv.cohort.usable_files import files_of, is_usable, opened
@@ -60,7 +60,7 @@ def discover(
     label_pattern: str,
     follow_links: bool = False,
     elsewhere: Collection[str] = (),
-    masks: Collection[str] = (),
+    lungs: Collection[str] = (),
 ) -> Discovery:
     """Who and what lies below ``root``.
 
@@ -72,18 +72,14 @@ def discover(
             with a ``problem``.
         elsewhere: folders below ``root`` that are looked at as somebody else's: they, and those above them and
             below, are no patients, and nothing in them fits a pattern that does not begin there.
-        masks: folders in which nobody lies but by a pattern.
+        lungs: folders of lung masks, in which nobody lies, if no image does by the pattern.
 
     Raises:
         CohortError: no such folder, nobody in it or only what other patterns would read, an id that cannot name a
             folder, an id used twice.
     """
-    search = _Search(
-        PathSearch(
-            str(root), os.path.realpath(root), follow_links, elsewhere=frozenset((*elsewhere, *masks))
-        ),
-        frozenset(elsewhere),
-    )
+    paths = PathSearch(str(root), os.path.realpath(root), follow_links, elsewhere=set(elsewhere))
+    search = _Search(paths, frozenset(lungs))
     if not os.path.isdir(root):
         raise CohortError(nobody(root, labelled, image_pattern, "is not there"))
     found = search.patients(components(image_pattern), components(label_pattern), labelled)
@@ -114,7 +110,7 @@ def discover(
 @dataclass(frozen=True)
 class _Search:
     paths: PathSearch
-    others: frozenset[str]
+    lungs: frozenset[str]
     ignored: set[str] = field(default_factory=set)
     meant: list[str] = field(default_factory=list)
 
@@ -122,6 +118,7 @@ class _Search:
         """Everybody below the root, by id."""
         root, paths = self.paths.root, self.paths
         images, labels = self._hits(image), self._hits(label)
+        paths.elsewhere.update(self.lungs - folders_above(images, root))
         self._check_listed(image, label)
         with_files = {paths.first_level(path) for path in (*images, *labels)}
         folders = [name for name in sorted(paths.names(root)) if self._is_folder(name)]
@@ -137,16 +134,13 @@ class _Search:
         depth = next(i for i, part in enumerate(image) if PLACE in part)
         if depth + 1 < len(image) and "**" not in image[:depth]:
             owned = [hit for hit in paths.matches(root, image[: depth + 1]) if hit.problem or hit.is_folder]
-            masks = folders_of_labels(paths, label, labels, images, {hit.path for hit in owned})
+            masks = folders_of_labels(paths, label, image, labels, images, {hit.path for hit in owned})
             covered.update(map(paths.first_level, masks))
             owned = [h for h in owned if not (h.path in masks or self._is_ignored_or_elsewhere(h.path))]
             covered.update(paths.first_level(hit.path) for hit in owned)
-            empty = twins_without_scans(paths, owned, images)
-            self.ignored.update(empty)
             for hit in owned:
-                if hit.path not in empty:
-                    self._add_folder(found, hit)
-                    self.meant.append(hit.path)
+                self._add_folder(found, hit)
+                self.meant.append(hit.path)
         images, labels = files_among(images, found), files_among(labels, found)
         taken = {**images, **labels}
         # Flat folders: 7_seg.nii.gz fits {patient}.nii.gz too. The pattern that says more owns the file.
@@ -176,7 +170,9 @@ class _Search:
     def _hits(self, pattern: tuple[str, ...]) -> dict[str, Hit]:
         """What fits a pattern, by path; nothing in the folders of others but for those in which the pattern begins."""
         begins = os.path.join(self.paths.root, *literal_start(pattern), "")
-        others = tuple(place + os.sep for place in self.others if not begins.startswith(place + os.sep))
+        others = tuple(
+            place + os.sep for place in self.paths.elsewhere if not begins.startswith(place + os.sep)
+        )
         hits = self.paths.matches(self.paths.root, pattern)
         return {hit.path: hit for hit in hits if not hit.path.startswith(others)}
 
@@ -219,5 +215,5 @@ class _Search:
         known = found.setdefault(hit.patient, Found())
         if known.folder is not None or known.images:
             other = known.folder or known.images[0].path
-            raise CohortError(twice(hit.patient, [other, hit.path]))
+            raise CohortError(twice(hit.patient, sorted([other, hit.path])))
         known.folder, known.problem = hit.path, hit.problem

@@ -30,6 +30,15 @@ def fits_both(image: str) -> str:
     )
 
 
+def patient_or_site(folder: str) -> str:
+    """A folder of folders of DICOM files that one set takes for a patient and the other for the place of several."""
+    return (
+        f"{folder} holds folders of DICOM files: by one of data.image and data.unlabelled_image it is a patient, by "
+        "the other each of them is. Put the patients to be drafted into a folder of their own and name it as "
+        "data.unlabelled."
+    )
+
+
 def several(key: str, paths: Iterable[str]) -> str:
     """Several files where one was expected; ``key`` is the setting."""
     files = sorted(paths)

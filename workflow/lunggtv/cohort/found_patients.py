@@ -4,14 +4,11 @@
 
 import os
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from lunggtv.cohort.discover_words import twice
-from lunggtv.cohort.path_search import Hit, PathSearch
-from lunggtv.cohort.pattern_ways import folders_above
+from lunggtv.cohort.path_search import Hit
 from lunggtv.cohort.patterns import wrong_id
-from lunggtv.cohort.scan_kinds import is_dicom
 from lunggtv.errors import CohortError
 
 
@@ -39,26 +36,6 @@ def files_among(hits: dict[str, Hit], found: dict[str, Found]) -> dict[str, Hit]
         for path, hit in hits.items()
         if not (hit.is_folder or (hit.problem and found.get(hit.patient, Found()).folder == path))
     }
-
-
-def twins_without_scans(paths: PathSearch, folders: Iterable[Hit], images: Iterable[str]) -> set[str]:
-    """Folders that hold neither one of ``images`` nor DICOM files, where another folder of the same id does: masks or
-    drafts beside the patients."""
-    by_id: dict[str, list[Hit]] = {}
-    for hit in folders:
-        by_id.setdefault(hit.patient, []).append(hit)
-    with_images = folders_above(images, paths.root)
-    empty: set[str] = set()
-    for twins in (group for group in by_id.values() if len(group) > 1):
-        without = {
-            hit.path
-            for hit in twins
-            if hit.problem is None
-            and hit.path not in with_images
-            and not any(map(is_dicom, paths.below(hit.path)[0]))
-        }
-        empty |= without if len(without) < len(twins) else set()
-    return empty
 
 
 def check_ids(found: dict[str, Found]) -> None:

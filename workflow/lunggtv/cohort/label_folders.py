@@ -19,6 +19,7 @@ from lunggtv.cohort.stray_names import owner_of
 def folders_of_labels(
     paths: PathSearch,
     label: tuple[str, ...],
+    image: tuple[str, ...],
     labels: Iterable[str],
     images: Iterable[str],
     folders: Collection[str],
@@ -28,11 +29,13 @@ def folders_of_labels(
 
     Args:
         paths: the data folder.
-        label: components of data.label.
+        label, image: components of data.label and data.image.
         labels, images: paths that fit data.label and data.image.
         folders: what the image pattern takes for folders of patients.
     """
-    names = [part for part in itertools.takewhile(lambda part: PLACE not in part, label) if part.strip("*")]
+    own = len(os.path.commonprefix([label, image]))  # noqa: RUF071 - of the way to images, too
+    above = list(itertools.takewhile(lambda part: PLACE not in part, label))
+    names = [part for part in above[own:] if part.strip("*")]
     with_labels, with_images = folders_above(labels, paths.root), folders_above(images, paths.root)
     expressions = [component_expression(name) for name in names]
 

@@ -35,7 +35,7 @@ class PathSearch:
     follow_links: bool
     closed: dict[str, str] = field(default_factory=dict)
     system: set[str] = field(default_factory=set)
-    elsewhere: frozenset[str] = frozenset()
+    elsewhere: set[str] = field(default_factory=set)
 
     def matches(self, folder: str, parts: tuple[str, ...], patient: str | None = None) -> Iterator[Hit]:
         """Paths below ``folder`` that fit the components, in no particular order."""

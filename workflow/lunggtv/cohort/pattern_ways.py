@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from lunggtv.cohort.path_search import Hit, PathSearch
 from lunggtv.cohort.patterns import PLACE, component_expression, fitting, is_part_of_dataset, literal_start
-from lunggtv.cohort.scan_kinds import image_stem, is_dicom
+from lunggtv.cohort.scan_kinds import is_dicom
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ def sites_of(
     paths: PathSearch, image: tuple[str, ...], by_hits: Collection[str], names: Collection[str]
 ) -> set[str]:
     """Which of the folders ``names`` directly below the data folder are of many patients rather than one patient's,
-    though nothing in them is a hit: the pattern has a wildcard there, ids lie deeper, and either what it asks for next
-    (the folder ``img`` of ``*/img/{patient}.nii.gz``) is in them, or no DICOM file.
+    though nothing in them is a hit: the pattern has a wildcard there, ids lie deeper, and either the folder that it
+    names next (``img`` of ``*/img/{patient}.nii.gz``) is in them, or no DICOM file.
 
     Of folders of DICOM alone nobody can tell sites from patients, whose parts (CT, RS, a date) would each become
     somebody. That several people lie in one is told by their headers.
@@ -86,13 +86,10 @@ def sites_of(
 
 
 def _holds_what_is_next(paths: PathSearch, site: str, image: tuple[str, ...]) -> bool:
-    """Whether a folder holds what the pattern asks for next: the folder of that name, no DICOM files in it, as they
-    would be its patient's; or, where that is the image, any image."""
-    if len(image) == 2:
-        return any(image_stem(name) is not None for name in paths.names(site))
-    then = image[1]
-    inner = os.path.join(site, then)
-    named = image[0] != "**" and "*" not in then and PLACE not in then
+    """Whether a folder holds the folder that the pattern names next, and that has no DICOM files in it, as they would
+    be its patient's."""
+    inner = os.path.join(site, image[1])
+    named = image[0] != "**" and "*" not in image[1] and PLACE not in image[1]
     return named and os.path.isdir(inner) and not _has_dicom(paths, inner)
 
 

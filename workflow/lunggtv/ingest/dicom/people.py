@@ -1,8 +1,8 @@
 """Whether the CTs of a folder are of one person: by the ids in their headers, which no message shows."""
 
+import itertools
 import re
 from collections.abc import Collection, Iterable, Sequence
-from itertools import product
 
 from lunggtv.ingest.dicom.choice_words import example, listing
 from lunggtv.ingest.dicom.dicom_settings import DicomSettings
@@ -25,12 +25,12 @@ def people_in(series: Sequence[Series]) -> frozenset[str]:
 def share_an_id(ids: Collection[str], others: Collection[str]) -> bool:
     """Whether one of several ids is that of others.
 
-    What one system writes of an id another leaves out: zeros before a number, and signs, but then all of them. 12-3 may
-    be 123, but not 1-23.
+    What one system writes of an id another leaves out: zeros before a number, and signs. 12-3 may be 123, and 1-2-3 may
+    be 12-3, but 1-23 is not 12-3.
     """
     return any(
-        one == other or ((BETWEEN in one) != (BETWEEN in other) and _unsigned(one) == _unsigned(other))
-        for one, other in product(ids, others)
+        _unsigned(one) == _unsigned(other) and (_ends(one) <= _ends(other) or _ends(other) <= _ends(one))
+        for one, other in itertools.product(ids, others)
     )
 
 
@@ -132,6 +132,12 @@ def _unsigned(one: str) -> str:
     return one.replace(BETWEEN, "")
 
 
+def _ends(one: str) -> set[int]:
+    """Where the parts of an id end, by the signs between them, which do not count."""
+    lengths = (len(part) for part in one.split(BETWEEN))
+    return set(list(itertools.accumulate(lengths))[:-1])
+
+
 def _is_of_another(ids: Collection[str], mine: Collection[str]) -> bool:
     return bool(ids and mine) and not share_an_id(ids, mine)
 
@@ -148,7 +154,7 @@ def _groups(several: Iterable[frozenset[str]]) -> list[frozenset[str]]:
 
 def _are_called_otherwise(one: Series, other: Series) -> bool:
     """Whether both series have names in their headers, and none of one is one of the other, whole or in part."""
-    pairs = list(product(_names(one), _names(other)))
+    pairs = list(itertools.product(_names(one), _names(other)))
     return bool(pairs) and not any(name <= another or another <= name for name, another in pairs)
 
 

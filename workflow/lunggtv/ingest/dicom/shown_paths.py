@@ -28,7 +28,10 @@ STRUCTURES = RTSTRUCT.encode()
 UID = re.compile(r"\d+(?:\.\d+){3,}")
 LONG_UID, UID_SHOWN = 20, 8  # characters
 # In which names were written that are not UTF-8, as old archives and disks hold them.
-ENCODINGS = ("latin-1", "cp850", "cp1250", "cp1251", "cp866", "cp932", "gb18030", "euc_kr")
+ENCODINGS = (
+    "latin-1", "cp850", "cp852", "cp1250", "cp1251", "cp866", "cp1253", "cp737", "cp1254", "cp857", "cp932", "gb18030",
+    "big5", "euc_kr",
+)  # fmt: skip
 
 
 def with_shown_paths(files: PatientFiles, reasons: Sequence[Reason]) -> list[Reason]:
