@@ -29,6 +29,7 @@ from tests.mutants.planting import (
 ROOM_TIMEOUT_S, SUITE_TIMEOUT_S = 1200, 3600
 # A dry run of every rule notices most of what is wrong in one.
 WORKFLOW = ["tests/workflow/test_planned_jobs.py", "tests/workflow"]
+UNIT = ["tests/unit"]
 # Copies side by side would share the cluster's ports; the list of known faults says nothing about the sources.
 SUITE = ["tests", "--ignore=tests/slurm", "--ignore=tests/mutants"]
 ROOM, WHOLE = "room", "suite"
@@ -38,7 +39,8 @@ COLUMNS = ("name", "tests", "outcome", "told")
 
 def tests_of_room(fault: Fault, tree: Path) -> list[str]:
     """Unit tests that import from the room of the file, themselves or by a helper; for what lies in no room, from the
-    module; for rules, scripts and Snakefile the tests of the workflow. Those most likely to notice come first."""
+    module, or all where none does; for rules, scripts and Snakefile the tests of the workflow. Those most likely to
+    notice come first."""
     parts = Path(fault.file).with_suffix("").parts
     if parts[:2] != ("workflow", "lunggtv"):
         return WORKFLOW
@@ -53,7 +55,7 @@ def tests_of_room(fault: Fault, tree: Path) -> list[str]:
         or (file.name.startswith("test_") and any(name in text for name in (module, *helpers)))
     ]
     found.sort(key=lambda file: (file.name != own, ".".join(parts[1:]) not in texts[file]))
-    return [str(file.relative_to(tree)) for file in found]
+    return [str(file.relative_to(tree)) for file in found] or UNIT
 
 
 def read_outcomes(path: Path) -> dict[tuple[str, str], str]:
@@ -109,8 +111,6 @@ class Campaign:
             tests = tests_of_room(fault, tree)
             if kind == WHOLE:
                 tests = [*SUITE, *(f"--ignore={name}" for name in tests)]
-            elif not tests:
-                return PASSED, "no test imports it"
             return outcome_with(fault, tree, tests, temporary, timeout_of(tests))
 
         return self.keep(fault.name, kind, run)
@@ -138,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for copy in copies:
             campaign.trees.put(copy)
         rooms = {tuple(sorted(tests_of_room(fault, copies[0]))) for fault in faults}
-        list(pool.map(campaign.prove, sorted(rooms - {()})))
+        list(pool.map(campaign.prove, sorted(rooms)))
         outcomes = pool.map(lambda fault: campaign.plant(fault, ROOM), faults)
         left = [fault for fault, result in zip(faults, outcomes, strict=True) if result == PASSED]
         if left and not given.rooms_only:

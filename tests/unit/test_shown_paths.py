@@ -152,6 +152,20 @@ def test_names_that_are_not_utf8_are_hidden_or_shown_byte_by_byte(tmp_path: Path
         assert readable(told(tmp_path, text)) == f"{shown}/1.dcm: empty."
 
 
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [("Wałęsa", "cp852"), ("Şahin", "cp857"), ("Şahin", "cp1254"), ("Παπάς", "cp737"), ("Παπάς", "cp1253"),
+     ("王小明", "big5"), ("王小明", "gb18030")],
+)  # fmt: skip
+def test_a_name_in_the_encoding_of_its_country_is_hidden(tmp_path: Path, name: str, encoding: str) -> None:
+    export(tmp_path, SpecificCharacterSet="ISO_IR 192", PatientName=f"{name}^X")
+    folder = tmp_path / os.fsdecode(f"{name}_CT".encode(encoding))
+    folder.mkdir()
+    (folder / "1.dcm").write_bytes(b"")
+    text = f"{(folder / '1.dcm').relative_to(tmp_path)}: empty."
+    assert readable(told(tmp_path, text)) == "…/1.dcm: empty."
+
+
 def test_a_text_without_files_stays(tmp_path: Path) -> None:
     export(tmp_path)
     assert told(tmp_path, "MEIER stands in no file name here.") == "MEIER stands in no file name here."
