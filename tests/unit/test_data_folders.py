@@ -309,6 +309,36 @@ def test_one_id_at_two_sites_stops_the_run(cohort, names, twins):
         cohort(SITES % "*/{patient}/gtv.nii.gz", *names)
 
 
+FLAT_SITES = """data: {labelled: raw, image: "*/{patient}_ct.nii.gz", label: "*/{patient}_gtv.nii.gz"}"""
+
+
+@pytest.mark.parametrize(("more", "parted"), [("B/1_CT.nii.gz", False), ("B/3_ct.nii.gz", True)])
+def test_a_label_at_the_site_of_other_patients_is_of_another_person(cohort, more, parted):
+    """Folders of labels alone are no sites."""
+    found = cohort(FLAT_SITES, "A/1_ct.nii.gz", "A/2_ct.nii.gz", "A/2_gtv.nii.gz", "B/1_gtv.nii.gz", more)
+    words = (
+        "the image is raw/A/1_ct.nii.gz, and the label raw/B/1_gtv.nii.gz, where other patients' images lie"
+    )
+    assert ((found.patients["1"].problem or "").startswith(words), found.patients["2"].problem) == (
+        parted,
+        None,
+    )
+
+
+def test_an_image_that_has_its_label_in_a_folder_of_labels_at_one_of_its_sites(cohort):
+    text = FLAT_SITES.replace("_gtv.nii", ".nii").replace('label: "*', 'label: "*/gtv')
+    found = cohort(
+        text,
+        "A/1_ct.nii.gz",
+        "A/gtv/1.nii.gz",
+        "B/2_ct.nii.gz",
+        "B/gtv/2.nii.gz",
+        "B/3_ct.nii.gz",
+        "A/gtv/3.nii.gz",
+    )
+    assert [name for name, files in found.patients.items() if files.problem] == ["3"]
+
+
 @pytest.mark.parametrize("above", ["nifti", "*"])
 def test_who_has_no_image_where_images_and_labels_lie_is_told(cohort, above):
     text = f"""data: {{labelled: raw, image: "{above}/{{patient}}/ct.nii.gz",

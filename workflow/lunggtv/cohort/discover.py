@@ -20,7 +20,7 @@ from pathlib import Path
 
 from lunggtv.cohort.discover_words import known_tree, nobody, twice
 from lunggtv.cohort.foreign_folders import is_foreign
-from lunggtv.cohort.found_patients import Found, check_ids, files_among
+from lunggtv.cohort.found_patients import Found, check_ids, files_among, part_sites
 from lunggtv.cohort.known_trees import recognise
 from lunggtv.cohort.label_folders import folders_of_labels, others_among_labels
 from lunggtv.cohort.path_search import Hit, PathSearch, closed_words
@@ -154,6 +154,7 @@ class _Search:
             for hit in hits.values():
                 if labelled or kind == "images":
                     getattr(found.setdefault(hit.patient, Found()), kind).append(hit)
+        part_sites(root, found, image, label)
         unseen = [name for name in folders if name not in covered]
         holders = holders_of(image, images.values(), label, labels.values() if labelled else ())
         sites = sites_of(paths, image, holders, unseen)

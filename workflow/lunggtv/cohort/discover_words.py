@@ -39,6 +39,14 @@ def patient_or_site(folder: str) -> str:
     )
 
 
+def parted(image: str, label: str) -> str:
+    """A label at another site than the image of that id."""
+    return (
+        f"the image is {image}, and the label {label}, where other patients' images lie: they may be of two people "
+        "with one id. Put both into one folder, or rename one of them."
+    )
+
+
 def several(key: str, paths: Iterable[str]) -> str:
     """Several files where one was expected; ``key`` is the setting."""
     files = sorted(paths)

@@ -1,12 +1,14 @@
 """What was found of each patient on the way, and whether the ids will do. Standard library only, for parse time."""
 
-# ruff: noqa: PTH120
+# ruff: noqa: PTH120, PTH206
 
+import itertools
 import os
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lunggtv.cohort.discover_words import twice
+from lunggtv.cohort.discover_words import parted, twice
 from lunggtv.cohort.path_search import Hit
 from lunggtv.cohort.patterns import wrong_id
 from lunggtv.errors import CohortError
@@ -36,6 +38,27 @@ def files_among(hits: dict[str, Hit], found: dict[str, Found]) -> dict[str, Hit]
         for path, hit in hits.items()
         if not (hit.is_folder or (hit.problem and found.get(hit.patient, Found()).folder == path))
     }
+
+
+def part_sites(root: str, found: dict[str, Found], image: Sequence[str], label: Sequence[str]) -> None:
+    """Give those a problem whose label lies where images of others lie.
+
+    Where both patterns begin alike, with a wildcard for the site, and images lie at the label's site, the label is one
+    of another person, whose image is not there or is misnamed. Folders of nothing but labels are no sites.
+    """
+    pairs = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(image, label, strict=False))
+    way = [part for part, _ in pairs]
+    if "**" in way:
+        return
+
+    def site(hit: Hit) -> tuple[str, ...]:
+        return tuple(hit.path[len(root) + 1 :].split(os.sep)[: len(way)])
+
+    sites = {site(entry.images[0]) for entry in found.values() if entry.images}
+    for entry in (one for one in found.values() if one.images and one.labels):
+        of_label = site(entry.labels[0])
+        if of_label != site(entry.images[0]) and of_label in sites:
+            entry.problem = entry.problem or parted(entry.images[0].path, entry.labels[0].path)
 
 
 def check_ids(found: dict[str, Found]) -> None:
