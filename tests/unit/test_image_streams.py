@@ -26,6 +26,16 @@ def test_pieces_and_streams_come_one_behind_the_other(tmp_path, monkeypatch, com
     path = tmp_path / "ct.gz"
     path.write_bytes(BEFORE + b"".join(streams) + bytes(7))
     assert np.array_equal(read_voxels(path, storage, STORED.shape), STORED)
+    longer = data + b"!"
+    for wrong, words in (
+        (data[:-1], f"is truncated: {len(data) - 1} bytes of voxels instead of {len(data)}"),
+        (longer, f"holds more than the {len(data)} bytes that its header says"),
+    ):
+        streams = [ONCE[compression](wrong[a:b]) for a, b in zip((0, *cuts), (*cuts, None), strict=True)]
+        path.write_bytes(BEFORE + b"".join(streams))
+        with pytest.raises(BrokenStream, match=words):
+            read_voxels(path, storage, STORED.shape)
+    streams = [ONCE[compression](data[a:b]) for a, b in zip((0, *cuts), (*cuts, None), strict=True)]
     path.write_bytes(BEFORE + b"".join(streams)[:-2])
     with pytest.raises(BrokenStream, match=f"is truncated: {len(data)} of {len(data)} bytes could be read"):
         read_voxels(path, storage, STORED.shape)
