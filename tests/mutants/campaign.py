@@ -39,12 +39,12 @@ COLUMNS = ("name", "tests", "outcome", "told")
 
 def tests_of_room(fault: Fault, tree: Path) -> list[str]:
     """Unit tests that import from the room of the file, themselves or by a helper; for what lies in no room, from the
-    module, or all where none does; for rules, scripts and Snakefile the tests of the workflow. Those most likely to
+    module, or all where none does; for the phantoms, from these; for rules, scripts and Snakefile the tests of the workflow. Those most likely to
     notice come first."""
     parts = Path(fault.file).with_suffix("").parts
-    if parts[:2] != ("workflow", "lunggtv"):
+    if parts[:2] not in (("workflow", "lunggtv"), ("workflow", "lungphantom")):
         return WORKFLOW
-    module = ".".join(("lunggtv", parts[2]))
+    module = ".".join(parts[1:3]) if parts[1] == "lunggtv" else parts[1]
     texts = {file: file.read_text(encoding="utf-8") for file in sorted((tree / "tests/unit").glob("*.py"))}
     helpers = [f"tests.unit.{file.stem} import" for file, text in texts.items() if module in text]
     own = f"test_{parts[-1]}.py"

@@ -52,6 +52,18 @@ def test_noise_is_not_blurred_but_stretched_with_the_contrast():
     )  # fmt: skip
 
 
+def test_each_sample_of_a_batch_has_its_own_change_and_spacing():
+    ct = torch.randn(3, 1, 6, 16, 16, generator=torch.Generator().manual_seed(1)) * 100
+    blur, other = Augmentation(blur_mm=6.0), Augmentation(noise_hu=40.0, noise_seed=5, contrast=0.7)
+    changes, spacings = [blur, other, blur], [SPACING, SPACING, (3.0, 2.0, 1.0)]
+    together = change_intensity(ct, changes, spacings, WINDOW)
+    for i in range(3):
+        alone = change_intensity(ct[i : i + 1], changes[i : i + 1], spacings[i : i + 1], WINDOW)
+        assert torch.allclose(together[i : i + 1], alone, atol=1e-6)
+    same = change_intensity(ct[2:], [blur], [SPACING], WINDOW)
+    assert not torch.allclose(together[2:], same, atol=0.05)
+
+
 def test_blur_leaves_what_is_even_alone_up_to_the_edges():
     ct = torch.full((1, 1, 4, 16, 16), 100.0)
     assert torch.allclose(intensity(ct, Augmentation(blur_mm=9.0)), ct, atol=0.01)

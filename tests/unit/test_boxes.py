@@ -18,6 +18,8 @@ def test_a_joint_box_holds_all_and_no_more():
     first, second = box_at((2, 3, 4), (1, 5, 2)), box_at((0, 6, 5), (4, 1, 9))
     assert joint_box(first, second) == box_at((0, 3, 4), (4, 5, 10))
     assert joint_box(first) == first
+    third, fourth = box_at((1, 1, 5), (1, 1, 1)), box_at((1, 4, 12), (9, 1, 3))
+    assert joint_box(first, second, third, fourth) == box_at((0, 1, 4), (10, 7, 11))
 
 
 def test_a_part_has_its_place_in_its_box():

@@ -247,9 +247,10 @@ class TestLungsOfTheUser:
         write_image(folder / "lungs.nii.gz", mask, grid)
         return folder / "lungs.nii.gz"
 
-    def test_their_box_is_taken(self, source, tmp_path):
+    @pytest.mark.parametrize("changes", [{}, {"label": None}])
+    def test_their_box_is_taken(self, source, tmp_path, changes):
         phantom = demo(2)
-        ingested(source, phantom)
+        ingested(source, phantom, **changes)
         mask = np.zeros_like(phantom.lungs)
         mask[8:36, 30:80, 20:92] = 3  # any value but 0
         path = self.write(tmp_path / "own", mask, phantom.grid)

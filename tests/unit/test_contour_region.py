@@ -260,9 +260,14 @@ def test_two_holes_that_cross_are_one_hole() -> None:
         (rectangle(9.5, 13.5, 9.5, 13.5), rectangle(9.5, 13.5, 9.5, 12.5)),
         (rectangle(9.5, 15.5, 9.5, 15.5), rectangle(9.5, 13.5, 9.5, 13.5)),
         (rectangle(9.5, 17.5, 9.5, 11.5), rectangle(9.5, 17.5, 9.5, 10.5)),
+        # Along one side alone: left, right, top, bottom.
+        (rectangle(9.5, 31.5, 9.5, 31.5), rectangle(13.5, 25.5, 9.5, 13.5)),
+        (rectangle(9.5, 31.5, 9.5, 31.5), rectangle(13.5, 25.5, 27.5, 31.5)),
+        (rectangle(9.5, 31.5, 9.5, 31.5), rectangle(9.5, 13.5, 13.5, 25.5)),
+        (rectangle(9.5, 31.5, 9.5, 31.5), rectangle(27.5, 31.5, 13.5, 25.5)),
     ],
 )
-def test_a_small_older_version_in_a_corner_is_no_hole(newer: np.ndarray, older: np.ndarray) -> None:
+def test_a_small_older_version_at_the_border_is_no_hole(newer: np.ndarray, older: np.ndarray) -> None:
     region = draw([newer, older])
     np.testing.assert_array_equal(region.inside, draw([newer]).inside)
     assert (region.crossing_contours, region.holes) == (2, 0)
@@ -521,6 +526,16 @@ def test_steps_are_no_longer_than_asked() -> None:
     points = with_steps(rectangle(0, 4, 0, 7), 0.6)
     assert np.linalg.norm(np.roll(points, -1, axis=0) - points, axis=1).max() <= 0.6
     assert {(0.0, 0.0), (0.0, 7.0), (4.0, 7.0), (4.0, 0.0)} <= set(map(tuple, points.tolist()))
+
+
+def test_large_contours_with_many_holes_on_many_slices_are_drawn() -> None:
+    """As of an effusion around pieces of lung: what one structure may cost is for all of its slices together."""
+    pairs, shape = Pairs(SPACING_MM), (512, 512)
+    outer = circle(230.0, y=255.0, x=255.0, points=1500)
+    holes = [circle(20.0, y=90.0 + 80 * i, x=210.0 + 90 * j, points=200) for i in range(5) for j in range(2)]
+    for _ in range(4):
+        region = draw_region([outer, *holes], [False] * 11, shape, pairs)
+        assert (region.holes, region.crossing_contours) == (10, 0)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,12 @@ def test_a_folder_of_dicom_in_a_tree_of_both_sets_is_a_labelled_patient(cohort):
         (["imagesTr/b1.nii"], ["a1"], ["b1"], ["raw/imagesTr/b1.nii"]),
         (["imagesTs/a1.nii"], ["a1"], ["b1"], ["raw/imagesTs/a1.nii"]),
         (["imagesTs/a1/x.dcm"], ["a1"], ["b1"], ["raw/imagesTs/a1"]),
+        (
+            ["imagesTr/q.nii", "imagesTs/q.hdr", "imagesTs/q.img"],
+            ["a1", "q"],
+            ["b1"],
+            ["raw/imagesTs/q.hdr", "raw/imagesTs/q.img"],
+        ),
         (["q.nii"], ["a1", "q.nii"], ["b1"], []),
         (["imagesTs/q.nii"], ["a1"], ["b1", "q"], []),
     ],
@@ -86,6 +92,16 @@ def test_a_group_of_scans_that_both_sets_see_is_told_once(cohort):
                      unlabelled: raw, unlabelled_image: "new/{patient}.nii.gz"}"""
     found = cohort(text, "1.nii.gz", "1_gtv.nii.gz", "new/2.nii.gz", "0.dcm", "1.dcm", "7.hdr", "7.img")
     assert (found.labelled, found.unlabelled, found.ignored) == (["0", "1", "7"], ["2"], ("raw/1.dcm",))
+
+
+def test_scans_of_either_set_beside_one_another_are_no_strays_of_the_other(cohort):
+    text = """data: {labelled: raw, image: "{patient}_ct.nii.gz", label: "{patient}_gtv.nii.gz",
+                     unlabelled: raw, unlabelled_image: "{patient}_new.nii.gz"}"""
+    names = ["1_ct.nii.gz", "1_gtv.nii.gz", "5_new.nii.gz", "6_new.mhd", "6_new.nii.gz", "7.nii.gz"]
+    found = cohort(text, *names, "8_new.hdr", "8_new.img")
+    assert (found.labelled, found.unlabelled) == (["1", "7", "8_new"], ["5", "6"])
+    assert [name for name, files in found.patients.items() if files.problem] == ["7", "8_new"]
+    assert found.ignored == ("raw/6_new.mhd",)
 
 
 @pytest.mark.parametrize("above", ["", "sets/"])

@@ -131,9 +131,12 @@ def test_a_device_that_is_not_there_is_named(monkeypatch):
         assert device == torch.device("cpu")
 
 
-def test_a_numbered_device_is_that_one(two_devices):
-    with claimed_device("cuda:1") as device:
-        assert device == torch.device("cuda", 1)
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_numbered_device_is_that_one(two_devices, monkeypatch, number):
+    """Though the other has more free memory."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (10 + 20 * (index != number), 40))
+    with claimed_device(f"cuda:{number}") as device:
+        assert device == torch.device("cuda", number)
 
 
 def test_on_a_cpu_freed_memory_is_kept(monkeypatch):

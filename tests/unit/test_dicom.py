@@ -157,12 +157,37 @@ def test_missing_rescale_is_taken_as_one_and_zero_and_warned(tmp_path: Path) -> 
     stored = write_ct(tmp_path, replace(CT, slope=None, intercept=None))
     scan = read(tmp_path, label=False)
     np.testing.assert_array_equal(scan.ct, stored)
-    assert "no rescale slope or intercept (slices: 5)" in codes(scan)["no_rescale"]
+    assert codes(scan) == {"no_rescale": "no rescale slope or intercept (slices: 5); 1 and 0 were taken."}
 
 
-def test_lossy_compression_is_warned(tmp_path: Path) -> None:
-    write_ct(tmp_path, CT, change=lambda dataset, z: setattr(dataset, "LossyImageCompression", "01"))
-    assert "HU are not exact" in codes(read(tmp_path, label=False))["lossy_compression"]
+@pytest.mark.parametrize("keyword", ["RescaleSlope", "RescaleIntercept"])
+def test_one_slice_without_rescale_and_two_with_loss_are_counted(tmp_path: Path, keyword: str) -> None:
+    def change(dataset: Dataset, z: int) -> None:
+        dataset.RescaleSlope = "2"
+        dataset.LossyImageCompression = ("00", "01", "01", "00", "00")[z]
+        if z == 3:
+            delattr(dataset, keyword)
+
+    stored = write_ct(tmp_path, CT, change=change)
+    scan = read(tmp_path, label=False)
+    expected = stored.astype(int) * 2 - 1024
+    expected[3] = stored[3].astype(int) - 1024 if keyword == "RescaleSlope" else stored[3].astype(int) * 2
+    np.testing.assert_array_equal(scan.ct, expected)
+    assert codes(scan) == {
+        "lossy_compression": "compressed with loss (slices: 2); HU are not exact.",
+        "no_rescale": "no rescale slope or intercept (slices: 1); 1 and 0 were taken.",
+    }
+
+
+def test_one_slice_with_loss_is_warned(tmp_path: Path) -> None:
+    def change(dataset: Dataset, z: int) -> None:
+        if z == 4:
+            dataset.LossyImageCompression = "01"
+
+    write_ct(tmp_path, CT, change=change)
+    assert codes(read(tmp_path, label=False)) == {
+        "lossy_compression": "compressed with loss (slices: 1); HU are not exact."
+    }
 
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless, JPEGLosslessSV1, JPEG2000Lossless])

@@ -26,6 +26,37 @@ def test_pieces_and_streams_come_one_behind_the_other(tmp_path, monkeypatch, com
     path = tmp_path / "ct.gz"
     path.write_bytes(BEFORE + b"".join(streams) + bytes(7))
     assert np.array_equal(read_voxels(path, storage, STORED.shape), STORED)
+    longer = data + b"!"
+    for wrong, words in (
+        (data[:-1], f"is truncated: {len(data) - 1} bytes of voxels instead of {len(data)}"),
+        (longer, f"holds more than the {len(data)} bytes that its header says"),
+    ):
+        streams = [ONCE[compression](wrong[a:b]) for a, b in zip((0, *cuts), (*cuts, None), strict=True)]
+        path.write_bytes(BEFORE + b"".join(streams))
+        with pytest.raises(BrokenStream, match=words):
+            read_voxels(path, storage, STORED.shape)
+    streams = [ONCE[compression](data[a:b]) for a, b in zip((0, *cuts), (*cuts, None), strict=True)]
     path.write_bytes(BEFORE + b"".join(streams)[:-2])
     with pytest.raises(BrokenStream, match=f"is truncated: {len(data)} of {len(data)} bytes could be read"):
         read_voxels(path, storage, STORED.shape)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("offset", [len(BEFORE), -1])
+def test_plain_voxels_fill_their_file_to_its_end(tmp_path, order, offset):
+    data, path = STORED.astype(f"{order}i2").tobytes(), tmp_path / "ct.raw"
+    storage = Storage(f"{order}i2", offset=offset)
+    path.write_bytes(BEFORE + data)
+    found = read_voxels(path, storage, STORED.shape)
+    assert found.dtype == np.int16 and found.dtype.isnative and found.flags.writeable
+    assert np.array_equal(found, STORED)
+    for content, words in (
+        (data[: -len(BEFORE) - 1], "truncated"),
+        (BEFORE + data + b"!", "longer than its header says"),
+    ):
+        path.write_bytes(content)
+        have = len(content) - max(offset, 0)
+        if offset > 0 or words == "truncated":
+            with pytest.raises(BrokenStream) as caught:
+                read_voxels(path, storage, STORED.shape)
+            assert str(caught.value) == f"is {words}: {have} bytes of voxels instead of {len(data)}"

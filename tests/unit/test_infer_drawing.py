@@ -72,6 +72,16 @@ def test_small_parts_go_and_all_large_ones_stay():
     assert np.array_equal(drop_small(mask, 0.01, 0.0), mask)
 
 
+@pytest.mark.parametrize("step", [(1, 1, 1), (0, 1, 1), (1, 0, 1)])
+def test_parts_that_hang_together_by_corners_or_edges_are_dropped_or_kept_as_one(step):
+    mask = np.zeros((4, 5, 12), np.uint8)
+    for n in range(3):
+        mask[tuple(n * along for along in step)] = 1  # 0.03 ml
+    mask[3, 4, 8:] = 1
+    assert np.array_equal(drop_small(mask, 0.01, 0.03), mask)
+    assert drop_small(mask, 0.01, 0.031).sum() == 4
+
+
 @settings(max_examples=50, deadline=None)
 @given(mask=arrays(np.uint8, (3, 4, 5), elements=st.integers(0, 1)), smallest=st.floats(0, 0.2))
 def test_what_is_kept_was_drawn_and_is_large_enough(mask, smallest):
@@ -173,11 +183,12 @@ def test_models_of_an_ensemble_are_compared_by_the_mean_of_their_passes():
     assert found.mirror_dice == pytest.approx((2 / 3 + 1) / 2)
 
 
-def test_entropy_counts_what_a_single_member_draws():
+@pytest.mark.parametrize("member", [0, 6, 11])
+def test_entropy_counts_what_a_single_member_draws(member):
     """One of twelve draws the second voxel: a mean of 1/12, below what counts as possible."""
     passes = np.zeros((12, 1, 1, 1, 2), np.float32)
     passes[..., 0] = 1.0
-    passes[0, ..., 1] = 1.0
+    passes[member, ..., 1] = 1.0
     found = measure_uncertainty(passes, passes.mean(axis=(0, 1)), 0.5)
     p = 1 / 12
     assert found.entropy_bits == pytest.approx(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)) / 2, rel=1e-5)

@@ -197,6 +197,22 @@ def test_every_number_of_the_record_is_its_own(tmp_path, caplog):
     assert f"Patient p: {record['volume_ml']:.2f} ml in 1 parts." in caplog.text
 
 
+def test_every_part_stands_in_the_record_with_its_own_volume_and_place(tmp_path, calibration):
+    volume = write_cache(tmp_path / "cache.h5", "p")
+    probability = np.zeros(volume.ct.shape, np.float32)
+    starts, widths = [(8, 1, 2), (1, 1, 2), (1, 10, 12), (5, 1, 12), (5, 10, 2)], (2, 6, 5, 3, 4)
+    for (z, y, x), width in zip(starts, widths, strict=True):
+        probability[z, y : y + 4, x : x + width] = 0.9
+    record = draft(tmp_path, calibration, probability=probability)
+    volumes = [lesion["volume_ml"] for lesion in record["lesions"]]
+    assert volumes == sorted(volumes, reverse=True) and len(set(volumes)) == 5
+    assert sum(volumes) == pytest.approx(record["volume_ml"], abs=1e-5)
+    assert "The draft has 5 separate parts." in record["review"]
+    for lesion, place in zip(record["lesions"], (1, 2, 4, 3, 0), strict=True):
+        middle = np.add(starts[place], (0, 1.5, (widths[place] - 1) / 2))
+        assert lesion["centroid_mm"] == pytest.approx(tuple(volume.grid.point_mm(middle)), abs=0.7)
+
+
 def test_a_labelled_patient_is_drawn_as_the_other_folds_teach(tmp_path, calibration):
     assert draft(tmp_path, calibration, fold=0)["threshold"] == 0.25
     assert draft(tmp_path, calibration, fold=0)["volume_ml"] > 0

@@ -192,8 +192,8 @@ def test_slope_and_intercept_of_nifti_are_applied(tmp_path, slope, intercept):
     assert np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(path))), stored * slope + intercept)
 
 
-def nifti_bytes(order: str) -> bytearray:
-    """A NIfTI-1 file built by the standard's table of offsets: LPS chest, sform set."""
+def nifti_bytes(order: str, extensions: int = 0) -> bytearray:
+    """A NIfTI-1 file built by the standard's table of offsets: LPS chest, sform set, bytes of header extensions."""
     z, y, x = GRID.spacing_mm
     header = bytearray(352)
 
@@ -205,18 +205,22 @@ def nifti_bytes(order: str) -> bytearray:
     put(40, "i2", 3, 44, 36, 16, 1, 1, 1, 1)
     put(70, "i2", 4, 16)
     put(76, "f4", 1, x, y, z)
-    put(108, "f4", 352, 1, 0)
+    put(108, "f4", 352 + extensions, 1, 0)
     header[123] = 2  # millimetres
     put(252, "i2", 0, 1)
     put(280, "f4", -x, 0, 0, 170, 0, -y, 0, 140, 0, 0, z, -50)
     header[344:348] = b"n+1\0"
+    if extensions:
+        header[348] = 1
+        header += np.array([extensions, 6], order + "i4").tobytes() + b"x" * (extensions - 8)
     return header + chest_hu().astype(order + "i2").tobytes()
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("packed", [True, False])
-def test_nifti_in_both_byte_orders(tmp_path, order, packed):
-    content = nifti_bytes(order)
+@pytest.mark.parametrize("extensions", [0, 48])
+def test_nifti_in_both_byte_orders(tmp_path, order, packed, extensions):
+    content = nifti_bytes(order, extensions)
     path = tmp_path / ("data.nii.gz" if packed else "data.nii")
     path.write_bytes(gzip.compress(content) if packed else content)
     outcome = ingest(unlabelled(path), tmp_path)
@@ -225,6 +229,18 @@ def test_nifti_in_both_byte_orders(tmp_path, order, packed):
     assert np.array_equal(volume.ct, chest_hu())
     assert volume.grid.origin_mm == pytest.approx((-170.0, -140.0, -50.0))
     assert volume.grid.spacing_mm == pytest.approx(GRID.spacing_mm)
+
+
+@pytest.mark.parametrize("at", [2, 11, 400])
+def test_a_packed_nifti_that_is_damaged_anywhere_is_named(tmp_path, at):
+    """In the head of gzip, in the header and in the voxels."""
+    path = tmp_path / "data.nii.gz"
+    content = bytearray(gzip.compress(nifti_bytes("<"), mtime=0))
+    content[at : at + 8] = b"\xff" * 8
+    path.write_bytes(content)
+    outcome = ingest(unlabelled(path), tmp_path)
+    assert outcome.verdict["verdict"] == "rejected" and outcome.codes[0] in ("unreadable", "damaged")
+    assert outcome.words.startswith("data.nii.gz is ")
 
 
 def test_nifti_of_other_kinds_is_named(tmp_path):

@@ -20,13 +20,15 @@ def row(*extents: tuple[int, int], y: int = 5) -> np.ndarray:
 
 
 def test_found_missed_and_false():
-    match = match_lesions(row((0, 10), (12, 4)), row((5, 5), (20, 3), (25, 1)), SPACING_MM, 0.1)
+    match = match_lesions(row((0, 10), (12, 4)), row((5, 5), (20, 3), (25, 1), (28, 1)), SPACING_MM, 0.1)
     large, small = match.lesions
     assert (large.volume_ml, large.covered, large.found) == (pytest.approx(0.10), 0.5, True)
     assert large.dice == 2 * 5 / (10 + 5)
     assert (small.volume_ml, small.covered, small.dice, small.found) == (pytest.approx(0.04), 0.0, 0.0, False)
-    assert match.false_ml == (pytest.approx(0.03), pytest.approx(0.01))
+    assert match.false_ml == (pytest.approx(0.03), pytest.approx(0.01), pytest.approx(0.01))
     assert match.found == 1
+    twins = match_lesions(row((0, 4), (8, 4), (20, 1)), row((0, 4), (8, 4)), SPACING_MM, 0.1)
+    assert [lesion.found for lesion in twins.lesions] == [True, True, False] and twins.found == 2
 
 
 @pytest.mark.parametrize(("drawn", "found"), [(0, False), (1, False), (2, True), (10, True)])

@@ -27,6 +27,16 @@ def test_the_card_says_how_far_the_expected_dice_can_be_trusted():
     assert "AUROC 0.00 (too few" in card(auroc=0.0), "the worst is known, too"
 
 
+def test_the_card_names_all_weights_that_folds_began_from_once_each():
+    calibration = {"all": LESSON, "curve": {"mean_dice": [0.7], "thresholds": [0.5]}, "quality": None}
+    cards = [
+        FIRST | {"start": {"weights_sha256": digest * 8}} for digest in ("c0ffee12", "beefed34", "c0ffee12")
+    ]
+    text = describe_models([*cards, FIRST], calibration)
+    assert "| Began from weights (SHA-256) | beefed34beef, c0ffee12c0ff |" in text
+    assert "Began from" not in describe_models([FIRST], calibration)
+
+
 def test_the_card_has_each_figure_in_its_own_row():
     calibration = {
         "all": LESSON | {"threshold": 0.42, "smallest_lesion_ml": 0.2, "patients": 41},

@@ -111,6 +111,21 @@ def test_headings_tell_slice_and_areas_and_the_planes_go_through_what_is_wrong()
         assert outline(figure.axes[4 * row], LABEL_COLOUR)[1] == pytest.approx([10 * n - 5 for n in rows])
 
 
+def test_where_no_other_slice_differs_the_second_row_shows_the_tumour():
+    """The first of those that are as right as any: rows 20 to 23, columns 4 to 7."""
+    label = np.zeros((4, 40, 40), np.uint8)
+    label[:2, 20:24, 4:8] = 1
+    draft = label.copy()
+    draft[1, 20:24, 8:12] = label[1, 24, 4:8] = 1
+    figure = draw_overlay(np.zeros(label.shape, np.int16), label, draft, (5.0, 10.0, 10.0), "")
+    assert figure.texts[2].get_text() == (
+        "Worst other slice: 1 of 4 from the feet up; label 16.0 cm², draft 16.0 cm², differing 0.0 cm²"
+    )
+    axes = figure.axes[4]
+    assert np.mean(axes.get_xlim()) == pytest.approx(55, abs=5)
+    assert np.mean(axes.get_ylim()) == pytest.approx(215, abs=5)
+
+
 def test_every_panel_says_what_it_is_and_how_large(figure):
     names = [axes.texts[0].get_text() for axes in figure.axes]
     lung, mediastinum = "lung (centre -600, width 1500 HU)", "mediastinum (centre 40, width 400 HU)"

@@ -123,18 +123,33 @@ def test_half_precision_moves_a_draft_by_its_rounding_alone(monkeypatch):
         assert np.abs(one - threshold)[(one >= threshold) != (other >= threshold)].max() < 0.01
 
 
-def test_what_overflows_in_half_precision_is_computed_in_full(monkeypatch):
-    seen = []
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.5])
+def test_what_overflows_in_half_precision_is_computed_in_full(monkeypatch, value):
+    """Be it a single voxel, in one of the passes."""
+    seen, normalisation = [], Normalisation(-1000, 200, -200, 300)
+    plan = SimpleNamespace(patch_shape=(8, 16, 32), divisor=(2, 4, 8))
+    model = SimpleNamespace(network="network", normalisation=normalisation, architecture=plan)
+    wanted = {"patch_shape": (8, 16, 32), "divisor": 2, "air": normalisation.air}
 
-    def overflowing(network, image, reduced, **_):
+    def overflowing(network, image, reduced, **given):
+        assert (network, given) == ("network", wanted)
         seen.append(reduced)
-        return image * (float("nan") if reduced is not None else 1)
+        found = image.clone()
+        if reduced is not None and len(seen) == 1:
+            found[..., 3, 0, 8] = value
+        return found
 
     monkeypatch.setattr(prediction, "predict_probability", overflowing)
     monkeypatch.setattr(prediction, "PREDICTED_IN", {"cpu": torch.float16})
-    ct = np.zeros((4, 9, 9), np.int16)
-    (found,) = prediction.predict_passes(small_model(), ct, False, "cpu")
-    assert seen == [torch.float16, None] and np.isfinite(found).all()
+    ct = np.random.default_rng(2).integers(-900, 100, (4, 9, 9)).astype(np.int16)
+    plain, mirrored = prediction.predict_passes(model, ct, True, "cpu")
+    expected = normalisation.apply(torch.from_numpy(ct)).numpy()
+    np.testing.assert_array_equal(mirrored, expected)
+    if value == 0.5:
+        assert seen == [torch.float16, torch.float16] and plain[3, 0, 8] == 0.5
+    else:
+        assert seen == [torch.float16, None, torch.float16]
+        np.testing.assert_array_equal(plain, expected)
 
 
 def test_a_gpu_predicts_in_half_precision_and_a_cpu_does_not():

@@ -248,6 +248,7 @@ def test_a_label_map(folder):
         dataset.SegmentationType = "LABELMAP"
         values = lungs() * 1
         values[gtv() == 1] = 2
+        values[2, 8:10, 2:5] = values[5] = 3
         dataset.NumberOfFrames = SERIES.slices
         places = [
             item(
@@ -260,8 +261,13 @@ def test_a_label_map(folder):
         dataset.PerFrameFunctionalGroupsSequence = places
         set_frames(dataset, list(values))
 
-    write_segmentation(folder / "seg.dcm", SERIES, {"Lungs": lungs(), "GTV": gtv()}, change=label_map)
+    segments = {"Lungs": lungs(), "GTV": gtv(), "Heart": lungs()}
+    write_segmentation(folder / "seg.dcm", SERIES, segments, change=label_map)
     assert np.array_equal(read(folder).label, gtv())
+    # Two of three, the higher one among them.
+    both = gtv()
+    both[2, 8:10, 2:5] = both[5] = 1
+    assert np.array_equal(read_dicom(patient_files(folder), settings("GTV", "Heart")).label, both)
 
 
 def fractional(values: list[np.ndarray]):
@@ -321,6 +327,20 @@ def with_images_of(series: CtSeries, z: int = 0):
             source.ReferencedSOPInstanceUID = series.sop_uid(own + z)
 
     return change
+
+
+def test_a_frame_may_name_its_image_in_any_of_its_derivations(folder):
+    def change(dataset):
+        for groups in dataset.PerFrameFunctionalGroupsSequence:
+            first = item(DerivationDescription="of nothing that is named")
+            groups.DerivationImageSequence = [first, *groups.DerivationImageSequence]
+        del dataset.ReferencedSeriesSequence
+
+    write_segmentation(folder / "seg.dcm", SERIES, {"GTV": gtv()}, change=change)
+    frames = read_frames(read_segmentation(folder / "seg.dcm", folder, settings()))
+    assert frames.frame_images == {SERIES.sop_uid(z) for z in (1, 2, 3)}
+    scan = read(folder)
+    assert np.array_equal(scan.label, gtv()) and codes_of(scan) == []
 
 
 def test_frames_of_other_images_are_refused(folder):

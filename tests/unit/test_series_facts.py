@@ -90,6 +90,21 @@ def test_who_it_was_stands_in_no_description(folder: Path) -> None:
     assert not [mark for mark in MARKS if mark.casefold() in text.casefold()]
 
 
+def test_a_description_in_other_letters_than_declared_is_read_as_it_was_typed(folder: Path) -> None:
+    """UTF-8 under Latin-1."""
+    words = described("Läsionen", "", 2)
+
+    def change(dataset, z):
+        words(dataset, z)
+        dataset.SpecificCharacterSet = "ISO_IR 192"
+
+    write_ct(folder / "c", replace(CT, number=3, slices=3), change=change)
+    for path in (folder / "c").iterdir():
+        path.write_bytes(path.read_bytes().replace(b"ISO_IR 192", b"ISO_IR 100"))
+    assert "described as 'Läsionen'" in refusal(folder)
+    assert len(read(folder, PreferredSeries(description="^läs")).ct) == 3
+
+
 def test_long_and_odd_descriptions_are_shown_short_and_escaped(folder: Path) -> None:
     write_ct(folder / "c", replace(CT, number=3, slices=3), change=described("a\x07" + 80 * "b", "", 3))
     text = refusal(folder)

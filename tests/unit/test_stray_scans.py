@@ -142,6 +142,20 @@ def test_every_kind_of_archive_is_named(tmp_path, end):
     assert seen(tmp_path) == ({"1": None}, [f"2.{end}"])
 
 
+def test_a_part_of_a_data_set_beside_patients_is_nobody_and_named(tmp_path):
+    folders = tmp_path / "folders"
+    touch(folders, "raw/sub-1/ct.nii.gz", "raw/sub-1/gtv.nii.gz", "raw/imagesTs/5_0000.nii.gz")
+    touch(folders, "raw/P2/ct.nii.gz")
+    dicom(folders, "raw/derivatives/x.dcm", "raw/P3/x.dcm")
+    patients, ignored = seen(folders, "raw/sub-{patient}/ct.nii.gz", "raw/sub-{patient}/gtv.nii.gz")
+    assert (list(patients), ignored) == (["1", "P2", "P3"], ["derivatives", "imagesTs"])
+    flat = tmp_path / "flat"
+    touch(flat, "raw/P1.nii.gz", "raw/imagesTs/P1_0000.nii.gz", "gtv/P1.nii.gz")
+    dicom(flat, "raw/labelsTs/x.dcm", "raw/P3/x.dcm")
+    patients, ignored = seen(flat, "raw/{patient}.nii.gz", "gtv/{patient}.nii.gz")
+    assert (list(patients), ignored) == (["P1", "P3"], ["imagesTs", "labelsTs"])
+
+
 @pytest.mark.parametrize("name", ["DICOMDIR", "dicomdir", "DICOMDIR.dcm"])
 def test_a_dicomdir_is_nobody(tmp_path, name):
     flat = tmp_path / "flat"

@@ -434,23 +434,26 @@ def test_numbers_are_compared_as_numbers(patient: Path, number: str) -> None:
     assert read(patient).label.sum() == 36
 
 
-def take_name(dataset: Dataset, by_item: bool) -> None:
-    """The last ROI loses its name, or all that says it has one."""
+def take_names(dataset: Dataset, by_item: bool) -> None:
+    """All ROIs but the first lose their names, or all that says they have one."""
+    for roi in dataset.StructureSetROISequence[1:]:
+        roi.ROIName = ""
     if by_item:
-        dataset.StructureSetROISequence.pop()
-    else:
-        dataset.StructureSetROISequence[-1].ROIName = ""
+        del dataset.StructureSetROISequence[1:]
 
 
 @pytest.mark.parametrize("by_item", [True, False])
 def test_contours_of_a_roi_without_a_name_are_told(tmp_path: Path, by_item: bool) -> None:
     write_ct(tmp_path, CT)
-    write_rtstruct(tmp_path / "rs.dcm", {"GTV": BOXES, "Lost": BOXES}, Reference(CT))
-    edit(tmp_path / "rs.dcm", lambda d: take_name(d, by_item))
+    organs = {"Lost": BOXES, "Empty": [], "Too": BOXES[:1]}
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": BOXES} | organs, Reference(CT))
+    edit(tmp_path / "rs.dcm", lambda d: take_names(d, by_item))
     scan = read(tmp_path)
     assert scan.label.sum() == 36
-    severity, text = told(scan)["nameless_rois"]
-    assert severity == WARNED and "does not name (1)" in text
+    assert told(scan)["nameless_rois"] == (
+        WARNED,
+        "rs.dcm holds contours of ROIs that it does not name (2); they are not in the label.",
+    )
 
 
 # --- types of contours ------------------------------------------------------------------------------------------

@@ -239,6 +239,15 @@ def test_a_state_of_another_layout_is_left_aside_and_the_run_begins_anew(tmp_pat
     del content["rollbacks"]
     path.write_text(json.dumps(content), encoding="utf-8")
     assert not keeper.restore(fresh)
+    keeper.write(run)
+    tensors, content = load_state(keeper.folder)
+    last = list(dict(run.network.named_parameters()))[-1]
+    for gone in (f"network/{last}", f"average/{len(run.average) - 1}"):
+        save_state(keeper.folder, 1, {name: one for name, one in tensors.items() if name != gone}, content)
+        assert not keeper.restore(fresh)
+    for gone in ("scaler", "sums"):
+        save_state(keeper.folder, 1, tensors, {key: one for key, one in content.items() if key != gone})
+        assert not keeper.restore(fresh)
     assert "another layout" in caplog.text
     assert all(torch.equal(*pair) for pair in zip(before, fresh.network.parameters(), strict=True))
     save_state(keeper.folder, 1, {"network/other": torch.zeros(1)}, dict.fromkeys(vars(run), 0))
