@@ -39,8 +39,8 @@ COLUMNS = ("name", "tests", "outcome", "told")
 
 def tests_of_room(fault: Fault, tree: Path) -> list[str]:
     """Unit tests that import from the room of the file, themselves or by a helper; for what lies in no room, from the
-    module, or all where none does; for the phantoms, from these; for rules, scripts and Snakefile the tests of the workflow. Those most likely to
-    notice come first."""
+    module, or all where none does; for the phantoms, from these; for rules, scripts and Snakefile the tests of the
+    workflow. Those most likely to notice come first."""
     parts = Path(fault.file).with_suffix("").parts
     if parts[:2] not in (("workflow", "lunggtv"), ("workflow", "lungphantom")):
         return WORKFLOW
