@@ -339,6 +339,7 @@ def test_a_frame_may_name_its_image_in_any_of_its_derivations(folder):
     write_segmentation(folder / "seg.dcm", SERIES, {"GTV": gtv()}, change=change)
     frames = read_frames(read_segmentation(folder / "seg.dcm", folder, settings()))
     assert frames.frame_images == {SERIES.sop_uid(z) for z in (1, 2, 3)}
+    assert frames.frame_uid == SERIES.frame_uid and not [mark for mark in MARKS if mark in repr(frames)]
     scan = read(folder)
     assert np.array_equal(scan.label, gtv()) and codes_of(scan) == []
 
