@@ -10,11 +10,11 @@ ACROSS = np.ones((3, 3), int)
 
 def test_a_pixel_and_a_hole_of_one_pixel_by_hand():
     mask = np.zeros((7, 9), bool)
-    mask[1, 2] = True
+    mask[1, 7] = True
     mask[3:6, 4:7] = True
     mask[4, 5] = False
     pixel, outline, hole = walks(mask)
-    assert pixel == [(1, 2, TOP), (1, 2, RIGHT), (1, 2, BOTTOM), (1, 2, LEFT)]
+    assert pixel == [(1, 7, TOP), (1, 7, RIGHT), (1, 7, BOTTOM), (1, 7, LEFT)]
     assert outline == [
         *((3, x, TOP) for x in (4, 5, 6)),
         *((y, 6, RIGHT) for y in (3, 4, 5)),

@@ -44,6 +44,7 @@ def read(folder: Path, label: bool = True) -> RawScan:
 def refusal(folder: Path, label: bool = True) -> Refused:
     with pytest.raises(Refused) as caught:
         read(folder, label)
+    assert str(folder) not in str(caught.value)
     return caught.value
 
 

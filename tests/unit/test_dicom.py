@@ -69,7 +69,7 @@ def read(folder: Path, *patterns: str, label: bool = True, series: str | None = 
 def refusal(folder: Path, *patterns: str, label: bool = True, series: str | None = None) -> Refused:
     with pytest.raises(Refused) as caught:
         read(folder, *patterns, label=label, series=series)
-    assert caught.value.reason.severity == "rejected"
+    assert caught.value.reason.severity == "rejected" and str(folder) not in str(caught.value)
     return caught.value
 
 

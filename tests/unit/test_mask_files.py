@@ -29,3 +29,14 @@ def test_other_values_are_refused(tmp_path, value):
         UnusableMask, match=r"mask\.nii\.gz: holds the values .*; write the mask in whole numbers"
     ):
         read_whole(path)
+
+
+def test_another_grid_is_refused_with_both_sizes(tmp_path):
+    path = tmp_path / "mask.nii.gz"
+    write_image(path, VALUES[:, 1:], GRID.cropped((0, 1, 0), (2, 2, 4)))
+    with pytest.raises(UnusableMask) as caught:
+        read_mask(path, GRID, "the CT")
+    assert str(caught.value) == (
+        f"{path}: is not on the grid of the CT: it has 2 x 2 x 4 voxels (z, y, x), the CT has 2 x 3 x 4. Write the "
+        "mask on all voxels of it."
+    )

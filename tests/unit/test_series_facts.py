@@ -59,7 +59,7 @@ def read(folder: Path, *rules: PreferredSeries, label: bool = False) -> RawScan:
 def refusal(folder: Path, *rules: PreferredSeries, label: bool = False) -> str:
     with pytest.raises(Refused) as caught:
         read(folder, *rules, label=label)
-    assert caught.value.reason.code == "several_series"
+    assert caught.value.reason.code == "several_series" and str(folder) not in str(caught.value)
     return str(caught.value)
 
 

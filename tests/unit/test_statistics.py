@@ -165,6 +165,34 @@ def test_strata_hold_everybody_they_should():
     assert summary["bootstrap"] == {"resamples": 500, "seed": 1}
 
 
+def test_a_draft_that_overlaps_too_little_has_failed_in_every_count():
+    """8 columns of which 2 are drawn: a Dice of 0.4."""
+    records = [*cohort(), record("6", block(8), block(2), fold=1, contact=True)]
+    summary = summarise_records(records, COHORT)
+    assert summary["failures"] == ["2", "3", "4", "6"] and summary["no_overlap"] == ["2", "3", "4"]
+    strata = {
+        kind: [(s["name"], s["patients"], s["failures"]) for s in found]
+        for kind, found in summary["strata"].items()
+    }
+    assert strata == {
+        "fold": [("fold 0", 3, 1), ("fold 1", 3, 3)],
+        "volume": [("below 0.2 ml", 2, 1), ("0.2 to 0.5 ml", 2, 1), ("0.5 ml and more", 2, 2)],
+        "contact": [
+            ("within the lung", 2, 1),
+            ("touches pleura or mediastinum", 2, 2),
+            ("empty label", 2, 1),
+        ],
+    }
+    drafts = [
+        {"patient": "6", "expected_dice": 0.9, "review": []},
+        {"patient": "1", "expected_dice": 0.7, "review": ["uncertain"]},
+        {"patient": "4", "expected_dice": None, "review": ["uncertain"]},
+    ]
+    review = summarise_review(records, drafts)
+    counts = [review[key] for key in ("patients", "flagged", "failures", "failures_flagged", "failure_auroc")]
+    assert counts == [3, 2, 2, 1, 0.0]
+
+
 @settings(max_examples=50)
 @given(st.lists(st.floats(0, 500), max_size=20), st.lists(st.floats(0.1, 400), unique=True, max_size=4))
 def test_volume_strata_part_the_patients(volumes, edges):
@@ -293,6 +321,7 @@ def test_comparison_by_hand():
         "second_outcome": "missed", "among_the_worst_of": "ours, theirs",
     }  # fmt: skip
     assert [row["winner"] for row in table] == ["tie", "ours", "ours"]
+    assert [row["dice_difference"] for row in table] == [0.0, pytest.approx(1 - two_thirds), two_thirds]
 
 
 def test_the_five_worst_of_either_set_are_named():
@@ -311,7 +340,11 @@ def test_of_drafts_without_overlap_the_farthest_is_the_worst():
     apart = cohort()[0] | {"patient": "6", "dice": 0.9, "hd95_mm": 99.0}  # a good draft with a speck far away
     records = [*cohort()[::-1], apart]
     worst = compare_records("a", records, "b", records, COHORT)["worst"]["first"]
-    assert [one["patient"] for one in worst] == ["3", "2", "4", "6", "5"]
+    by_patient = {one["patient"]: one for one in records}
+    assert worst == [
+        {key: by_patient[patient][key] for key in ("patient", "dice", "hd95_mm", "outcome")}
+        for patient in ("3", "2", "4", "6", "5")
+    ]
 
 
 def test_opposite_errors_do_not_cancel_in_a_comparison():
@@ -324,6 +357,29 @@ def test_opposite_errors_do_not_cancel_in_a_comparison():
     assert error["wins"] == {"first": 0, "second": 2, "ties": 0}
 
 
+def test_a_metric_is_compared_of_those_for_whom_both_sets_have_it():
+    first = [record(str(n), block(8), block(n + 1)) for n in range(4)]
+    second = [record(str(n), block(8), block(n + 2)) for n in range(4)]
+    first[0]["volume_error_percent"] = second[1]["volume_error_percent"] = None
+    for one in (*first, *second):
+        one["jaccard"] = None
+    comparison = compare_records("a", first, "b", second, COHORT)
+    error = comparison["metrics"]["volume_error_percent"]
+    assert (error["patients"], error["first"]["n"], error["second"]["n"]) == (2, 2, 2)
+    # Of 8 columns 3 and 4 are drawn, or 4 and 5.
+    means = (error["first"]["mean"], error["second"]["mean"], error["mean_difference"])
+    assert means == (pytest.approx(56.25), pytest.approx(43.75), pytest.approx(12.5))
+    assert error["wins"] == {"first": 0, "second": 2, "ties": 0}
+    assert comparison["metrics"]["jaccard"] == {"better": "higher", "patients": 0}
+    rows = {row[0]: dict(zip(COMPARISON_COLUMNS, row, strict=True)) for row in comparison_rows(comparison)}
+    assert "jaccard" not in rows and rows["dice"]["patients"] == 4
+    assert rows["volume_error_percent"]["patients"] == 2
+
+
 def test_only_the_same_patients_are_compared():
-    with pytest.raises(CohortError, match="only one of them has 2"):
-        compare_records("a", cohort()[:2], "b", cohort()[:1], COHORT)
+    with pytest.raises(
+        CohortError, match=r"^ours and theirs cannot be compared: only one of them has 2, 3, 4, 5, 6"
+    ):
+        compare_records(
+            "ours", cohort()[:3], "theirs", [cohort()[0] | {"patient": p} for p in "1456"], COHORT
+        )
