@@ -254,8 +254,9 @@ class TestLungsOfTheUser:
         mask = np.zeros_like(phantom.lungs)
         mask[8:36, 30:80, 20:92] = 3  # any value but 0
         path = self.write(tmp_path / "own", mask, phantom.grid)
-        _, record, _ = run(source, settings(margin_mm=dict.fromkeys(SECTION["margin_mm"], 0)), path)
+        cached, record, _ = run(source, settings(margin_mm=dict.fromkeys(SECTION["margin_mm"], 0)), path)
         assert (record["box_start"], record["box_shape"]) == ([8, 30, 20], [28, 50, 72])
+        assert (cached.label is None) == (record["gtv_lost_ml"] is None) == bool(changes)
 
     def test_they_are_turned_as_the_ct_was(self, source, tmp_path):
         phantom = demo(2)

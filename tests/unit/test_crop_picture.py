@@ -1,5 +1,6 @@
 """The picture of a crop: CT, lungs, GTV and box lie where they are, in every plane, with the head up."""
 
+import itertools
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -179,6 +180,14 @@ def test_the_legend_says_what_each_colour_is(scene):
         [240, 228, 66],
         [255, 255, 255],
     ]
+
+
+def test_each_word_of_the_legend_has_its_colour_before_it(scene):
+    pixels = np.asarray(draw_crop(scene, "", []))
+    line = pixels[LINE_HEIGHT + PANEL_HEIGHT + 8]
+    runs = [(colour, len(list(run))) for colour, run in itertools.groupby(line.tolist())]
+    boxes = [colour for colour, length in runs if length == 11 and colour != BACKGROUND]
+    assert boxes == [GREYS + GREYS // 2, BOX, GTV]
 
 
 def test_every_figure_of_a_record_stands_under_its_own_name():
