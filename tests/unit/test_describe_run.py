@@ -80,6 +80,8 @@ def test_it_counts_everybody_and_names_failures_before_numbers():
     assert (
         "**3 patients**: 1 with a physician's GTV, 1 without, 1 excluded by the user, 1 with warnings" in text
     )
+    assert "was drafted by a model that never saw that patient, and scored on the original CT grid." in text
+    assert "Each draft is a proposal: a physician reviews it. This page holds pictures of patients" in text
     assert "**Failures: 1 of 1**" in text and "patients 7." in text
     assert text.index("Failures") < text.index("Dice   ")
     assert "0.40 to 0.60" in text and "12.0 mm" in text
