@@ -276,6 +276,7 @@ PATIENTS_AND_SITES = """data: {{labelled: raw, image: "{}/ct.nii.gz", label: "{}
          (["1", "3"], ["5"])),
         ("{patient}", "test*/{patient}", ["1/ct.nii.gz", "1/gtv.nii.gz", "test2/6/x.dcm"], (["1"], ["6"])),
         ("{patient}", "*/new/{patient}", ["1/ct.nii.gz", "1/gtv.nii.gz", "B/new/6/x.dcm"], (["1"], ["6"])),
+        ("*/LUNG{patient}", "{patient}", ["A/LUNG1/x.dcm", "A/LUNG2/x.dcm", "5/ct.nii.gz"], (["1", "2"], ["5"])),
     ],
 )  # fmt: skip
 def test_whether_a_folder_of_dicom_is_a_patient_of_one_set_or_a_site_of_the_other(
@@ -328,10 +329,18 @@ def test_one_id_at_two_sites_stops_the_run(cohort, names, twins):
 FLAT_SITES = """data: {labelled: raw, image: "*/{patient}_ct.nii.gz", label: "*/{patient}_gtv.nii.gz"}"""
 
 
-@pytest.mark.parametrize(("more", "parted"), [("B/1_CT.nii.gz", False), ("B/3_ct.nii.gz", True)])
+@pytest.mark.parametrize(
+    ("more", "parted"),
+    [
+        (["B/1_CT.nii.gz"], True),
+        (["B/3_ct.nii.gz"], True),
+        (["B/1_seg.nii.gz"], False),
+        # A folder of labels, and an image among them.
+        (["B/3_ct.nii.gz", "B/4_gtv.nii.gz", "A/4_ct.nii.gz"], False),
+    ],
+)
 def test_a_label_at_the_site_of_other_patients_is_of_another_person(cohort, more, parted):
-    """Folders of labels alone are no sites."""
-    found = cohort(FLAT_SITES, "A/1_ct.nii.gz", "A/2_ct.nii.gz", "A/2_gtv.nii.gz", "B/1_gtv.nii.gz", more)
+    found = cohort(FLAT_SITES, "A/1_ct.nii.gz", "A/2_ct.nii.gz", "A/2_gtv.nii.gz", "B/1_gtv.nii.gz", *more)
     words = (
         "the image is raw/A/1_ct.nii.gz, and the label raw/B/1_gtv.nii.gz, where other patients' images lie"
     )
@@ -364,17 +373,33 @@ def test_who_has_no_image_where_images_and_labels_lie_is_told(cohort, above):
     assert "3/ct.nii.gz is not there" in found.patients["3"].problem
 
 
-def test_patients_where_lungs_lie_are_seen_if_images_lie_there(cohort):
-    names = [
-        "nifti/1/ct.nii.gz",
-        "nifti/1/gtv.nii.gz",
-        "nifti/1/lungs.nii.gz",
-        "nifti/7/CT/x.dcm",
-        "nifti/8/CT.nii.gz",
-    ]
-    found = cohort(SITES % "*/{patient}/gtv.nii.gz", *names, lungs="nifti/{patient}/lungs.nii.gz")
-    assert (found.labelled, found.ignored) == (["1", "7", "8"], ())
-    assert found.patients["7"].problem is None and found.patients["8"].problem
+@pytest.mark.parametrize(
+    ("names", "labelled", "refused"),
+    [
+        (["n/1/ct.nii.gz", "n/1/gtv.nii.gz", "n/7/CT/x.dcm", "n/8/CT.nii.gz"], ["1", "7", "8"], ["8"]),
+        (["n/7/CT/x.dcm", "n/7/RS/x.dcm", "n/8/x.dcm"], ["7", "8"], []),
+        (["n/7/CT/x.dcm", "B/1/ct.nii.gz", "B/1/gtv.nii.gz"], ["1", "7"], []),
+        # All images misnamed.
+        (["n/1/CT.nii.gz", "n/1/gtv.nii.gz", "n/2/CT.nii.gz", "n/2/gtv.nii.gz"], ["1", "2"], ["1", "2"]),
+    ],
+)
+def test_patients_among_whose_files_lungs_lie_are_seen(cohort, names, labelled, refused):
+    lungs = sorted({f"n/{name.split('/')[1]}/lungs.nii.gz" for name in names if name.startswith("n/")})
+    found = cohort(SITES % "*/{patient}/gtv.nii.gz", *names, *lungs, lungs="n/{patient}/lungs.nii.gz")
+    assert (found.labelled, found.ignored) == (labelled, ())
+    assert [name for name, files in found.patients.items() if files.problem] == refused
+
+
+def test_one_id_at_two_sites_stops_the_run_though_lungs_lie_at_one(cohort):
+    names = ["A/1/ct.nii.gz", "A/2/ct.nii.gz", "A/2/gtv.nii.gz"]
+    names += ["B/1/CT.nii.gz", "B/1/gtv.nii.gz", "B/1/lungs.nii.gz"]
+    with pytest.raises(CohortError, match="Patient 1 is there twice: raw/A/1 and raw/B/1"):
+        cohort(SITES % "*/{patient}/gtv.nii.gz", *names, lungs="B/{patient}/lungs.nii.gz")
+
+
+def test_lungs_alone_are_nobody_to_work_on(cohort):
+    with pytest.raises(CohortError, match="The data folder raw holds no patients"):
+        cohort(DATA, "lungs/1.nii.gz", "lungs/2.nii.gz", lungs="lungs/{patient}.nii.gz")
 
 
 def test_a_folder_of_dicom_with_an_image_of_its_own_patient_in_the_other_set_is_there_twice(cohort):
@@ -471,13 +496,16 @@ FLAT_TREES = """data: {labelled: raw/old, image: "{patient}.nii.gz", label: "{pa
          "IM1.dcm is there twice: raw/IM1.dcm and raw/new/IM1.dcm"),
         # A label whose CT was not copied, and a CT of somebody else.
         (FLAT_TREES, ["1.nii.gz", "1_gtv.nii.gz", "new/6.nii.gz", "7_gtv.nii.gz", "new/7.nii.gz"],
-         "7 is there twice: raw/old/7_gtv.nii.gz and raw/new"),
+         "7: raw/old/7_gtv.nii.gz is a label without an image, and raw/new/7.nii.gz an image of that id in the other"),
     ],
 )  # fmt: skip
 def test_stray_scans_of_one_name_in_two_folders_are_of_two_people(cohort, text, names, places):
     old = "raw/" if "labelled: raw," in text else "raw/old/"
     here = [name if name.startswith("new/") else f"{old[4:]}{name}" for name in names]
-    with pytest.raises(CohortError, match=f"Patient {places}. Rename one of them, or remove it if"):
+    with pytest.raises(
+        CohortError,
+        match=f"Patient {places}(. Rename one of them, or remove it if| data folder. Take the label away)",
+    ):
         cohort(text, *here)
 
 

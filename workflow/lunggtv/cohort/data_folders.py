@@ -10,12 +10,12 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from lunggtv.cohort.discover import Discovery, discover
-from lunggtv.cohort.discover_words import fits_both, patient_or_site
+from lunggtv.cohort.discover_words import fits_both, label_of_other, patient_or_site
 from lunggtv.cohort.lung_masks import LungMasks
 from lunggtv.cohort.named_alike import named_alike, named_together
 from lunggtv.cohort.pattern_ways import folders_above
 from lunggtv.cohort.patterns import PLACE, literal_start
-from lunggtv.cohort.scan_kinds import scan_stem
+from lunggtv.cohort.scan_kinds import scans_below
 from lunggtv.errors import CohortError
 from lunggtv.patient_files import PatientFiles
 
@@ -149,14 +149,19 @@ def _joined(found: Sequence[Discovery], places: Sequence[Path], patterns: Sequen
     images = {files.image: files for files, _ in everybody if files.image is not None}
     if twin := next((one for one, _ in everybody if one.image and images[one.image] is not one), None):
         raise CohortError(fits_both(str(twin.image)))
+    with_images = {files.patient: path for path, files in images.items()}
     places_of_images = {files.patient: files.folder for files in images.values()} if one_tree else {}
     told: set[Path] = set()
     told_scans: set[Path] = set()
     kept = []
     for files, strays in everybody:
         image, labels = places_of_images.get(files.patient), alone.get(files.patient)
+        if labels and image is None and files.patient in with_images and not one_tree:
+            raise CohortError(
+                label_of_other(files.patient, str(min(labels)), str(with_images[files.patient]))
+            )
         if files.problem and image and labels is not None and files.folder in {image, *labels}:
-            ignored |= labels | (_scans_in(files.folder) - used)
+            ignored |= labels | (scans_below(files.folder) - used)
             continue
         unsaid = files.problem is not None or (told_apart and files.image is None)
         if unsaid and (files.folder in told or (files.problem and files.folder in used)):
@@ -220,13 +225,10 @@ def _may_be_parts(folder: Path, others: Discovery, root: Path, pattern: str) -> 
     inner = [files for files in others.patients if files.folder.is_relative_to(folder)]
     real = folder.resolve()
     level = len(real.relative_to(root).parts) - 1 if real.is_relative_to(root) else 0
-    ways = itertools.takewhile(lambda part: PLACE not in part, PurePath(pattern).parts[level:])
-    return all(files.image is None for files in inner) and not any(part.strip("*") for part in ways)
-
-
-def _scans_in(folder: Path) -> set[Path]:
-    """Images and DICOM files anywhere below a folder, for few patients."""
-    return {path for path in folder.rglob("*") if path.is_file() and scan_stem(str(path)) is not None}
+    parts = PurePath(pattern).parts
+    depth = next(at for at, part in enumerate(parts) if PLACE in part)
+    says = "".join(parts[level : depth + 1]).replace(PLACE, "").strip("*")
+    return not says and all(files.image is None for files in inner)
 
 
 def _is_mask_of_another(files: PatientFiles, masks: Mapping[str, str]) -> bool:

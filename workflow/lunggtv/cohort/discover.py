@@ -14,7 +14,7 @@ behind, do not count.
 # ruff: noqa: PTH112, PTH118, PTH119
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from lunggtv.cohort.label_folders import folders_of_labels, others_among_labels
 from lunggtv.cohort.path_search import Hit, PathSearch, closed_words
 from lunggtv.cohort.pattern_ways import folders_above, holders_of, sites_of
 from lunggtv.cohort.patterns import PLACE, components, literal_length, literal_start
+from lunggtv.cohort.scan_kinds import is_dicom
 from lunggtv.cohort.stray_scans import StrayScans
 from lunggtv.cohort.usable_files import files_of, is_usable, opened
 from lunggtv.errors import CohortError
@@ -72,7 +73,7 @@ def discover(
             with a ``problem``.
         elsewhere: folders below ``root`` that are looked at as somebody else's: they, and those above them and
             below, are no patients, and nothing in them fits a pattern that does not begin there.
-        lungs: folders of lung masks, in which nobody lies, if no image does by the pattern.
+        lungs: folders of lung masks, in which nobody lies but by a pattern.
 
     Raises:
         CohortError: no such folder, nobody in it or only what other patterns would read, an id that cannot name a
@@ -92,7 +93,7 @@ def discover(
             label_pattern,
         ):
             raise CohortError(known_tree(root, labelled, tree))
-    if not found and not any(map(os.path.isdir, search.paths.elsewhere)):
+    if not found and not any(map(os.path.isdir, elsewhere)):
         raise CohortError(nobody(root, labelled, image_pattern, "holds no patients"))
     return Discovery(
         tuple(sorted(patients, key=lambda files: natural_key(files.patient))),
@@ -118,7 +119,11 @@ class _Search:
         """Everybody below the root, by id."""
         root, paths = self.paths.root, self.paths
         images, labels = self._hits(image), self._hits(label)
-        paths.elsewhere.update(self.lungs - folders_above(images, root))
+        depth = next(i for i, part in enumerate(image) if PLACE in part)
+        owned: list[Hit] = []
+        if depth + 1 < len(image) and "**" not in image[:depth]:
+            owned = [hit for hit in paths.matches(root, image[: depth + 1]) if hit.problem or hit.is_folder]
+        paths.elsewhere.update(self._masks_alone(images, labels, label, owned))
         self._check_listed(image, label)
         with_files = {paths.first_level(path) for path in (*images, *labels)}
         folders = [name for name in sorted(paths.names(root)) if self._is_folder(name)]
@@ -131,9 +136,7 @@ class _Search:
         found: dict[str, Found] = {}
         covered: set[str] = set()
         masks: set[str] = set()
-        depth = next(i for i, part in enumerate(image) if PLACE in part)
-        if depth + 1 < len(image) and "**" not in image[:depth]:
-            owned = [hit for hit in paths.matches(root, image[: depth + 1]) if hit.problem or hit.is_folder]
+        if owned:
             masks = folders_of_labels(paths, label, image, labels, images, {hit.path for hit in owned})
             covered.update(map(paths.first_level, masks))
             owned = [h for h in owned if not (h.path in masks or self._is_ignored_or_elsewhere(h.path))]
@@ -176,6 +179,21 @@ class _Search:
         )
         hits = self.paths.matches(self.paths.root, pattern)
         return {hit.path: hit for hit in hits if not hit.path.startswith(others)}
+
+    def _masks_alone(
+        self, images: Iterable[str], labels: Iterable[str], label: tuple[str, ...], owned: Iterable[Hit]
+    ) -> set[str]:
+        """The folders of lung masks in which nobody lies: no image or label by the pattern, and no patient's folder
+        with DICOM files in it."""
+        paths, root = self.paths, self.paths.root
+        begins = os.path.join(root, *literal_start(label), "")
+        of_labels = {place for place in self.lungs if begins.startswith(place + os.sep)}
+        inner = [
+            hit.path for hit in owned if hit.path.startswith(tuple(place + os.sep for place in self.lungs))
+        ]
+        of_dicom = (path for path in inner if any(map(is_dicom, paths.below(path)[0])))
+        held = folders_above((*images, *of_dicom), root) | (folders_above(labels, root) - of_labels)
+        return set(self.lungs) - held
 
     def _drop_way(self, found: dict[str, Found], start: list[str]) -> None:
         """The folder in which the pattern begins is no patient, where patients lie in it."""

@@ -47,6 +47,14 @@ def parted(image: str, label: str) -> str:
     )
 
 
+def label_of_other(patient: str, label: str, image: str) -> str:
+    """A label without an image in one data folder, and an image of that id in the other."""
+    return (
+        f"Patient {patient}: {label} is a label without an image, and {image} an image of that id in the other data "
+        "folder. Take the label away if it is not needed; if they are of two people, rename one of them."
+    )
+
+
 def several(key: str, paths: Iterable[str]) -> str:
     """Several files where one was expected; ``key`` is the setting."""
     files = sorted(paths)

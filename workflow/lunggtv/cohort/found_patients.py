@@ -5,6 +5,7 @@
 import itertools
 import os
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -43,8 +44,8 @@ def files_among(hits: dict[str, Hit], found: dict[str, Found]) -> dict[str, Hit]
 def part_sites(root: str, found: dict[str, Found], image: Sequence[str], label: Sequence[str]) -> None:
     """Give those a problem whose label lies where images of others lie.
 
-    Where both patterns begin alike, with a wildcard for the site, and images lie at the label's site, the label is one
-    of another person, whose image is not there or is misnamed. Folders of nothing but labels are no sites.
+    Where both patterns begin alike, with a wildcard for the site, and the label's site has images of its own, the label
+    is one of another person, whose image is not there or is misnamed. In a folder of labels most belong elsewhere.
     """
     pairs = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(image, label, strict=False))
     way = [part for part, _ in pairs]
@@ -54,10 +55,13 @@ def part_sites(root: str, found: dict[str, Found], image: Sequence[str], label: 
     def site(hit: Hit) -> tuple[str, ...]:
         return tuple(hit.path[len(root) + 1 :].split(os.sep)[: len(way)])
 
-    sites = {site(entry.images[0]) for entry in found.values() if entry.images}
-    for entry in (one for one in found.values() if one.images and one.labels):
-        of_label = site(entry.labels[0])
-        if of_label != site(entry.images[0]) and of_label in sites:
+    pairs_of = [
+        (one, site(one.images[0]), site(one.labels[0])) for one in found.values() if one.images and one.labels
+    ]
+    foreign = Counter(there for _, here, there in pairs_of if here != there)
+    own = Counter(site(one.images[0]) for one in found.values() if one.images)
+    for entry, here, there in pairs_of:
+        if here != there and own[there] >= foreign[there]:
             entry.problem = entry.problem or parted(entry.images[0].path, entry.labels[0].path)
 
 

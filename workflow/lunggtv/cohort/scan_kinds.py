@@ -7,6 +7,7 @@ More than can be read: a scan in another format, packed, or half copied is a sca
 
 import os
 import re
+from pathlib import Path
 
 from lunggtv.cohort.discover_words import NOT_DICOM
 from lunggtv.cohort.foreign_folders import may_be_dicom
@@ -59,6 +60,11 @@ def scan_stem(path: str) -> str | None:
 def is_dicom(path: str) -> bool:
     """Whether a file is a scan, and no image file: DICOM by its suffix or by how it begins."""
     return image_stem(os.path.basename(path)) is None and scan_stem(path) is not None
+
+
+def scans_below(folder: Path) -> set[Path]:
+    """Images and DICOM files anywhere below a folder."""
+    return {path for path in folder.rglob("*") if path.is_file() and scan_stem(str(path)) is not None}
 
 
 def is_archive(name: str) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lunggtv.cohort.discover_words import loose, misplaced, unasked
+from lunggtv.cohort.discover_words import loose, misplaced, parted, unasked
 from lunggtv.cohort.found_patients import Found
 from lunggtv.cohort.named_alike import named_alike, named_together
 from lunggtv.cohort.path_search import PathSearch
@@ -102,12 +102,21 @@ class StrayScans:
                 known.folder = os.path.join(folder, name)
                 known.problem = unasked([name], self._wanted(owner.patient))
             else:
+                if owner.plain:
+                    self._part(known, os.path.join(folder, name))
                 start, end = owner.place
                 alike.append((f"{name[:start]}*{name[end:]}", name))
         self._ignore_alike(folder, alike)
         for group in _groups(scans):
             patient = scans[group[0]]
             self._add(patient, _paths(folder, group), unasked(group, self._wanted(patient)))
+
+    def _part(self, known: Found, path: str) -> None:
+        """Of an image that lies with the label, while the one by the pattern lies elsewhere, the label may be."""
+        folder = os.path.dirname(path)
+        beside = [hit for hit in known.labels if os.path.dirname(hit.path) == folder]
+        if beside and known.images and os.path.dirname(known.images[0].path) != folder:
+            known.problem = known.problem or parted(known.images[0].path, beside[0].path)
 
     def _add_loose(self, folder: str, names: list[str]) -> None:
         """Files beside the folders of patients: each image, the DICOM files together."""
