@@ -1,8 +1,9 @@
 """Names of files with bytes that are not UTF-8, as old archives unpack them: read like any other, and told."""
 
 import json
-import logging
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,6 @@ from lunggtv.hdf5 import new_file, read_text
 from lunggtv.hdf5 import write_text as write_attribute
 from lunggtv.image_files import read_image
 from lunggtv.ingest.collect_verdicts import collect_verdicts
-from lunggtv.job import logged_job
 from lunggtv.patient_files import PatientFiles
 from lunggtv.table_pages import write_table_page
 from lunggtv.volume import read_volume
@@ -24,6 +24,7 @@ from pydicom.uid import JPEG2000Lossless
 from tests.unit.dicom_files import CtSeries, Reference, box, patient_files, write_ct, write_rtstruct
 from tests.unit.ingest_bodies import GRID, chest_hu, gtv_mask, ingest, write_pair
 
+WORKFLOW = Path(__file__).parents[2] / "workflow"
 ODD = os.fsdecode(b"Sch\xe9del")
 CT = CtSeries(
     slices=16,
@@ -116,8 +117,15 @@ def test_writers_take_any_name(tmp_path: Path) -> None:
         assert json.loads(read_text(file, "path")) == ODD
 
 
-def test_a_log_takes_any_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with logged_job(tmp_path / "job.log"):
-        logging.warning("%s is odd", ODD)
+def test_a_log_takes_any_name(tmp_path: Path) -> None:
+    """In a process of its own: what a test logs must be UTF-8, or pytest's workers cannot send it."""
+    script = (
+        "import logging, sys\nfrom pathlib import Path\nfrom lunggtv.job import logged_job\n"
+        "with logged_job(Path(sys.argv[1])):\n    logging.warning('%s is odd', sys.argv[2])\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "job.log"), ODD]
+    done = subprocess.run(
+        command, capture_output=True, check=True, env=os.environ | {"PYTHONPATH": str(WORKFLOW)}
+    )
     assert "Sch\\udce9del is odd" in (tmp_path / "job.log").read_text()
-    assert "Logging error" not in capsys.readouterr().err
+    assert done.stderr == b""
