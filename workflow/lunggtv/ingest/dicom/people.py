@@ -9,7 +9,6 @@ from lunggtv.ingest.dicom.dicom_settings import DicomSettings
 from lunggtv.ingest.dicom.series import Series
 from lunggtv.ingest.dicom.spellings import fewest_letters
 from lunggtv.ingest.raw_scan import NOTED, WARNED, Reason, Refused
-from lunggtv.natural_order import natural_key
 from lunggtv.wording import few
 
 PARTS = re.compile(r"0*(\d+)|([^\W\d_]+)")  # of an id: numbers without the zeros before them, and words
@@ -111,7 +110,10 @@ def others_left_out(taken: Series, series: Sequence[Series]) -> list[Reason]:
 
 
 def _left_out(which: str, series: Sequence[Series]) -> str:
-    first = sorted((min(image.name for image in one.slices) for one in series), key=natural_key)
+    # 2 before 10, without what orders tables: that may make no volume again.
+    first = sorted(
+        (min(image.name for image in one.slices) for one in series), key=lambda name: (len(name), name)
+    )
     return (
         f"CT series {which} were left out ({len(series)}): from {few(first)} on. If one is of another person, give "
         "each a folder of their own."
