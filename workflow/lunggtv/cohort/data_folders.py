@@ -149,18 +149,15 @@ def _joined(found: Sequence[Discovery], places: Sequence[Path], patterns: Sequen
     images = {files.image: files for files, _ in everybody if files.image is not None}
     if twin := next((one for one, _ in everybody if one.image and images[one.image] is not one), None):
         raise CohortError(fits_both(str(twin.image)))
-    with_images = {files.patient: path for path, files in images.items()}
-    places_of_images = {files.patient: files.folder for files in images.values()} if one_tree else {}
+    with_image = {files.patient: files for files in images.values()}
     told: set[Path] = set()
     told_scans: set[Path] = set()
     kept = []
     for files, strays in everybody:
-        image, labels = places_of_images.get(files.patient), alone.get(files.patient)
-        if labels and image is None and files.patient in with_images and not one_tree:
-            raise CohortError(
-                label_of_other(files.patient, str(min(labels)), str(with_images[files.patient]))
-            )
-        if files.problem and image and labels is not None and files.folder in {image, *labels}:
+        other, labels = with_image.get(files.patient), alone.get(files.patient)
+        if labels and other and not one_tree:
+            raise CohortError(label_of_other(files.patient, str(min(labels)), str(other.image)))
+        if files.problem and other and labels is not None and files.folder in {other.folder, *labels}:
             ignored |= labels | (scans_below(files.folder) - used)
             continue
         unsaid = files.problem is not None or (told_apart and files.image is None)
